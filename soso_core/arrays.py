@@ -1,0 +1,33 @@
+"""Validated, read-only arrays: the one place where raw input becomes a frozen value."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from soso_core.errors import InputError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def frozen_floats(name: str, values: ArrayLike, shape: Sequence[int]) -> FloatArray:
+    """Return `values` as a read-only float64 copy of the given shape.
+
+    Raises InputError naming the quantity, the atom (first index) and the value when something is
+    not a finite number or the shape differs.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: not an array of numbers ({error})") from None
+    if array.shape != tuple(shape):
+        raise InputError(f"{name}: shape {array.shape}, expected {tuple(shape)}")
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        index = tuple(int(i) for i in bad[0])
+        where = f" of atom {index[0]}" if index else ""
+        raise InputError(f"{name}{where} is {array[index]}; every value must be a finite number")
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,65 @@
+"""Dataset: an ordered, immutable collection of labelled configurations."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from soso_core.errors import InputError
+from soso_core.labels import LabelledConfiguration
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled configurations in a fixed order.  Raises InputError when there is none."""
+
+    labelled: tuple[LabelledConfiguration, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labelled", tuple(self.labelled))
+        if not self.labelled:
+            raise InputError("the dataset is empty")
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def __iter__(self) -> Iterator[LabelledConfiguration]:
+        return iter(self.labelled)
+
+    def __getitem__(self, index: int) -> LabelledConfiguration:
+        return self.labelled[index]
+
+    def subset(self, indices: Iterable[int]) -> "Dataset":
+        """Return the configurations at `indices`, in that order."""
+        return Dataset(tuple(self.labelled[int(i)] for i in indices))
+
+    def __add__(self, other: "Dataset") -> "Dataset":
+        return Dataset(self.labelled + other.labelled)
+
+    @property
+    def n_energies(self) -> int:
+        """How many configurations carry an energy."""
+        return sum(item.energy is not None for item in self.labelled)
+
+    @property
+    def n_field_configurations(self) -> int:
+        """How many configurations carry exchange fields."""
+        return sum(item.exchange_fields_ac is not None for item in self.labelled)
+
+    @cached_property
+    def species(self) -> tuple[int, ...]:
+        """Sorted atomic numbers that occur."""
+        return tuple(sorted({int(z) for item in self.labelled for z in item.configuration.numbers_a}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all numbers, to tell which data a model was fitted to."""
+        digest = hashlib.sha256()
+        for item in self.labelled:
+            where = item.configuration
+            for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
+                digest.update(array.tobytes())
+            for label in (item.exchange_fields_ac, item.moments_a, item.forces_ac, item.stress_cc):
+                digest.update(b"-" if label is None else label.tobytes())
+            digest.update(repr(item.energy).encode())
+        return digest.hexdigest()

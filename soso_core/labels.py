@@ -1,0 +1,89 @@
+"""LabelledConfiguration: a configuration with what an electronic-structure engine said of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, frozen_floats
+from soso_core.configuration import Configuration
+from soso_core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledConfiguration:
+    """Labels of one configuration; any of them may be absent (None).
+
+    Parameters
+    ----------
+    configuration : Configuration
+    energy : eV for the whole cell
+    exchange_fields_ac : (a, 3) float, eV/μB
+        `-∂E/∂m_i`; the part along the spin has no meaning and is projected out.  Needs `moments_a`.
+    moments_a : (a,) float, μB
+        Lengths `|m_i|`, positive for magnetic atoms.
+    forces_ac : (a, 3) float, eV/Å
+    stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
+    info : other facts of the label (source, residual, ...), carried along, read-only
+
+    Raises InputError for NaN, wrong shapes, fields without lengths.
+    """
+
+    configuration: Configuration
+    energy: float | None = None
+    exchange_fields_ac: FloatArray | None = None
+    moments_a: FloatArray | None = None
+    forces_ac: FloatArray | None = None
+    stress_cc: FloatArray | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_atoms = len(self.configuration)
+        shapes = {
+            "exchange_fields_ac": (n_atoms, 3),
+            "moments_a": (n_atoms,),
+            "forces_ac": (n_atoms, 3),
+            "stress_cc": (3, 3),
+        }
+        for name, shape in shapes.items():
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, frozen_floats(name.rsplit("_", 1)[0], values, shape))
+        if self.energy is not None:
+            object.__setattr__(self, "energy", float(frozen_floats("energy", self.energy, ())))
+        object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
+        self._check_moments()
+
+    def _check_moments(self) -> None:
+        if self.exchange_fields_ac is not None and self.moments_a is None:
+            raise InputError("exchange_fields (eV/μB) need the column 'moments' (μB) to become energies")
+        if self.moments_a is None:
+            return
+        bad = np.flatnonzero((self.moments_a <= 0.0) & self.configuration.is_magnetic_a)
+        if len(bad):
+            atom = int(bad[0])
+            raise InputError(f"moment of magnetic atom {atom} is {self.moments_a[atom]:.6g} μB; it must be positive")
+
+    @cached_property
+    def spin_gradient_ac(self) -> FloatArray | None:
+        """(a, 3) `-∂E/∂e_i` in eV, transverse to each spin, zero for non-magnetic atoms; None without fields."""
+        if self.exchange_fields_ac is None or self.moments_a is None:
+            return None
+        raw_ac = self.exchange_fields_ac * self.moments_a[:, None]
+        return transverse(raw_ac, self.configuration.spins_ac)
+
+    @property
+    def energy_per_spin(self) -> float | None:
+        """Energy per magnetic atom (per atom when none is magnetic), eV."""
+        if self.energy is None:
+            return None
+        return self.energy / (self.configuration.n_magnetic or len(self.configuration))
+
+
+def transverse(vectors_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:
+    """Return the part of each vector perpendicular to its spin; zero where the spin is zero."""
+    along_a = np.sum(vectors_ac * spins_ac, axis=1, keepdims=True)
+    has_spin_a = np.any(spins_ac != 0.0, axis=1, keepdims=True)
+    return np.where(has_spin_a, vectors_ac - along_a * spins_ac, 0.0)

@@ -1,0 +1,13 @@
+"""The one compile decorator of all kernels: compiled once, cached on disk, without the interpreter lock."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def jit(kernel: Kernel) -> Kernel:
+    """Compile a function of arrays and numbers with Numba; plain Python semantics for IEEE division."""
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))

@@ -1,0 +1,45 @@
+"""What to explore: the structure, how to disorder it, how many candidates, how many to choose."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from soso_core.settings import Settings
+
+
+class GeneratorSettings(Settings):
+    """One way of drawing configurations; several are mixed by weight.
+
+    `random` draws uniform directions.  `cone` draws from a von Mises-Fisher distribution around one
+    random axis; each entry of `magnetisations` is a mean cosine (1 is the ferromagnet, 0 random) and
+    candidates cycle through them.  `displacement_angstrom` is the standard deviation of a Gaussian
+    on every coordinate, `strain` that of every component of a symmetric strain.
+    """
+
+    kind: Literal["random", "cone"]
+    weight: float = Field(default=1.0, gt=0.0)
+    magnetisations: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.95, 0.8, 0.6, 0.4, 0.2)
+    displacement_angstrom: float = Field(default=0.0, ge=0.0, le=1.0)
+    strain: float = Field(default=0.0, ge=0.0, le=0.2)
+
+
+class ExplorationSettings(Settings):
+    """How candidates are made and chosen, without the structure and the seed."""
+
+    supercell: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1, 1)
+    magnetic_species: tuple[str, ...] | None = Field(default=None, description="symbols with a spin; None: all")
+    generators: tuple[GeneratorSettings, ...] = Field(
+        default=(GeneratorSettings(kind="cone", weight=2.0), GeneratorSettings(kind="random", weight=1.0)),
+        min_length=1,
+    )
+    n_candidates: int = Field(default=200, ge=1)
+    selection: Literal["energy-variance", "random"] = "energy-variance"
+
+
+class ExploreSettings(ExplorationSettings):
+    """The settings file of `soso explore` and `soso generate`."""
+
+    structure: Path = Field(description="any file ASE reads; a relative path starts at the settings file")
+    n_select: int = Field(default=5, ge=1)
+    seed: int = Field(default=0, ge=0)

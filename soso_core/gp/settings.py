@@ -1,0 +1,25 @@
+"""How to fit: pair part, descriptor, covariance, inducing points."""
+
+from pydantic import Field
+
+from soso_core.descriptors.parameters import PairDescriptorParameters
+from soso_core.settings import Settings
+
+
+class PairPartSettings(Settings):
+    """The linear long-range part: one smooth function J_λ(r) for each λ and species pair."""
+
+    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0)
+    taper_angstrom: float = Field(default=1.0, gt=0.0)
+    n_max: int = Field(default=12, ge=1, le=40)
+    lambda_max: int = Field(default=2, ge=1, le=6)
+    sigma_angstrom: float = Field(default=0.5, gt=0.05)
+
+
+class FitSettings(Settings):
+    """The settings file of `soso fit`; what is left out is chosen from the data."""
+
+    pair: PairPartSettings = PairPartSettings()
+    descriptor: PairDescriptorParameters = PairDescriptorParameters()
+    zeta: int = Field(default=4, ge=1, le=8, description="exponent of the polynomial covariance")
+    n_inducing: int = Field(default=100, ge=1, le=5000)

@@ -1,0 +1,45 @@
+"""The label of one configuration, put together."""
+
+import numpy as np
+
+from soso_core.configuration import Configuration
+from soso_core.engines.tight_binding.crystal import build_crystal
+from soso_core.engines.tight_binding.forces import forces_and_stress
+from soso_core.engines.tight_binding.scf import solve
+from soso_core.engines.tight_binding.settings import TightBindingSettings
+from soso_core.labels import LabelledConfiguration
+
+ENGINE_NAME = "tight-binding"
+
+
+def label(configuration: Configuration, settings: TightBindingSettings) -> LabelledConfiguration:
+    """Return energy, exchange fields, moment lengths, forces and stress of one configuration.
+
+    The energy is the electronic free energy of the cell (eV) with every moment held along its spin, the constraint
+    term left out.  The exchange field is minus the Lagrange field that holds the moment, `-∂E/∂m_i` in eV/μB.
+    An atom with zero spin has no exchange splitting, and moment and field zero in the label.
+
+    Raises
+    ------
+    InputError
+        A species without parameters, or atoms closer than `minimum_distance_angstrom`.
+    ConvergenceError
+        Self-consistency was not reached, or a moment collapsed or turned against its spin.
+    """
+    crystal = build_crystal(configuration, settings)
+    solution = solve(crystal, settings)
+    forces_ac, stress_cc = forces_and_stress(crystal, solution)
+    return LabelledConfiguration(
+        configuration=configuration,
+        energy=solution.energy,
+        exchange_fields_ac=-solution.unknowns.fields_ac,
+        moments_a=np.where(configuration.is_magnetic_a, solution.unknowns.moments_a, 0.0),
+        forces_ac=forces_ac,
+        stress_cc=stress_cc,
+        info={
+            "engine": ENGINE_NAME,
+            "moment_kind": "d-shell projection",
+            "scf_residual": solution.residual,
+            "scf_iterations": solution.iterations,
+        },
+    )

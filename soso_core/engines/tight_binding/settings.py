@@ -1,0 +1,68 @@
+"""Settings of the embedded electronic structure: every number of the Hamiltonian, with its unit in its name."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from soso_core.settings import Settings
+
+MeshCount = Annotated[int, Field(ge=1, le=64)]
+
+
+class SpeciesParameters(Settings):
+    """One d-band species; the defaults are a model of iron.  A pair of species takes the mean of the two values."""
+
+    electrons: float = Field(default=6.8, gt=0.0, lt=10.0, description="d electrons per neutral atom")
+    onsite_ev: float = Field(default=0.0, ge=-50.0, le=50.0, description="d level of the neutral atom, eV")
+    stoner_ev: float = Field(default=0.8, gt=0.0, le=5.0, description="Stoner parameter I in -I m²/4, eV/μB²")
+    charge_penalty_ev: float = Field(default=8.0, ge=0.0, le=50.0, description="U in U (n - electrons)²/2, eV")
+    dd_sigma_ev: float = Field(default=-0.66, ge=-5.0, le=5.0, description="ddσ hopping at the reference distance, eV")
+    dd_pi_ev: float = Field(default=0.44, ge=-5.0, le=5.0, description="ddπ hopping at the reference distance, eV")
+    dd_delta_ev: float = Field(default=-0.11, ge=-5.0, le=5.0, description="ddδ hopping at the reference distance, eV")
+    repulsion_ev: float = Field(
+        default=0.26, ge=0.0, le=50.0, description="repulsion of a pair at the reference distance, eV"
+    )
+    initial_moment_ub: float = Field(
+        default=2.4, ge=0.1, le=5.0, description="moment the self-consistency starts from, μB"
+    )
+
+
+class TightBindingSettings(Settings):
+    """Everything the engine needs besides the configuration.
+
+    `k_mesh` counts the points along each reciprocal vector; without it `k_spacing_per_angstrom` chooses the counts
+    from the cell, so that a 2 x 2 x 2 bcc cell of iron gets 3 x 3 x 3.
+    """
+
+    species: dict[str, SpeciesParameters] = Field(
+        default_factory=lambda: {"Fe": SpeciesParameters()}, min_length=1, description="parameters by chemical symbol"
+    )
+    reference_distance_angstrom: float = Field(default=2.48, gt=0.5, le=10.0)
+    hopping_exponent: float = Field(
+        default=5.0, ge=0.0, le=20.0, description="hoppings fall as distance to minus this power"
+    )
+    repulsion_exponent: float = Field(default=14.0, ge=0.0, le=40.0, description="repulsion falls likewise")
+    cutoff_angstrom: float = Field(default=3.7, gt=0.5, le=12.0, description="hoppings and repulsion end here")
+    taper_width_angstrom: float = Field(
+        default=0.6, gt=0.0, description="they are turned off smoothly over this last stretch"
+    )
+    minimum_distance_angstrom: float = Field(default=1.2, gt=0.0, description="atoms closer than this are refused")
+    smearing_ev: float = Field(default=0.08, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
+    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
+    k_spacing_per_angstrom: float = Field(
+        default=0.4, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"
+    )
+    k_shifted: bool = Field(
+        default=False, description="half-step shift along each reciprocal vector instead of Gamma-centred"
+    )
+    tolerance: float = Field(1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)")
+    max_iterations: int = Field(default=60, ge=1, le=10000, description="of each attempt at self-consistency")
+    minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> "TightBindingSettings":
+        if not self.taper_width_angstrom < self.cutoff_angstrom:
+            raise ValueError("taper_width_angstrom must be smaller than cutoff_angstrom")
+        if not self.minimum_distance_angstrom < self.cutoff_angstrom:
+            raise ValueError("minimum_distance_angstrom must be smaller than cutoff_angstrom")
+        return self

@@ -1,0 +1,107 @@
+"""The two-body SOSO descriptor: d_i[s, n, λ] = Σ_j f_c(r) h_n(r) A_λ P_λ(e_i·e_j) + central term."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.descriptors.parameters import PairDescriptorParameters
+from soso_core.descriptors.radial_basis import OverlapBasis
+from soso_core.descriptors.spin_coupling import spin_coupling
+from soso_core.descriptors.spin_pairs import (
+    SpinPairs,
+    merge_images,
+    neighbours_within,
+    pair_legendre,
+    species_indices,
+)
+from soso_core.kernels.density import density, density_position_adjoint, density_spin_adjoint
+from soso_core.neighbours import Neighbours
+
+
+@dataclass(frozen=True, eq=False)
+class PairFeatures:
+    """The descriptor of every centre of one configuration, d_asnl (a, s, n, l), and what its adjoint needs."""
+
+    configuration: Configuration
+    pairs: SpinPairs
+    d_asnl: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PairDescriptor:
+    """Compute the descriptor and its exact adjoints; `species` are the atomic numbers it knows.
+
+    Source: arXiv:2403.10769.  Neighbours of different species fill different blocks s; the centre itself
+    adds h_n(0) at λ = 0 in the block of its own species.
+    """
+
+    parameters: PairDescriptorParameters
+    species: tuple[int, ...]
+
+    @cached_property
+    def basis(self) -> OverlapBasis:
+        """The radial basis h_n."""
+        p = self.parameters
+        return OverlapBasis(p.cutoff_angstrom, p.taper_angstrom, p.n_max, p.sigma_atom_angstrom)
+
+    @cached_property
+    def coupling_l(self) -> FloatArray:
+        """A_λ/A_0, (l,)."""
+        return spin_coupling(self.parameters.lambda_max, self.parameters.sigma_spin)
+
+    @property
+    def size(self) -> int:
+        """Number of components of one centre's descriptor, s·n·l."""
+        return len(self.species) * self.parameters.n_max * (self.parameters.lambda_max + 1)
+
+    def compute(self, configuration: Configuration, neighbours: Neighbours) -> PairFeatures:
+        """Return the descriptors; `neighbours` must reach at least to the cutoff."""
+        species_a = species_indices(configuration, self.species)
+        near = neighbours_within(neighbours, self.parameters.cutoff_angstrom)
+        pairs = merge_images(configuration, near, species_a, self.basis, self.parameters.lambda_max)
+        d_asnl = density(
+            pairs.i_p,
+            pairs.s_p,
+            pairs.h_pn,
+            pairs.values_pl * self.coupling_l,
+            len(configuration),
+            len(self.species),
+        )
+        central_n = self.basis.evaluate(np.zeros(1))[0][0]
+        d_asnl[np.arange(len(configuration)), species_a, :, 0] += central_n
+        return PairFeatures(configuration, pairs, d_asnl)
+
+    def spin_adjoint(self, features: PairFeatures, g_asnlb: FloatArray) -> FloatArray:
+        """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂d, (a, s, n, l, b); not projected."""
+        pairs = features.pairs
+        return density_spin_adjoint(
+            pairs.i_p,
+            pairs.j_p,
+            pairs.s_p,
+            pairs.h_pn,
+            pairs.slopes_pl * self.coupling_l,
+            features.configuration.spins_ac,
+            np.ascontiguousarray(g_asnlb),
+        )
+
+    def position_adjoint(
+        self, features: PairFeatures, neighbours: Neighbours, g_asnl: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂d (a, s, n, l)."""
+        near = neighbours_within(neighbours, self.parameters.cutoff_angstrom)
+        _, dh_pn = self.basis.evaluate(near.distances_p)
+        values_pl, _ = pair_legendre(features.configuration, near.i_p, near.j_p, self.parameters.lambda_max)
+        species_a = species_indices(features.configuration, self.species)
+        return density_position_adjoint(
+            near.i_p,
+            near.j_p,
+            species_a[near.j_p],
+            near.vectors_pc,
+            near.distances_p,
+            dh_pn,
+            values_pl * self.coupling_l,
+            np.ascontiguousarray(g_asnl),
+        )

@@ -1,0 +1,81 @@
+"""SpinPairs: what a radial basis sees of a configuration, periodic images of one pair merged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.configuration import Configuration
+from soso_core.descriptors.radial_basis import RadialBasis
+from soso_core.errors import InputError
+from soso_core.kernels.legendre import legendre
+from soso_core.neighbours import Neighbours
+
+
+@dataclass(frozen=True, eq=False)
+class SpinPairs:
+    """Pairs (i, j) with summed radial functions and Legendre polynomials of the angle between their spins.
+
+    Images of one pair share their spins, so their radial functions are added first: a 16-atom cell has
+    some 1900 pairs within 7 Å and only 256 of these.
+
+    Attributes: i_p, j_p, s_p (p,) centre, neighbour, species index of the neighbour; h_pn (p, n);
+    values_pl, slopes_pl (p, l) P_λ and P'_λ, zero for λ > 0 unless both atoms carry a spin.
+    """
+
+    i_p: IntArray
+    j_p: IntArray
+    s_p: IntArray
+    h_pn: FloatArray
+    values_pl: FloatArray
+    slopes_pl: FloatArray
+
+
+def species_indices(configuration: Configuration, species: tuple[int, ...]) -> IntArray:
+    """Return the index in `species` of every atom, (a,).  Raises InputError for an element not in it."""
+    position = {number: index for index, number in enumerate(species)}
+    for symbol, number in zip(configuration.symbols, configuration.numbers_a, strict=True):
+        if int(number) not in position:
+            raise InputError(f"element {symbol} is unknown to this model; it knows atomic numbers {list(species)}")
+    return np.array([position[int(number)] for number in configuration.numbers_a], dtype=np.int64)
+
+
+def neighbours_within(neighbours: Neighbours, cutoff: float) -> Neighbours:
+    """Return the pairs of a longer list that are within `cutoff` (Å)."""
+    keep_p = neighbours.distances_p < cutoff
+    i_p = neighbours.i_p[keep_p]
+    offsets_a = np.searchsorted(i_p, np.arange(len(neighbours.offsets_a))).astype(np.int64)
+    return Neighbours(
+        i_p,
+        neighbours.j_p[keep_p],
+        np.ascontiguousarray(neighbours.vectors_pc[keep_p]),
+        np.ascontiguousarray(neighbours.distances_p[keep_p]),
+        offsets_a,
+        cutoff,
+    )
+
+
+def pair_legendre(
+    configuration: Configuration, i_p: IntArray, j_p: IntArray, lambda_max: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return P_λ(e_i·e_j) and P'_λ, (p, l); λ > 0 is zero unless both atoms carry a spin."""
+    e_ac = configuration.spins_ac
+    values_pl, slopes_pl = legendre(np.sum(e_ac[i_p] * e_ac[j_p], axis=1), lambda_max)
+    bare_p = ~(configuration.is_magnetic_a[i_p] & configuration.is_magnetic_a[j_p])
+    values_pl[bare_p, 1:] = 0.0
+    slopes_pl[bare_p, 1:] = 0.0
+    return values_pl, slopes_pl
+
+
+def merge_images(
+    configuration: Configuration, neighbours: Neighbours, species_a: IntArray, basis: RadialBasis, lambda_max: int
+) -> SpinPairs:
+    """Return the spin pairs of a configuration for one radial basis (neighbours within its cutoff)."""
+    h_pn, _ = basis.evaluate(neighbours.distances_p)
+    n_atoms = len(configuration)
+    keys_q, inverse_p = np.unique(neighbours.i_p * n_atoms + neighbours.j_p, return_inverse=True)
+    h_qn = np.zeros((len(keys_q), h_pn.shape[1]))
+    np.add.at(h_qn, inverse_p, h_pn)
+    i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
+    values_ql, slopes_ql = pair_legendre(configuration, i_q, j_q, lambda_max)
+    return SpinPairs(i_q, j_q, species_a[j_q], h_qn, values_ql, slopes_ql)

@@ -1,0 +1,51 @@
+"""The polynomial covariance of normalised descriptors and its derivative."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soso_core.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class PolynomialCovariance:
+    """k(x, x') = (x̂·x̂')^zeta for centres of one species, zero between species; k(x, x) = 1."""
+
+    zeta: int
+
+    def between(self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray) -> FloatArray:
+        """Return k, (a, b).  Rows need not be normalised."""
+        cosine_ab = unit_rows(x_af)[0] @ unit_rows(x_bf)[0].T
+        return np.where(_same(species_a, species_b), cosine_ab**self.zeta, 0.0)
+
+    def gradient(self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray) -> FloatArray:
+        """Return ∂k(x_a, x_b)/∂x_a, (a, f, b), the normalisation of x_a included."""
+        unit_af, length_a = unit_rows(x_af)
+        unit_bf, _ = unit_rows(x_bf)
+        cosine_ab = unit_af @ unit_bf.T
+        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0)
+        slope_ab /= length_a[:, None]
+        along_afb = unit_af[:, :, None] * (slope_ab * cosine_ab)[:, None, :]
+        return np.asarray(slope_ab[:, None, :] * unit_bf.T[None, :, :] - along_afb)
+
+    def weighted_gradient(
+        self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray, weights_b: FloatArray
+    ) -> FloatArray:
+        """Return Σ_b weights_b ∂k(x_a, x_b)/∂x_a, (a, f), without forming (a, f, b)."""
+        unit_af, length_a = unit_rows(x_af)
+        unit_bf, _ = unit_rows(x_bf)
+        cosine_ab = unit_af @ unit_bf.T
+        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0) * weights_b
+        along_a = np.sum(slope_ab * cosine_ab, axis=1)
+        return np.asarray((slope_ab @ unit_bf - along_a[:, None] * unit_af) / length_a[:, None])
+
+
+def unit_rows(x_af: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return rows divided by their lengths, and the lengths; a zero row stays zero."""
+    length_a = np.linalg.norm(x_af, axis=1)
+    safe_a = np.where(length_a > 0.0, length_a, 1.0)
+    return x_af / safe_a[:, None], safe_a
+
+
+def _same(species_a: IntArray, species_b: IntArray) -> BoolArray:
+    return np.asarray(species_a[:, None] == species_b[None, :])

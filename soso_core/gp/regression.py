@@ -1,0 +1,168 @@
+"""fit: from labelled configurations to a FittedModel."""
+
+from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.descriptors.pair import PairDescriptor
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.errors import InputError
+from soso_core.gp.basis import DesignRows, ModelBasis
+from soso_core.gp.covariance import PolynomialCovariance
+from soso_core.gp.evidence import Hyperprior, Scales, maximise_evidence, posterior
+from soso_core.gp.fitted import FittedModel, FitRecord
+from soso_core.gp.inducing import InducingPoints, choose_inducing_points
+from soso_core.gp.normal_equations import NormalEquations
+from soso_core.gp.settings import FitSettings
+from soso_core.labels import LabelledConfiguration
+from soso_core.neighbours import find_neighbours
+
+FIXED_BLOCKS = frozenset({"species"})
+SPECIES_PRIOR = 1.0
+"""eV per atom around the least-squares reference energies: wide, they are not shrunk."""
+GP_PRIOR_FRACTION = 0.1
+"""Where the belief in the GP amplitude starts, relative to the data: with few labels the pair part speaks first."""
+NOISE_FRACTION = 0.2
+"""Where the belief in the noise starts, relative to the data."""
+
+
+def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
+    """Return the model of highest evidence for the energies and fields at hand.
+
+    `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
+    """
+    if not dataset.n_energies and not dataset.n_field_configurations:
+        raise InputError("nothing to fit: no configuration has an energy or exchange fields")
+    inducing = _inducing_points(dataset, settings, rng)
+    basis = ModelBasis(settings, dataset.species, inducing)
+    offsets_s = reference_energies(dataset)
+    equations = reduce(_merge, (_equations(item, basis, offsets_s) for item in dataset))
+    record = FitRecord.of(dataset)
+    moments_s = _mean_moments(dataset)
+    baseline_basis = ModelBasis(settings, dataset.species, None)
+    columns = np.arange(baseline_basis.size)
+    baseline_equations = {target: equation.restricted(columns) for target, equation in equations.items()}
+    baseline = _solved(baseline_basis, baseline_equations, offsets_s, moments_s, record, None)
+    return _solved(basis, equations, offsets_s, moments_s, record, baseline)
+
+
+def reference_energies(dataset: Dataset) -> FloatArray:
+    """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies."""
+    labelled = [item for item in dataset if item.energy is not None]
+    if not labelled:
+        return np.zeros(len(dataset.species))
+    counts_ks = np.array([_species_counts(item.configuration, dataset.species) for item in labelled])
+    energies_k = np.array([item.energy for item in labelled], dtype=float)
+    return np.asarray(np.linalg.lstsq(counts_ks, energies_k, rcond=1e-8)[0])
+
+
+def transverse_axes(spins_ac: FloatArray) -> FloatArray:
+    """Return two orthonormal axes perpendicular to each unit spin, (a, 2, 3)."""
+    smallest_a = np.argmin(np.abs(spins_ac), axis=1)
+    first_ac = np.cross(spins_ac, np.eye(3)[smallest_a])
+    first_ac /= np.linalg.norm(first_ac, axis=1, keepdims=True)
+    return np.stack([first_ac, np.cross(spins_ac, first_ac)], axis=1)
+
+
+def target_rows(
+    item: LabelledConfiguration, rows: DesignRows, offset: float
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Yield (target, rows (k, m), values (k,)) of the labels present.
+
+    Energies are divided by sqrt(number of spins), so that their noise is the same in every cell; fields
+    enter as two transverse components per magnetic atom, as the third carries nothing.
+    """
+    where = item.configuration
+    if item.energy is not None:
+        root = np.sqrt(where.n_magnetic or len(where))
+        yield "energy", rows.energy_m[None] / root, np.array([(item.energy - offset) / root])
+    if item.spin_gradient_ac is not None and where.n_magnetic:
+        magnetic = where.is_magnetic_a
+        axes_akc = transverse_axes(where.spins_ac[magnetic])
+        rows_akm = np.einsum("akc,acm->akm", axes_akc, rows.fields_acm[magnetic])
+        values_ak = np.einsum("akc,ac->ak", axes_akc, item.spin_gradient_ac[magnetic])
+        yield "field", rows_akm.reshape(-1, rows_akm.shape[2]), values_ak.ravel()
+
+
+def _equations(
+    item: LabelledConfiguration, basis: ModelBasis, offsets_s: FloatArray
+) -> dict[str, NormalEquations]:
+    offset = float(_species_counts(item.configuration, basis.species) @ offsets_s)
+    rows = target_rows(item, basis.rows(item.configuration), offset)
+    return {target: NormalEquations.from_rows(rows_km, values_k) for target, rows_km, values_k in rows}
+
+
+def _merge(left: dict[str, NormalEquations], right: dict[str, NormalEquations]) -> dict[str, NormalEquations]:
+    shared = {target: add(left[target], right[target]) for target in left.keys() & right.keys()}
+    return left | right | shared
+
+
+def _solved(
+    basis: ModelBasis,
+    equations: Mapping[str, NormalEquations],
+    offsets_s: FloatArray,
+    moments_s: FloatArray,
+    record: FitRecord,
+    baseline: FittedModel | None,
+) -> FittedModel:
+    scales = maximise_evidence(equations, basis.blocks, _hyperprior(equations, basis.blocks), FIXED_BLOCKS)
+    weights_m, lower_mm = posterior(equations, basis.blocks, scales)
+    return FittedModel(basis, weights_m, lower_mm, offsets_s, moments_s, scales, record, baseline)
+
+
+def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
+    """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
+    size = {target: np.sqrt(max(e.square / e.n_rows, 1e-16)) for target, e in equations.items()}
+    reference = "field" if "field" in equations else "energy"
+    gram_m = _variance_beyond(equations[reference], blocks["species"])
+    prior = {}
+    for name, block in blocks.items():
+        row_size = np.sqrt(np.sum(gram_m[block]))
+        prior[name] = float(size[reference] / row_size) if row_size > 1e-12 else float(size[reference])
+    prior["species"] = SPECIES_PRIOR
+    if "gp" in prior:
+        prior["gp"] *= GP_PRIOR_FRACTION
+    return Hyperprior(Scales(prior, {target: float(NOISE_FRACTION * s) for target, s in size.items()}))
+
+
+def _variance_beyond(equation: NormalEquations, species: slice) -> FloatArray:
+    """Return the mean square of each column once the species constants have explained what they can, (m,)."""
+    gram_mm = equation.gram_mm
+    explained_m = np.sum(gram_mm[:, species] * (np.linalg.pinv(gram_mm[species, species]) @ gram_mm[species]).T, axis=1)
+    return np.asarray(np.maximum(np.diag(gram_mm) - explained_m, 0.0) / equation.n_rows)
+
+
+def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:
+    descriptor = PairDescriptor(settings.descriptor, dataset.species)
+    blocks, species = [], []
+    for item in dataset:
+        neighbours = find_neighbours(item.configuration, settings.descriptor.cutoff_angstrom)
+        features = descriptor.compute(item.configuration, neighbours)
+        blocks.append(features.d_asnl.reshape(len(item.configuration), -1))
+        species.append(species_indices(item.configuration, dataset.species))
+    covariance = PolynomialCovariance(settings.zeta)
+    return choose_inducing_points(
+        np.concatenate(blocks), np.concatenate(species), settings.n_inducing, covariance, rng
+    )
+
+
+def _species_counts(configuration: Configuration, species: tuple[int, ...]) -> FloatArray:
+    indices_a = species_indices(configuration, species)
+    return np.bincount(indices_a, minlength=len(species)).astype(float)
+
+
+def _mean_moments(dataset: Dataset) -> FloatArray:
+    """Return the mean length of magnetic atoms of each species, (s,) μB; nan where no length is known."""
+    total_s, count_s = np.zeros(len(dataset.species)), np.zeros(len(dataset.species))
+    for item in dataset:
+        if item.moments_a is not None:
+            magnetic = item.configuration.is_magnetic_a
+            indices_a = species_indices(item.configuration, dataset.species)[magnetic]
+            total_s += np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
+            count_s += np.bincount(indices_a, minlength=len(total_s))
+    return np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0)

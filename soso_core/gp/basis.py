@@ -3,8 +3,8 @@
 E = Σ_i μ(species) + pair part + Σ_i Σ_B α_B k(x_i, x_B); the columns are [species | pair λ=0.. | gp].
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,11 +34,30 @@ class DesignRows:
 
 @dataclass(frozen=True, eq=False)
 class ModelBasis:
-    """Everything of a model that is fixed before its weights: settings, species, inducing points (None: pair only)."""
+    """Everything of a model that is fixed before its weights.
+
+    `inducing` is None for a pair-only model.  `centre_sm` (s, m) is what the other energy columns hold on
+    average per atom of each species; it is taken off them (and zero in the species columns), so that the
+    species constants carry the level and the rest only what varies: same model, far better conditioned.
+    """
 
     settings: FitSettings
     species: tuple[int, ...]
     inducing: InducingPoints | None
+    centre_sm: FloatArray
+
+    @classmethod
+    def uncentred(
+        cls, settings: FitSettings, species: tuple[int, ...], inducing: InducingPoints | None
+    ) -> "ModelBasis":
+        """Return a basis with nothing taken off its columns."""
+        bare = cls(settings, species, inducing, np.zeros((len(species), 0)))
+        return replace(bare, centre_sm=np.zeros((len(species), bare.size)))
+
+    def pair_only(self) -> "ModelBasis":
+        """Return the same basis without its GP columns, which are the last."""
+        n_columns = len(self.species) + self.pair_part.size
+        return replace(self, inducing=None, centre_sm=self.centre_sm[:, :n_columns])
 
     @cached_property
     def pair_part(self) -> PairPart:
@@ -80,27 +99,48 @@ class ModelBasis:
         """Return the neighbour list this model needs."""
         return find_neighbours(configuration, self.cutoff)
 
+    def energy_row(self, configuration: Configuration) -> FloatArray:
+        """Return ∂E/∂w of a configuration, (m,).  Raises InputError for an unknown element."""
+        neighbours = self.neighbours(configuration)
+        parts = [self._counts(configuration), self.pair_part.rows(configuration, neighbours)[0]]
+        if self.inducing is not None:
+            features = self.descriptor.compute(configuration, neighbours)
+            parts.append(self._covariances(features, self.inducing).sum(axis=0) @ self.inducing.whitening_bm)
+        return np.asarray(np.concatenate(parts) - self._counts(configuration) @ self.centre_sm)
+
     def rows(self, configuration: Configuration) -> DesignRows:
         """Return the design rows of a configuration.  Raises InputError for an unknown element."""
         neighbours = self.neighbours(configuration)
-        energy_pair_m, spin_pair_acm = self.pair_part.rows(configuration, neighbours)
-        species_a = species_indices(configuration, self.species)
-        energies = [np.bincount(species_a, minlength=len(self.species)).astype(float), energy_pair_m]
-        spins = [np.zeros((len(configuration), 3, len(self.species))), spin_pair_acm]
+        gradients = [np.zeros((len(configuration), 3, len(self.species)))]
+        gradients.append(self.pair_part.rows(configuration, neighbours)[1])
         if self.inducing is not None:
-            energy_gp_m, spin_gp_acm = self._gp_rows(self.descriptor.compute(configuration, neighbours), self.inducing)
-            energies.append(energy_gp_m)
-            spins.append(spin_gp_acm)
-        gradient_acm = np.concatenate(spins, axis=2)
-        fields_mac = -np.moveaxis(gradient_acm, 2, 0)
+            features = self.descriptor.compute(configuration, neighbours)
+            gradients.append(self._gp_spin_rows(features, self.inducing))
+        fields_mac = -np.moveaxis(np.concatenate(gradients, axis=2), 2, 0)
         projected = np.stack([transverse(field_ac, configuration.spins_ac) for field_ac in fields_mac], axis=2)
-        return DesignRows(np.concatenate(energies), projected)
+        return DesignRows(self.energy_row(configuration), projected)
 
-    def _gp_rows(self, features: PairFeatures, inducing: InducingPoints) -> tuple[FloatArray, FloatArray]:
+    def _counts(self, configuration: Configuration) -> FloatArray:
+        indices_a = species_indices(configuration, self.species)
+        return np.bincount(indices_a, minlength=len(self.species)).astype(np.float64)
+
+    def _covariances(self, features: PairFeatures, inducing: InducingPoints) -> FloatArray:
         x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
         species_a = species_indices(features.configuration, self.species)
-        points = (x_af, species_a, inducing.x_bf, inducing.species_b)
-        energy_b = self.covariance.between(*points).sum(axis=0)
-        g_afb = self.covariance.gradient(*points)
+        return self.covariance.between(x_af, species_a, inducing.x_bf, inducing.species_b)
+
+    def _gp_spin_rows(self, features: PairFeatures, inducing: InducingPoints) -> FloatArray:
+        x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
+        species_a = species_indices(features.configuration, self.species)
+        g_afb = self.covariance.gradient(x_af, species_a, inducing.x_bf, inducing.species_b)
         spin_acb = self.descriptor.spin_adjoint(features, g_afb.reshape(*features.d_asnl.shape, -1))
-        return energy_b @ inducing.whitening_bm, spin_acb @ inducing.whitening_bm
+        return np.asarray(spin_acb @ inducing.whitening_bm)
+
+
+def centred(basis: ModelBasis, configurations: Sequence[Configuration]) -> ModelBasis:
+    """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`."""
+    n_species = len(basis.species)
+    rows_km = np.array([basis.energy_row(item) for item in configurations])
+    centre_sm = np.linalg.lstsq(rows_km[:, :n_species], rows_km, rcond=1e-8)[0]
+    centre_sm[:, :n_species] = 0.0
+    return replace(basis, centre_sm=centre_sm)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypedDict
 
 import numpy as np
@@ -75,6 +76,12 @@ class FittedModel:
     record: FitRecord
     baseline: "FittedModel | None"
 
+    @cached_property
+    def species_energies_s(self) -> FloatArray:
+        """Energy of an atom of each species before any interaction, (s,) eV."""
+        n_species = len(self.basis.species)
+        return self.offsets_s + self.weights_m[:n_species] - self.basis.centre_sm @ self.weights_m
+
     def predict(self, configuration: Configuration, with_std: bool = True) -> Prediction:
         """Return energy, fields, forces and stress.  Raises InputError for an unknown element."""
         species_a = species_indices(configuration, self.basis.species)
@@ -82,7 +89,7 @@ class FittedModel:
         pair = self.basis.pair_part
         weights_pair_m = self.weights_m[len(self.basis.species) :][: pair.size]
         row_m, spin_acm = pair.rows(configuration, neighbours)
-        energy = float(np.sum((self.offsets_s + self.weights_m[: len(self.basis.species)])[species_a]))
+        energy = float(np.sum(self.species_energies_s[species_a]))
         energy += float(row_m @ weights_pair_m)
         spin_ac = spin_acm @ weights_pair_m
         position_ac, strain_cc = pair.position_gradient(configuration, neighbours, weights_pair_m)
@@ -99,7 +106,7 @@ class FittedModel:
 
     def energy_rows(self, configurations: Sequence[Configuration]) -> FloatArray:
         """Return ∂E/∂w of several configurations, (k, m): what selection by joint variance needs."""
-        return np.array([self.basis.rows(item).energy_m for item in configurations])
+        return np.array([self.basis.energy_row(item) for item in configurations])
 
     def model_covariance(self, rows_km: FloatArray) -> FloatArray:
         """Return the posterior covariance (k, k) of the quantities Φ w with rows Φ (k, m)."""

@@ -12,7 +12,7 @@ from soso_core.dataset import Dataset
 from soso_core.descriptors.pair import PairDescriptor
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
-from soso_core.gp.basis import DesignRows, ModelBasis
+from soso_core.gp.basis import DesignRows, ModelBasis, centred
 from soso_core.gp.covariance import PolynomialCovariance
 from soso_core.gp.evidence import Hyperprior, Scales, maximise_evidence, posterior
 from soso_core.gp.fitted import FittedModel, FitRecord
@@ -39,12 +39,13 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError("nothing to fit: no configuration has an energy or exchange fields")
     inducing = _inducing_points(dataset, settings, rng)
-    basis = ModelBasis(settings, dataset.species, inducing)
+    uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
+    basis = centred(uncentred, [item.configuration for item in dataset])
     offsets_s = reference_energies(dataset)
     equations = reduce(_merge, (_equations(item, basis, offsets_s) for item in dataset))
     record = FitRecord.of(dataset)
     moments_s = _mean_moments(dataset)
-    baseline_basis = ModelBasis(settings, dataset.species, None)
+    baseline_basis = basis.pair_only()
     columns = np.arange(baseline_basis.size)
     baseline_equations = {target: equation.restricted(columns) for target, equation in equations.items()}
     baseline = _solved(baseline_basis, baseline_equations, offsets_s, moments_s, record, None)
@@ -119,22 +120,16 @@ def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, s
     """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
     size = {target: np.sqrt(max(e.square / e.n_rows, 1e-16)) for target, e in equations.items()}
     reference = "field" if "field" in equations else "energy"
-    gram_m = _variance_beyond(equations[reference], blocks["species"])
+    gram_m = np.diag(equations[reference].gram_mm) / equations[reference].n_rows
     prior = {}
     for name, block in blocks.items():
         row_size = np.sqrt(np.sum(gram_m[block]))
-        prior[name] = float(size[reference] / row_size) if row_size > 1e-12 else float(size[reference])
+        # A block that the data do not move (λ = 0 on a rigid lattice) keeps a prior of the size of the data.
+        prior[name] = float(size[reference] / (row_size if row_size > 1e-6 else 1.0))
     prior["species"] = SPECIES_PRIOR
     if "gp" in prior:
         prior["gp"] *= GP_PRIOR_FRACTION
     return Hyperprior(Scales(prior, {target: float(NOISE_FRACTION * s) for target, s in size.items()}))
-
-
-def _variance_beyond(equation: NormalEquations, species: slice) -> FloatArray:
-    """Return the mean square of each column once the species constants have explained what they can, (m,)."""
-    gram_mm = equation.gram_mm
-    explained_m = np.sum(gram_mm[:, species] * (np.linalg.pinv(gram_mm[species, species]) @ gram_mm[species]).T, axis=1)
-    return np.asarray(np.maximum(np.diag(gram_mm) - explained_m, 0.0) / equation.n_rows)
 
 
 def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:

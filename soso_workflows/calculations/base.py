@@ -1,0 +1,77 @@
+"""What all `soso` CalcJobs share: one serial command, file in, file out, exit status kept."""
+
+from typing import Any
+
+import yaml
+from aiida.common.datastructures import CalcInfo, CodeInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJob, CalcJobProcessSpec
+
+ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
+
+
+class SosoCalculation(CalcJob):
+    """Base of the CalcJobs that run one `soso` command in its own folder.
+
+    Exit codes of all of them (their parsers decide):
+
+    - 300: the job ended before the command did (walltime, memory, a signal)
+    - 301: the output file is missing
+    - 302: the output file is there but cannot be read (truncated, foreign)
+    - 310: the command refused its input
+    - 320: the command failed for another reason
+    - 410: an iteration did not converge (engines only)
+    """
+
+    STDOUT, STDERR, STATUS = "soso.out", "soso.err", "soso.exit"
+    SETTINGS = "settings.yaml"
+    OUTPUT = ""
+    WALLCLOCK_SECONDS = 3600
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Declare what all `soso` CalcJobs share."""
+        super().define(spec)
+        options = spec.inputs["metadata"]["options"]
+        options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
+        options["withmpi"].default = False
+        options["max_wallclock_seconds"].default = cls.WALLCLOCK_SECONDS
+        options["environment_variables"].default = lambda: dict(ONE_THREAD)
+        spec.inputs["code"].required = True
+        spec.exit_code(300, "ERROR_OUT_OF_WALLTIME", message="the job ended before `soso` did: {detail}")
+        spec.exit_code(301, "ERROR_OUTPUT_MISSING", message="{detail}")
+        spec.exit_code(302, "ERROR_OUTPUT_UNREADABLE", message="{detail}")
+        spec.exit_code(310, "ERROR_BAD_INPUT", message="{detail}")
+        spec.exit_code(320, "ERROR_COMMAND_FAILED", message="{detail}")
+        spec.exit_code(410, "ERROR_NOT_CONVERGED", message="{detail}")
+
+    def command(self) -> list[str]:
+        """Return the words after `soso`."""
+        raise NotImplementedError
+
+    def write_inputs(self, folder: Folder) -> None:
+        """Write the input files that hold more than one node; single files are copied instead."""
+
+    def copied_files(self) -> list[tuple[str, str, str]]:
+        """Return (node uuid, name in the node, name in the job folder) of inputs copied as they are."""
+        return []
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Return the job description; the shell keeps the exit status of `soso` in a file of its own."""
+        self.write_inputs(folder)
+        code_info = CodeInfo()
+        code_info.code_uuid = self.inputs.code.uuid
+        code_info.cmdline_params = self.command()
+        code_info.stdout_name, code_info.stderr_name = self.STDOUT, self.STDERR
+        calc_info = CalcInfo()
+        calc_info.codes_info = [code_info]
+        calc_info.local_copy_list = self.copied_files()
+        calc_info.append_text = f"echo $? > {self.STATUS}"
+        calc_info.retrieve_list = [self.STDOUT, self.STDERR, self.STATUS, self.OUTPUT]
+        return calc_info
+
+
+def write_settings(folder: Folder, values: dict[str, Any]) -> None:
+    """Write a settings file for the command."""
+    with folder.open(SosoCalculation.SETTINGS, "w", encoding="utf8") as handle:
+        yaml.safe_dump(values, handle, sort_keys=True)

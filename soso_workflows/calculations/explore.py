@@ -1,0 +1,46 @@
+"""`soso.explore`: make candidates and choose the next batch."""
+
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import Dict, Int, StructureData
+
+from soso_workflows.calculations.base import SosoCalculation, write_settings
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
+
+
+class SosoExploreCalculation(SosoCalculation):
+    """Run `soso explore`, or `soso generate` when there is no model yet.  Exit codes: see `SosoCalculation`."""
+
+    MODEL, STRUCTURE, OUTPUT = "model.soso", "POSCAR", "candidates.extxyz"
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Inputs: structure, n_select, seed, exploration, model (optional).  Output: candidates."""
+        super().define(spec)
+        spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
+        spec.input("exploration", valid_type=Dict, help="keys of soso_core.active.settings.ExplorationSettings")
+        spec.input("n_select", valid_type=Int, help="how many configurations to choose")
+        spec.input("seed", valid_type=Int, help="seed of every random draw")
+        spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
+        spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
+        spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
+
+    def command(self) -> list[str]:
+        """Return the words after `soso`."""
+        verb = ["explore", self.MODEL] if "model" in self.inputs else ["generate"]
+        return [*verb, self.SETTINGS, "-o", self.OUTPUT]
+
+    def write_inputs(self, folder: Folder) -> None:
+        """Write the structure (POSCAR keeps all digits) and the settings."""
+        with folder.open(self.STRUCTURE, "w", encoding="utf8") as handle:
+            self.inputs.structure.get_ase().write(handle, format="vasp", direct=True)
+        values = self.inputs.exploration.get_dict()
+        values.update(structure=self.STRUCTURE, n_select=self.inputs.n_select.value, seed=self.inputs.seed.value)
+        write_settings(folder, values)
+
+    def copied_files(self) -> list[tuple[str, str, str]]:
+        """Copy the model, when there is one."""
+        if "model" not in self.inputs:
+            return []
+        return [(self.inputs.model.uuid, self.inputs.model.filename, self.MODEL)]

@@ -1,0 +1,39 @@
+"""`soso.label.tight_binding`: label one configuration with the embedded electronic structure."""
+
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import Dict
+
+from soso_workflows.calculations.base import SosoCalculation, write_settings
+from soso_workflows.data.dataset import SosoDataset
+
+
+class TightBindingLabelCalculation(SosoCalculation):
+    """Run `soso label tight-binding` on one configuration.  Exit codes: see `SosoCalculation`."""
+
+    CONFIGURATION, OUTPUT = "configuration.extxyz", "labelled.extxyz"
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Inputs: configuration, settings (optional).  Outputs: label, quality."""
+        super().define(spec)
+        spec.input("configuration", valid_type=SosoDataset, help="one configuration: cell, positions, unit spins")
+        spec.input("settings", valid_type=Dict, required=False, help="keys of TightBindingSettings")
+        spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
+        spec.output("quality", valid_type=Dict, help="what the engine says of the label: converged, residuals")
+        spec.inputs["metadata"]["options"]["parser_name"].default = "soso.label.tight_binding"
+
+    def command(self) -> list[str]:
+        """Return the words after `soso`."""
+        words = ["label", "tight-binding", self.CONFIGURATION, "-o", self.OUTPUT]
+        return [*words, "--settings", self.SETTINGS] if "settings" in self.inputs else words
+
+    def write_inputs(self, folder: Folder) -> None:
+        """Write the settings file, when there are settings."""
+        if "settings" in self.inputs:
+            write_settings(folder, self.inputs.settings.get_dict())
+
+    def copied_files(self) -> list[tuple[str, str, str]]:
+        """Copy the configuration."""
+        node = self.inputs.configuration
+        return [(node.uuid, node.filename, self.CONFIGURATION)]

@@ -1,0 +1,80 @@
+"""Campaign files: one YAML file that says everything about a campaign, checked before anything runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiida.common.exceptions import EntryPointError
+from aiida.plugins import WorkflowFactory
+from aiida.plugins.entry_point import get_entry_point_names
+from ase import Atoms
+from ase.io import read as ase_read
+from pydantic import Field
+
+from soso_core.active.policy import PolicySettings
+from soso_core.active.settings import ExplorationSettings
+from soso_core.errors import InputError
+from soso_core.gp.settings import FitSettings
+from soso_core.settings import Settings, read_settings
+
+ENGINE_PREFIX = "soso.label."
+
+
+class CampaignSettings(Settings):
+    """The keys of a campaign file."""
+
+    name: str = Field(min_length=1, description="label of the process node")
+    structure: Path = Field(description="any file ASE reads; a relative path starts at the campaign file")
+    engine: str = Field(default="tight_binding", description="what follows soso.label. in the engine's entry point")
+    engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
+    exploration: ExplorationSettings = ExplorationSettings()
+    fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
+    policy: PolicySettings = PolicySettings()
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    max_parallel: int = Field(default=2, ge=1, description="label calculations at the same time")
+
+    @property
+    def engine_entry_point(self) -> str:
+        """Full name of the label workchain's entry point."""
+        return ENGINE_PREFIX + self.engine
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A checked campaign file: its settings, the structure it names, the engine's checked settings."""
+
+    settings: CampaignSettings
+    structure: Atoms
+    engine: Any
+    engine_settings: dict[str, Any]
+
+
+def read_campaign(path: Path | str) -> Campaign:
+    """Read and check a campaign file.  Raises InputError, one line, naming file, key and fault."""
+    settings = read_settings(CampaignSettings, path)
+    engine = load_engine(settings, str(path))
+    return Campaign(
+        settings=settings,
+        structure=_read_structure(Path(path).parent / settings.structure),
+        engine=engine,
+        engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
+    )
+
+
+def load_engine(settings: CampaignSettings, source: str) -> Any:
+    """Return the label workchain class of a campaign.  Raises InputError that lists the engines there are."""
+    try:
+        return WorkflowFactory(settings.engine_entry_point)
+    except EntryPointError:
+        names = get_entry_point_names("aiida.workflows")
+        known = [name.removeprefix(ENGINE_PREFIX) for name in names if name.startswith(ENGINE_PREFIX)]
+        raise InputError(f"{source}: engine: '{settings.engine}' is not installed; known: {', '.join(known)}") from None
+
+
+def _read_structure(path: Path) -> Atoms:
+    if not path.is_file():
+        raise InputError(f"structure file {path} does not exist")
+    try:
+        return ase_read(path)
+    except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
+        raise InputError(f"structure file {path} cannot be read: {str(error).splitlines()[:1]}") from None

@@ -1,0 +1,134 @@
+"""From a campaign to a process: build it, run it here or hand it to the daemon."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiida.common.exceptions import NotExistent
+from aiida.engine import ProcessBuilder, ProcessState
+from aiida.engine import submit as submit_to_daemon
+from aiida.manage import get_manager
+from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, ProcessNode, Str, StructureData, WorkChainNode, load_code
+from aiida.plugins import WorkflowFactory
+
+from soso_core.errors import InputError
+from soso_workflows.campaign import Campaign
+
+POLL_SECONDS = 0.5
+RUNNER_EXTRA = "soso_runner"
+"""Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
+
+
+def find_code(label: str) -> AbstractCode:
+    """Return the code `soso@localhost`, or another label.  Raises InputError with what to type."""
+    try:
+        return load_code(label)
+    except NotExistent:
+        raise InputError(f"there is no code '{label}' in this profile; run `verdi data soso setup` first") from None
+
+
+def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
+    """Return the builder of the campaign's process."""
+    settings = campaign.settings
+    builder = WorkflowFactory("soso.active_learning").get_builder()
+    builder.metadata.label = settings.name
+    builder.code = code
+    builder.structure = StructureData(ase=campaign.structure)
+    builder.exploration = Dict(settings.exploration.model_dump(mode="json"))
+    if settings.fit is not None:
+        builder.fit = Dict(settings.fit.model_dump(mode="json", exclude_unset=True))
+    builder.policy = Dict(settings.policy.model_dump(mode="json"))
+    builder.seed, builder.max_parallel = Int(settings.seed), Int(settings.max_parallel)
+    builder.engine = Str(settings.engine_entry_point)
+    builder.label = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
+    return builder
+
+
+def submit(builder: ProcessBuilder) -> WorkChainNode:
+    """Hand the campaign to the daemon.  Raises InputError when no daemon runs."""
+    if not get_manager().get_daemon_client().is_daemon_running:
+        raise InputError("the daemon does not run; start it with `verdi daemon start 2`, or use --run")
+    return submit_to_daemon(builder)
+
+
+def run_here(builder: ProcessBuilder, watch: Callable[[WorkChainNode], None]) -> WorkChainNode:
+    """Run the campaign in this process and call `watch` twice a second; needs neither daemon nor broker.
+
+    An interrupt kills the jobs, marks every open process as killed and comes out as KeyboardInterrupt:
+    all that had finished is in the database, for `resume`.
+    """
+    manager = get_manager()
+    manager.reset_runner()
+    runner = manager.create_runner(poll_interval=POLL_SECONDS, communicator=None)
+    manager.set_runner(runner)
+    node = runner.submit(builder)
+    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
+    try:
+        with _quiet_console():
+            runner.run_until_complete(runner.loop.create_task(_watched(node, watch)))
+    except KeyboardInterrupt:
+        close_interrupted(node)
+        raise
+    return node
+
+
+def is_alive(node: WorkChainNode) -> bool:
+    """Whether somebody still works on the campaign: the daemon, or the process that runs it on this host."""
+    if node.is_terminated:
+        return False
+    runner = node.base.extras.get(RUNNER_EXTRA, None)
+    return runner is None or runner["host"] != socket.gethostname() or _is_running(runner["pid"])
+
+
+def close_interrupted(campaign: ProcessNode) -> None:
+    """Kill the jobs of a campaign nobody works on any more, and mark its open processes as killed."""
+    for node in [*campaign.called_descendants, campaign]:
+        if node.is_terminated:
+            continue
+        if isinstance(node, CalcJobNode) and node.get_job_id():
+            _kill_job(node)
+        node.set_process_state(ProcessState.KILLED)
+        node.set_process_status("the campaign was interrupted")
+        node.seal()
+
+
+async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any]) -> None:
+    while not node.is_terminated:
+        watch(node)
+        await asyncio.sleep(POLL_SECONDS)
+    watch(node)
+
+
+def _kill_job(node: CalcJobNode) -> None:
+    scheduler = node.computer.get_scheduler()
+    with node.get_transport() as transport:
+        scheduler.set_transport(transport)
+        scheduler.kill_job(node.get_job_id())
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _quiet_console() -> Iterator[None]:
+    """Keep AiiDA's log out of the table; the database keeps it (`verdi process report PK`)."""
+    handlers = [item for item in logging.getLogger("aiida").handlers if isinstance(item, logging.StreamHandler)]
+    levels = [item.level for item in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)

@@ -1,0 +1,35 @@
+"""Blind predictions beside their labels, as arrays that a database keeps and a figure draws."""
+
+import numpy as np
+from aiida.orm import ArrayData
+
+from soso_core.dataset import Dataset
+from soso_core.gp.fitted import FittedModel, Prediction
+from soso_core.labels import LabelledConfiguration
+
+
+def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
+    """Return predictions for `dataset` in meV.
+
+    `energy`, `energy_std`, `energy_label` (per spin, one entry per configuration that has an energy);
+    `field`, `field_label` (all components of -∂E/∂e on magnetic atoms); empty where labels are absent.
+    """
+    pairs = [(item, model.predict(item.configuration)) for item in dataset]
+    energies = [_energy_entry(*pair) for pair in pairs if pair[0].energy is not None]
+    fields = [_field_entries(*pair) for pair in pairs if pair[0].spin_gradient_ac is not None]
+    energy_kn = np.array(energies).reshape(-1, 3).T
+    field_kn = np.concatenate(fields, axis=1) if fields else np.empty((2, 0))
+    names = ("energy", "energy_std", "energy_label", "field", "field_label")
+    return ArrayData({name: 1e3 * values for name, values in zip(names, [*energy_kn, *field_kn], strict=True)})
+
+
+def _energy_entry(item: LabelledConfiguration, predicted: Prediction) -> tuple[float, float, float]:
+    n_spins = item.configuration.n_magnetic or len(item.configuration)
+    return predicted.energy / n_spins, (predicted.energy_std or 0.0) / n_spins, item.energy_per_spin or 0.0
+
+
+def _field_entries(item: LabelledConfiguration, predicted: Prediction) -> np.ndarray:
+    magnetic_a = item.configuration.is_magnetic_a
+    labels_ac = item.spin_gradient_ac
+    assert labels_ac is not None
+    return np.stack([predicted.fields_ac[magnetic_a].ravel(), labels_ac[magnetic_a].ravel()])

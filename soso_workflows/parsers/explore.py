@@ -1,0 +1,21 @@
+"""Parser of `soso.explore`."""
+
+from pathlib import Path
+
+from aiida.engine import ExitCode
+
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.parsers.base import SosoParser
+
+
+class SosoExploreParser(SosoParser):
+    """Attach `candidates`."""
+
+    def attach_outputs(self, path: Path) -> ExitCode | None:
+        """Read the chosen batch.  Raises InputError when it is truncated; too few of them is an unreadable output."""
+        candidates, wanted = SosoDataset(path), self.node.inputs.n_select.value
+        if candidates.n_configurations != wanted:
+            detail = f"{wanted} configurations were asked for, {candidates.n_configurations} came"
+            return self.exit_codes.ERROR_OUTPUT_UNREADABLE.format(detail=detail)
+        self.out("candidates", candidates)
+        return None

@@ -1,0 +1,40 @@
+"""Parser of `soso.label.tight_binding`."""
+
+from pathlib import Path
+from typing import Any
+
+from aiida.engine import ExitCode
+from aiida.orm import Dict
+
+from soso_core.labels import LabelledConfiguration
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.parsers.base import SosoParser
+
+REQUIRED = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+"""What this engine must give; stress joins when the engine writes it."""
+
+
+class TightBindingLabelParser(SosoParser):
+    """Attach `label` and `quality`."""
+
+    def attach_outputs(self, path: Path) -> ExitCode | None:
+        """Read the labelled configuration.  Raises InputError when it is truncated."""
+        label = SosoDataset(path)
+        item = label.get_dataset()[0]
+        missing = [name for name in REQUIRED if getattr(item, name) is None]
+        if missing or label.n_configurations != 1:
+            detail = (
+                f"{path.name}: {label.n_configurations} configurations, missing labels: {', '.join(missing) or 'none'}"
+            )
+            return self.exit_codes.ERROR_OUTPUT_UNREADABLE.format(detail=detail)
+        self.out("label", label)
+        self.out("quality", Dict(_quality(item)))
+        return None
+
+
+def _quality(item: LabelledConfiguration) -> dict[str, Any]:
+    """Return what the engine wrote about the label; it writes converged labels only."""
+    return {
+        "converged": True,
+        **{key: value for key, value in item.info.items() if isinstance(value, (str, int, float))},
+    }

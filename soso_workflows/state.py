@@ -1,0 +1,186 @@
+"""Read a campaign back from its nodes: where it stands, what failed, what an unfinished batch has already."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from aiida.common.exceptions import NotExistent
+from aiida.common.links import LinkType
+from aiida.orm import ArrayData, Dict, ProcessNode, WorkChainNode, load_node
+
+from soso_core.errors import InputError
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
+from soso_workflows.functions import LABEL
+from soso_workflows.links import parse_link
+
+PROCESS_TYPE = "aiida.workflows:soso.active_learning"
+
+
+@dataclass(frozen=True)
+class FailedLabel:
+    """A label calculation that gave no label."""
+
+    batch: int
+    index: str
+    pk: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class CampaignState:
+    """Where one campaign process stands.
+
+    `dataset`, `model` and `history` are those after the last decided batch (None before the first);
+    `batch` is the number of the next batch, `candidates` and `labels` what it has so far.
+    """
+
+    node: WorkChainNode
+
+    @cached_property
+    def calls(self) -> dict[tuple[str, int, str], ProcessNode]:
+        """Processes the campaign called, by (stage, batch, index)."""
+        links = self.node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
+        keyed = ((parse_link(link.link_label), link.node) for link in links)
+        return {key: called for key, called in keyed if key is not None}
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """Input nodes, nested as the process declares them."""
+        return dict(self.node.base.links.get_incoming(link_type=LinkType.INPUT_WORK).nested())
+
+    @cached_property
+    def history(self) -> Dict | None:
+        """The history after the last decision."""
+        decided = self._last_output("decide", "history", None)
+        return decided if decided is not None else self._resumed("history")
+
+    @property
+    def batches(self) -> list[dict[str, Any]]:
+        """The decided batches, oldest first."""
+        return [] if self.history is None else list(self.history["batches"])
+
+    @property
+    def batch(self) -> int:
+        """Number of the batch that is not decided yet."""
+        return len(self.batches)
+
+    @cached_property
+    def dataset(self) -> SosoDataset | None:
+        """All labels of the decided batches."""
+        merged: SosoDataset | None = self._last_output("merge", "result", self.batch)
+        if merged is None and self._resumed("history") is not None:
+            return self.inputs.get("dataset")
+        return merged
+
+    @cached_property
+    def model(self) -> SosoModel | None:
+        """The model fitted to them."""
+        fitted: SosoModel | None = self._last_output("fit", "model", self.batch)
+        return fitted if fitted is not None else self._resumed("model")
+
+    @cached_property
+    def candidates(self) -> SosoDataset | None:
+        """The batch that was chosen and is not decided yet."""
+        explored = self.calls.get(("explore", self.batch, ""))
+        if explored is not None and explored.is_finished_ok:
+            chosen: SosoDataset = explored.outputs.candidates
+            return chosen
+        return self._resumed("candidates") if self._is_first_batch else None
+
+    @cached_property
+    def labels(self) -> dict[str, SosoDataset]:
+        """Labels of that batch, by `label_*`; also those whose workchain died before it could pass them on."""
+        found = dict(self._resumed("labels") or {}) if self._is_first_batch else {}
+        for (stage, batch, index), process in self.calls.items():
+            if stage == "label" and batch == self.batch and (label := finished_label(process)) is not None:
+                found[LABEL + index] = label
+        return found
+
+    @property
+    def n_labels(self) -> int:
+        """Labels so far, those of the unfinished batch among them."""
+        decided = self.batches[-1]["n_labels"] if self.batches else 0
+        return int(decided) + len(self.labels)
+
+    @property
+    def failures(self) -> list[FailedLabel]:
+        """Label calculations of this process that gave no label, in order."""
+        failed = [
+            FailedLabel(batch, index, process.pk, failure_reason(process))
+            for (stage, batch, index), process in self.calls.items()
+            if stage == "label"
+            and process.is_terminated
+            and not process.is_finished_ok
+            and not (batch == self.batch and LABEL + index in self.labels)
+        ]
+        return sorted(failed, key=lambda item: (item.batch, item.index))
+
+    @property
+    def predictions(self) -> dict[int, ArrayData]:
+        """Blind predictions, by batch."""
+        blind = {batch: process for (stage, batch, _), process in self.calls.items() if stage == "blind"}
+        return {batch: process.outputs.predictions for batch, process in blind.items() if process.is_finished_ok}
+
+    @property
+    def previous(self) -> "CampaignState | None":
+        """The campaign this one was resumed from."""
+        for name in ("history", "candidates"):
+            node = self._resumed(name)
+            if node is not None and node.creator is not None and node.creator.caller is not None:
+                return CampaignState(node.creator.caller)
+        return None
+
+    @property
+    def lineage(self) -> list["CampaignState"]:
+        """This campaign and those it was resumed from, oldest first."""
+        return [*(self.previous.lineage if self.previous else []), self]
+
+    @property
+    def _is_first_batch(self) -> bool:
+        resumed = self._resumed("history")
+        return self.batch == (0 if resumed is None else len(resumed["batches"]))
+
+    def _resumed(self, name: str) -> Any:
+        return self.inputs.get("resume", {}).get(name)
+
+    def _last_output(self, stage: str, output: str, before: int | None) -> Any:
+        batches = [
+            batch
+            for (called, batch, _), process in self.calls.items()
+            if called == stage and process.is_finished_ok and (before is None or batch < before)
+        ]
+        return self.calls[stage, max(batches), ""].outputs[output] if batches else None
+
+
+def load_campaign(pk: int | str) -> CampaignState:
+    """Return the state of the campaign with this PK or UUID.  Raises InputError when it is none."""
+    try:
+        node = load_node(pk)
+    except (NotExistent, ValueError):
+        raise InputError(f"there is no node {pk} in this profile") from None
+    if not isinstance(node, WorkChainNode) or node.process_type != PROCESS_TYPE:
+        kind = getattr(node, "process_label", None) or type(node).__name__
+        raise InputError(f"node {pk} is not a campaign but a {kind}; see `verdi process list -a`")
+    return CampaignState(node)
+
+
+def finished_label(process: ProcessNode) -> SosoDataset | None:
+    """Return the label that a label workchain, or the engine below it, has made; None when there is none."""
+    for candidate in _finished_within(process):
+        label = candidate.base.links.get_outgoing(link_label_filter="label").all()
+        if label and isinstance(label[0].node, SosoDataset):
+            return label[0].node
+    return None
+
+
+def failure_reason(process: ProcessNode) -> str:
+    """Return one line on a process that did not end well."""
+    if process.exit_message:
+        return str(process.exit_message)
+    return str(process.process_state.value if process.process_state else "never started")
+
+
+def _finished_within(process: ProcessNode) -> Iterator[ProcessNode]:
+    yield from (item for item in [process, *process.called_descendants] if item.is_finished_ok)

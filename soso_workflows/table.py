@@ -1,0 +1,77 @@
+"""The table of a campaign: one row a batch, the same in the terminal and in the report."""
+
+from typing import Any
+
+from rich.table import Table
+
+from soso_workflows.state import CampaignState
+
+COLUMNS = (
+    ("batch", 5),
+    ("labels", 6),
+    ("failed", 6),
+    ("blind E", 8),
+    ("blind field", 11),
+    ("sigma E", 8),
+    ("pair E", 8),
+    ("pair field", 10),
+    ("pooled E", 8),
+    ("decision", 0),
+)
+UNITS = "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on"
+
+
+def row_of(batch: dict[str, Any]) -> list[str]:
+    """Return the cells of one batch of the history."""
+    decision = batch.get("decision") or {}
+    return [
+        str(batch["batch"]),
+        str(batch["n_labels"]),
+        str(batch["n_failed"]),
+        number(batch["energy_rmse_meV_per_spin"]),
+        number(batch["field_rmse_meV"]),
+        number(batch["energy_std_meV_per_spin"]),
+        number(batch["pair_only_energy_rmse_meV_per_spin"]),
+        number(batch["pair_only_field_rmse_meV"]),
+        number(decision.get("blind_energy_rmse_meV_per_spin")),
+        f"{decision.get('action', '')} ({decision.get('reason', '')})",
+    ]
+
+
+def number(value: float | None) -> str:
+    """Return a number with two decimals, or a dash."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def header_line() -> str:
+    """Return the column names, for a table that grows line by line."""
+    return "  ".join(name.rjust(width) for name, width in COLUMNS)
+
+
+def row_line(batch: dict[str, Any]) -> str:
+    """Return one batch as a line under `header_line`."""
+    return "  ".join(cell.rjust(width) for cell, (_, width) in zip(row_of(batch), COLUMNS, strict=True))
+
+
+def status_table(state: CampaignState) -> Table:
+    """Return the whole campaign as a rich table."""
+    title = f"{state.node.label or 'campaign'} <{state.node.pk}>: {state_line(state)}"
+    table = Table(title=title, caption=UNITS, title_justify="left")
+    for name, width in COLUMNS:
+        table.add_column(name, justify="right" if width else "left")
+    for batch in state.batches:
+        table.add_row(*row_of(batch))
+    return table
+
+
+def state_line(state: CampaignState) -> str:
+    """Return one line on what the campaign does now or how it ended."""
+    node = state.node
+    if node.is_finished:
+        return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
+    if node.is_terminated:
+        return str(node.process_state.value)
+    labelled = len(state.labels)
+    if state.candidates is None:
+        return f"batch {state.batch}: choosing configurations"
+    return f"batch {state.batch}: {labelled} of {state.candidates.n_configurations} labelled"

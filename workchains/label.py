@@ -1,0 +1,86 @@
+"""The contract that every engine fulfils: one configuration in, its labels and their quality out."""
+
+from abc import abstractmethod
+from typing import Any
+
+from aiida.engine import ExitCode, ProcessSpec, WorkChain
+from aiida.orm import AbstractCode, Data, Dict, ProcessNode
+
+from soso_workflows.data.dataset import SosoDataset
+
+NOT_CONVERGED_STATUS = 410
+"""Exit status by which an engine's process says that its iteration did not converge."""
+
+
+class LabelWorkChain(WorkChain):
+    """Label one configuration.
+
+    A new engine is a subclass with the entry point `soso.label.<engine>`: it adds its own inputs (a code,
+    settings, options, potentials), and implements the four methods below.  The loop passes those inputs on
+    without looking at them.
+
+    Outputs: `label`, the configuration at the directions that were *achieved*, with energy (eV, without the
+    energy of the constraint), exchange fields (eV/μB), moment lengths (μB), forces (eV/Å) and, where the engine
+    has it, stress (eV/Å³); `quality`, at least the key `converged`.
+
+    Exit codes: 400 the engine failed, 410 it did not converge, 420 its label lacks something.
+    """
+
+    REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare what all engines share."""
+        super().define(spec)
+        spec.input("configuration", valid_type=SosoDataset, validator=_is_single, help="one cell with unit spins")
+        spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
+        spec.output("quality", valid_type=Dict, help="converged, residuals, warnings")
+        spec.exit_code(400, "ERROR_ENGINE_FAILED", message="{detail}")
+        spec.exit_code(410, "ERROR_NOT_CONVERGED", message="{detail}")
+        spec.exit_code(420, "ERROR_LABEL_INCOMPLETE", message="the label lacks: {detail}")
+        spec.outline(cls.run_engine, cls.collect)
+
+    @classmethod
+    @abstractmethod
+    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+        """Return engine settings, complete and of plain types.  Raises InputError in one line."""
+
+    @classmethod
+    @abstractmethod
+    def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
+        """Return the inputs that this engine adds to the contract, from checked settings."""
+
+    @abstractmethod
+    def submit_engine(self) -> ProcessNode:
+        """Submit the engine's process and return its node."""
+
+    @abstractmethod
+    def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
+        """Return label and quality from the finished engine."""
+
+    def run_engine(self) -> dict[str, ProcessNode]:
+        """Submit the engine and wait."""
+        return self.to_context(engine=self.submit_engine())
+
+    def collect(self) -> ExitCode | None:
+        """Return the labels, or the exit code that says why there are none."""
+        engine = self.ctx.engine
+        if not engine.is_finished_ok:
+            detail = f"{engine.process_label}<{engine.pk}>: {engine.exit_message or engine.process_state.value}"
+            if engine.exit_status == NOT_CONVERGED_STATUS:
+                return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)
+            return self.exit_codes.ERROR_ENGINE_FAILED.format(detail=detail)
+        label, quality = self.collect_label(engine)
+        item = label.get_dataset()[0]
+        missing = [name for name in self.REQUIRED_LABELS if getattr(item, name) is None]
+        if missing:
+            return self.exit_codes.ERROR_LABEL_INCOMPLETE.format(detail=", ".join(missing))
+        self.out("label", label)
+        self.out("quality", quality)
+        return None
+
+
+def _is_single(node: SosoDataset, _: Any) -> str | None:
+    if node.n_configurations != 1:
+        return f"a label calculation takes one configuration, not {node.n_configurations}"
+    return None

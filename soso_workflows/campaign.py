@@ -78,3 +78,25 @@ def _read_structure(path: Path) -> Atoms:
         return ase_read(path)
     except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
         raise InputError(f"structure file {path} cannot be read: {str(error).splitlines()[:1]}") from None
+
+
+def describe(campaign: Campaign) -> dict[str, str]:
+    """Return what the campaign would do, line by line, for a dry run."""
+    settings, policy = campaign.settings, campaign.settings.policy
+    cell = campaign.structure.repeat(settings.exploration.supercell)
+    return {
+        "campaign": settings.name,
+        "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
+        "in parallel": str(settings.max_parallel),
+        "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
+        "cell": f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å",
+        "exploration": settings.exploration.model_dump_json(),
+        "fit": "chosen from the data" if settings.fit is None else settings.fit.model_dump_json(exclude_unset=True),
+        "engine": settings.engine_entry_point,
+        **campaign.engine.describe(campaign.engine_settings, cell),
+        "seed": str(settings.seed),
+    }
+
+
+def _lengths(cell: Atoms) -> str:
+    return " x ".join(f"{length:.3f}" for length in cell.cell.lengths())

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode
+from ase import Atoms
 
 from soso_workflows.data.dataset import SosoDataset
 
@@ -16,7 +17,7 @@ class LabelWorkChain(WorkChain):
     """Label one configuration.
 
     A new engine is a subclass with the entry point `soso.label.<engine>`: it adds its own inputs (a code,
-    settings, options, potentials), and implements the four methods below.  The loop passes those inputs on
+    settings, options, potentials), and implements the four abstract methods below.  The loop passes those inputs on
     without looking at them.
 
     Outputs: `label`, the configuration at the directions that were *achieved*, with energy (eV, without the
@@ -49,6 +50,11 @@ class LabelWorkChain(WorkChain):
     @abstractmethod
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
         """Return the inputs that this engine adds to the contract, from checked settings."""
+
+    @classmethod
+    def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+        """Return what a dry run tells of checked settings for this cell, e.g. its k-points."""
+        return {"engine settings": str(settings)}
 
     @abstractmethod
     def submit_engine(self) -> ProcessNode:

@@ -5,7 +5,9 @@ from typing import Any
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory
+from ase import Atoms
 
+from soso_core.engines.tight_binding.k_mesh import mesh_counts
 from soso_core.engines.tight_binding.settings import TightBindingSettings
 from soso_core.settings import parse_settings
 from soso_workchains.label import LabelWorkChain
@@ -31,6 +33,12 @@ class TightBindingLabelWorkChain(LabelWorkChain):
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
         """Return `code` and `settings`."""
         return {"code": code, "settings": Dict(settings)}
+
+    @classmethod
+    def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+        """Return the settings and the k-points they give this cell."""
+        counts = mesh_counts(cell.cell.array, TightBindingSettings(**settings))
+        return {**super().describe(settings, cell), "k-points": " x ".join(str(count) for count in counts)}
 
     def submit_engine(self) -> ProcessNode:
         """Submit the CalcJob."""

@@ -1,0 +1,230 @@
+"""`verdi data soso ...` and `aiida-soso ...`: set up, launch, watch, report and resume campaigns.
+
+Nothing here loads a profile at import; the modules that need AiiDA's database are imported when a command runs.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from aiida.cmdline.groups import VerdiCommandGroup
+from aiida.cmdline.params import options, types
+from aiida.cmdline.utils.decorators import with_dbenv
+from rich.console import Console
+
+from soso_core.errors import SosoError
+
+FOLLOW_SECONDS = 2.0
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
+
+
+def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn every `SosoError` of a command into one line on stderr and its exit code."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except SosoError as error:
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+    return wrapped
+
+
+@click.group("soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})
+def soso() -> None:
+    """Active learning of spin-lattice models.
+
+    \b
+    A first campaign, from nothing to a model:
+      verdi data soso setup
+      verdi data soso launch workchains/campaigns/bcc_fe_demo.yaml --run
+      verdi data soso report PK -o report.html
+    """
+
+
+@soso.command("setup")
+@click.option("--workdir", type=click.Path(path_type=Path), help="Where jobs run; default: beside the profile.")
+@with_dbenv()
+@one_line_errors
+def setup(workdir: Path | None) -> None:
+    """Make this profile ready: computer `localhost`, code `soso@localhost`, short polling.
+
+    What is there already is kept, so that it can be run again.
+
+    \b
+    Example:
+      verdi data soso setup
+    """
+    from soso_workflows.setup_profile import ensure_code, ensure_computer, ensure_options
+
+    computer, made_computer = ensure_computer(workdir)
+    code, made_code = ensure_code(computer)
+    changed = ensure_options()
+    for name, made in ((f"computer {computer.label}", made_computer), (f"code {code.full_label}", made_code)):
+        click.echo(f"{name}: {'made' if made else 'kept'}")
+    click.echo(f"profile options: {'set' if changed else 'kept'}")
+
+
+@soso.command("launch")
+@click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
+@click.option("--run", "mode", flag_value="run", default=True, help="Run in this process (the default).")
+@click.option("--submit", "mode", flag_value="submit", help="Hand it to the daemon and return.")
+@click.option("--dry-run", "mode", flag_value="dry-run", help="Show what would be done, store nothing.")
+@click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
+@click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
+@click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
+@click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
+@with_dbenv()
+@one_line_errors
+def launch(
+    campaign_file: Path,
+    mode: str,
+    follow: bool,
+    code_label: str,
+    model_out: Path | None,
+    report_out: Path | None,
+) -> None:
+    """Start a campaign from its YAML file.
+
+    \b
+    Look first, then run here, or let the daemon work:
+      verdi data soso launch bcc_fe_demo.yaml --dry-run
+      verdi data soso launch bcc_fe_demo.yaml --run --model-out model.soso --report report.html
+      verdi data soso launch bcc_fe_demo.yaml --submit --follow
+    """
+    from soso_workflows.campaign import describe, read_campaign
+    from soso_workflows.launch import campaign_builder, find_code
+
+    campaign = read_campaign(campaign_file)
+    if mode == "dry-run":
+        for name, value in describe(campaign).items():
+            click.echo(f"{name + ':':<22}{value}")
+        return
+    builder = campaign_builder(campaign, find_code(code_label))
+    _start(builder, mode, follow, model_out, report_out)
+
+
+@soso.command("status")
+@click.argument("pk")
+@with_dbenv()
+@one_line_errors
+def status(pk: str) -> None:
+    """Show the table of a campaign: labels, blind errors, sigma, pair-only baseline, decisions, failures.
+
+    \b
+    Example (the PK was printed by launch; `verdi process list -a` shows it too):
+      verdi data soso status 123
+    """
+    from soso_workflows.state import load_campaign
+    from soso_workflows.table import status_table
+
+    state = load_campaign(pk)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(status_table(state))
+    for failure in (item for campaign in state.lineage for item in campaign.failures):
+        click.echo(f"label {failure.index} of batch {failure.batch} failed <{failure.pk}>: {failure.reason}")
+
+
+@soso.command("report")
+@click.argument("pk")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: campaign_PK.html")
+@with_dbenv()
+@one_line_errors
+def report(pk: str, output: Path | None) -> None:
+    """Write one HTML file: learning curve, parity plots, J(r) with its error band, history, settings.
+
+    \b
+    Example:
+      verdi data soso report 123 -o report.html
+    """
+    from soso_workflows.report import write_report
+    from soso_workflows.state import load_campaign
+
+    path = output or Path(f"campaign_{pk}.html")
+    write_report(load_campaign(pk), path)
+    click.echo(f"wrote {path}")
+
+
+@soso.command("resume")
+@click.argument("pk")
+@click.option("--max-labels", type=click.IntRange(min=1), help="A new budget, counted from the very first label.")
+@click.option("--run", "mode", flag_value="run", default=True, help="Run in this process (the default).")
+@click.option("--submit", "mode", flag_value="submit", help="Hand it to the daemon and return.")
+@click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
+@click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
+@click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
+@with_dbenv()
+@one_line_errors
+def resume(
+    pk: str, max_labels: int | None, mode: str, follow: bool, model_out: Path | None, report_out: Path | None
+) -> None:
+    """Go on with a campaign that stopped, was killed, or failed; no finished label is made again.
+
+    \b
+    Examples:
+      verdi data soso resume 123
+      verdi data soso resume 123 --max-labels 60
+    """
+    from soso_workflows.resume import resume_builder
+    from soso_workflows.state import load_campaign
+
+    _start(resume_builder(load_campaign(pk), max_labels), mode, follow, model_out, report_out)
+
+
+def _start(builder: Any, mode: str, follow: bool, model_out: Path | None, report_out: Path | None) -> None:
+    from soso_workflows.launch import run_here, submit
+    from soso_workflows.progress import Progress
+
+    progress = Progress(click.echo)
+    try:
+        if mode == "submit":
+            node = submit(builder)
+            progress.announce(node)
+            if not follow:
+                click.echo(f"watch it with: verdi data soso status {node.pk}")
+                return
+            while not node.is_terminated:
+                progress(node)
+                time.sleep(FOLLOW_SECONDS)
+            progress(node)
+        else:
+            node = run_here(builder, progress)
+    except KeyboardInterrupt:
+        click.echo(progress.farewell(mode), err=True)
+        sys.exit(INTERRUPTED)
+    _finish(node, model_out, report_out)
+
+
+def _finish(node: Any, model_out: Path | None, report_out: Path | None) -> None:
+    from soso_workflows.report import write_report
+    from soso_workflows.state import load_campaign
+    from soso_workflows.table import state_line
+
+    state = load_campaign(node.pk)
+    click.echo(f"campaign <{node.pk}>: {state_line(state)}")
+    if model_out is not None and state.model is not None:
+        model_out.write_bytes(state.model.content)
+        click.echo(f"wrote {model_out}")
+    if report_out is not None:
+        write_report(state, report_out)
+        click.echo(f"wrote {report_out}")
+    if not node.is_finished_ok:
+        click.echo(f"go on with: verdi data soso resume {node.pk}", err=True)
+        sys.exit(1)
+
+
+@click.group("aiida-soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})
+@options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
+def main() -> None:
+    """The commands of `verdi data soso`, as a program of its own."""
+
+
+for _name, _command in soso.commands.items():
+    main.add_command(_command, _name)

@@ -216,7 +216,7 @@ def _finish(node: Any, model_out: Path | None, report_out: Path | None) -> None:
         write_report(state, report_out)
         click.echo(f"wrote {report_out}")
     if not node.is_finished_ok:
-        click.echo(f"go on with: verdi data soso resume {node.pk}", err=True)
+        click.echo(f"to go on: verdi data soso resume {node.pk} [--max-labels N]", err=True)
         sys.exit(1)
 
 

@@ -1,6 +1,7 @@
 """Figures of a campaign, each an SVG text; nothing is computed here."""
 
 import io
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ MODEL, BASELINE, SIGMA, TARGET = "#1f5fa8", "#b5651d", "#6a9f58", "#888888"
 def learning_curve(batches: list[dict[str, Any]], policy: dict[str, Any]) -> str:
     """Return blind errors, GP sigma and pair-only baseline against the labels trained on when they were made."""
     figure, (energy, field) = _figure(2)
-    blind = [(before["n_labels"], batch) for before, batch in zip(batches, batches[1:], strict=False)]
+    blind = [(before["n_labels"], batch) for before, batch in pairwise(batches)]
     _curve(energy, blind, "energy_rmse_meV_per_spin", "o-", MODEL, "blind error")
     _curve(energy, blind, "energy_std_meV_per_spin", "^:", SIGMA, "predicted sigma")
     _curve(energy, blind, "pair_only_energy_rmse_meV_per_spin", "s--", BASELINE, "pair-only baseline")

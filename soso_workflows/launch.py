@@ -3,17 +3,21 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import psutil
+from aiida.cmdline.utils.log import CliHandler
 from aiida.common.exceptions import NotExistent
 from aiida.engine import ProcessBuilder, ProcessState
 from aiida.engine import submit as submit_to_daemon
 from aiida.manage import get_manager
 from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, ProcessNode, Str, StructureData, WorkChainNode, load_code
 from aiida.plugins import WorkflowFactory
+from aiida.schedulers import SchedulerError
 
 from soso_core.errors import InputError
 from soso_workflows.campaign import Campaign
@@ -67,12 +71,12 @@ def run_here(builder: ProcessBuilder, watch: Callable[[WorkChainNode], None]) ->
     manager.set_runner(runner)
     node = runner.submit(builder)
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
-    try:
-        with _quiet_console():
-            runner.run_until_complete(runner.loop.create_task(_watched(node, watch)))
-    except KeyboardInterrupt:
-        close_interrupted(node)
-        raise
+    with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
+        runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
+    if interrupted.is_set():
+        _kill_jobs(node)
+        close_books(node)
+        raise KeyboardInterrupt
     return node
 
 
@@ -84,30 +88,42 @@ def is_alive(node: WorkChainNode) -> bool:
     return runner is None or runner["host"] != socket.gethostname() or _is_running(runner["pid"])
 
 
-def close_interrupted(campaign: ProcessNode) -> None:
-    """Kill the jobs of a campaign nobody works on any more, and mark its open processes as killed."""
+def close_books(campaign: ProcessNode) -> None:
+    """Mark the open processes of a campaign nobody works on any more as killed."""
     for node in [*campaign.called_descendants, campaign]:
-        if node.is_terminated:
-            continue
-        if isinstance(node, CalcJobNode) and node.get_job_id():
-            _kill_job(node)
-        node.set_process_state(ProcessState.KILLED)
-        node.set_process_status("the campaign was interrupted")
-        node.seal()
+        if not node.is_terminated:
+            node.set_process_state(ProcessState.KILLED)
+            node.set_process_status("the campaign was interrupted")
+            node.seal()
 
 
-async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any]) -> None:
-    while not node.is_terminated:
+async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], interrupted: asyncio.Event) -> None:
+    while not node.is_terminated and not interrupted.is_set():
         watch(node)
         await asyncio.sleep(POLL_SECONDS)
     watch(node)
 
 
-def _kill_job(node: CalcJobNode) -> None:
-    scheduler = node.computer.get_scheduler()
-    with node.get_transport() as transport:
-        scheduler.set_transport(transport)
-        scheduler.kill_job(node.get_job_id())
+@contextmanager
+def _interrupt_flag(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
+    """Yield a flag that Ctrl-C or a termination signal raises; between two steps, never within a transaction."""
+    flag = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, flag.set)
+    try:
+        yield flag
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _kill_jobs(campaign: ProcessNode) -> None:
+    for node in campaign.called_descendants:
+        if isinstance(node, CalcJobNode) and not node.is_terminated and node.get_job_id():
+            scheduler = node.computer.get_scheduler()
+            with node.get_transport() as transport, suppress(psutil.Error, SchedulerError):  # it may just have ended
+                scheduler.set_transport(transport)
+                scheduler.kill_job(node.get_job_id())
 
 
 def _is_running(pid: int) -> bool:
@@ -123,7 +139,9 @@ def _is_running(pid: int) -> bool:
 @contextmanager
 def _quiet_console() -> Iterator[None]:
     """Keep AiiDA's log out of the table; the database keeps it (`verdi process report PK`)."""
-    handlers = [item for item in logging.getLogger("aiida").handlers if isinstance(item, logging.StreamHandler)]
+    kinds = (logging.StreamHandler, CliHandler)
+    found = [item for item in logging.getLogger("aiida").handlers if isinstance(item, kinds)]
+    handlers = [item for item in found if not isinstance(item, logging.FileHandler)]
     levels = [item.level for item in handlers]
     for handler in handlers:
         handler.setLevel(logging.CRITICAL)

@@ -6,7 +6,7 @@ from aiida.orm import Dict
 from soso_core.active.policy import PolicySettings
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
-from soso_workflows.launch import close_interrupted, is_alive
+from soso_workflows.launch import close_books, is_alive
 from soso_workflows.state import CampaignState
 
 
@@ -17,7 +17,7 @@ def resume_builder(state: CampaignState, max_labels: int | None = None) -> Proce
     """
     _check(state, max_labels)
     if not state.node.is_terminated:
-        close_interrupted(state.node)
+        close_books(state.node)
     builder = state.node.get_builder_restart()
     if max_labels is not None:
         values = {**state.inputs["policy"].get_dict(), "max_labels": max_labels}

@@ -106,13 +106,14 @@ class CampaignState:
 
     @property
     def failures(self) -> list[FailedLabel]:
-        """Label calculations of this process that gave no label, in order."""
+        """Label calculations of this process that gave no label, in order; not those killed with the campaign."""
         failed = [
             FailedLabel(batch, index, process.pk, failure_reason(process))
             for (stage, batch, index), process in self.calls.items()
             if stage == "label"
             and process.is_terminated
             and not process.is_finished_ok
+            and not (process.is_killed and self.node.is_killed)
             and not (batch == self.batch and LABEL + index in self.labels)
         ]
         return sorted(failed, key=lambda item: (item.batch, item.index))

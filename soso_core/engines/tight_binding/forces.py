@@ -5,7 +5,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.engines.tight_binding.crystal import Crystal
 from soso_core.engines.tight_binding.density import bond_orders
-from soso_core.engines.tight_binding.scf import Solution
+from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.slater_koster import bond_gradients
 
 

@@ -15,7 +15,7 @@ class SpeciesParameters(Settings):
     electrons: float = Field(default=6.8, gt=0.0, lt=10.0, description="d electrons per neutral atom")
     onsite_ev: float = Field(default=0.0, ge=-50.0, le=50.0, description="d level of the neutral atom, eV")
     stoner_ev: float = Field(default=0.8, gt=0.0, le=5.0, description="Stoner parameter I in -I m²/4, eV/μB²")
-    charge_penalty_ev: float = Field(default=8.0, ge=0.0, le=50.0, description="U in U (n - electrons)²/2, eV")
+    charge_penalty_ev: float = Field(default=8.0, ge=0.1, le=50.0, description="U in U (n - electrons)²/2, eV")
     dd_sigma_ev: float = Field(default=-0.66, ge=-5.0, le=5.0, description="ddσ hopping at the reference distance, eV")
     dd_pi_ev: float = Field(default=0.44, ge=-5.0, le=5.0, description="ddπ hopping at the reference distance, eV")
     dd_delta_ev: float = Field(default=-0.11, ge=-5.0, le=5.0, description="ddδ hopping at the reference distance, eV")
@@ -56,7 +56,8 @@ class TightBindingSettings(Settings):
         default=False, description="half-step shift along each reciprocal vector instead of Gamma-centred"
     )
     tolerance: float = Field(1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)")
-    max_iterations: int = Field(default=60, ge=1, le=10000, description="of each attempt at self-consistency")
+    max_iterations: int = Field(default=40, ge=1, le=10000, description="mixing steps before second-order ones")
+    max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
     minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
 
     @model_validator(mode="after")

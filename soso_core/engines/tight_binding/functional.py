@@ -1,0 +1,92 @@
+"""The energy of a guess of moments, charges and Lagrange fields, and what that guess lacks in self-consistency.
+
+On site i the Hamiltonian is `ε_i + U (n_i - n_0) - (I m_i / 2 e_i + b_i)·σ`, where the field b_i is perpendicular to
+e_i and, at self-consistency, such that the moment has no part across e_i.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.engines.tight_binding.crystal import ComplexArray, Crystal
+from soso_core.engines.tight_binding.density import site_densities
+from soso_core.engines.tight_binding.occupations import Filling, fill_bands
+from soso_core.labels import transverse
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """What is iterated: moments along the spins (a,) μB, electrons (a,), Lagrange fields (a, 3) eV across the spins."""
+
+    moments_a: FloatArray
+    electrons_a: FloatArray
+    fields_ac: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The bands of one guess, its energy (eV) by the stationary functional, and what it lacks.
+
+    `lack_au` (a, 5) is out minus in: moments along the spins (μB), charges (e), and minus the moments across the spins.
+    """
+
+    unknowns: Unknowns
+    bands_kb: FloatArray
+    states_kxb: ComplexArray
+    filling: Filling
+    energy: float
+    lack_au: FloatArray
+    iterations: int = 1
+
+    @property
+    def residual(self) -> float:
+        """Largest entry of `lack_au`."""
+        return float(np.abs(self.lack_au).max())
+
+
+def starting_point(crystal: Crystal) -> Unknowns:
+    """Return neutral atoms with the moments of the settings and no Lagrange field."""
+    return Unknowns(crystal.initial_a, crystal.electrons_a, np.zeros((len(crystal.configuration), 3)))
+
+
+def evaluate(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns, smearing: float) -> Solution:
+    """Diagonalise once for the given guess.
+
+    The energy is the functional that is stationary at self-consistency, so its error is of second order:
+    free energy of the bands + I m²/4 - U (n² - n_0²)/2 + pair repulsion.  At the solution it equals the free energy
+    of the physical Hamiltonian; the constraint, being met, contributes nothing.
+    """
+    bands_kb, states_kxb = np.linalg.eigh(_hamiltonians(crystal, hopping_kxx, unknowns))
+    filling = fill_bands(bands_kb, float(crystal.electrons_a.sum()), smearing)
+    electrons_a, moments_ac = site_densities(states_kxb, filling.occupations_kb)
+    double_counting = 0.25 * crystal.stoner_a * unknowns.moments_a**2
+    double_counting -= 0.5 * crystal.penalty_a * (unknowns.electrons_a**2 - crystal.electrons_a**2)
+    energy = filling.free_energy + float(double_counting.sum()) + crystal.repulsion
+    lack_au = _lack(crystal, unknowns, electrons_a, moments_ac)
+    return Solution(unknowns, bands_kb, states_kxb, filling, energy, lack_au)
+
+
+def _hamiltonians(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns) -> ComplexArray:
+    """Return (k, 10a, 10a): hoppings for both spins, plus levels and fields on the diagonals of the spin blocks."""
+    n_points, half, _ = hopping_kxx.shape
+    n_orbitals = half // len(crystal.configuration)
+    level_a = crystal.onsite_a + crystal.penalty_a * (unknowns.electrons_a - crystal.electrons_a)
+    exchange_ac = 0.5 * (crystal.stoner_a * unknowns.moments_a)[:, None] * crystal.configuration.spins_ac
+    field_xc = np.repeat(exchange_ac + unknowns.fields_ac, n_orbitals, axis=0)
+    level_x, diagonal = np.repeat(level_a, n_orbitals), np.arange(half)
+    hamiltonian_kxx = np.zeros((n_points, 2 * half, 2 * half), dtype=complex)
+    hamiltonian_kxx[:, :half, :half] = hamiltonian_kxx[:, half:, half:] = hopping_kxx
+    hamiltonian_kxx[:, diagonal, diagonal] += level_x - field_xc[:, 2]
+    hamiltonian_kxx[:, half + diagonal, half + diagonal] += level_x + field_xc[:, 2]
+    hamiltonian_kxx[:, half + diagonal, diagonal] = -field_xc[:, 0] - 1j * field_xc[:, 1]
+    hamiltonian_kxx[:, diagonal, half + diagonal] = -field_xc[:, 0] + 1j * field_xc[:, 1]
+    return hamiltonian_kxx
+
+
+def _lack(crystal: Crystal, unknowns: Unknowns, electrons_a: FloatArray, moments_ac: FloatArray) -> FloatArray:
+
+    spins_ac = crystal.configuration.spins_ac
+    along_a = np.sum(moments_ac * spins_ac, axis=1)
+    across_ac = transverse(moments_ac, spins_ac)
+    return np.column_stack([along_a - unknowns.moments_a, electrons_a - unknowns.electrons_a, -across_ac])

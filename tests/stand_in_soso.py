@@ -1,0 +1,90 @@
+"""A stand-in for the `soso` command in tests of the workflow: standard library only, thirty milliseconds a call.
+
+It knows cells of two atoms.  Labels are those of one Heisenberg pair; "fitting" copies the file STAND_IN_MODEL.
+STAND_IN_HOME keeps a log with one line a label; STAND_IN_FAULTS (a JSON object) says what goes wrong:
+`label` maps the number of a label call to not-converged, bad-input, crash, truncated, missing;
+`fit` and `explore` are such a word each.
+"""
+
+import fcntl
+import json
+import os
+import random
+import re
+import sys
+from pathlib import Path
+
+LINES_PER_FRAME = 4
+COUPLING = 0.05
+FAULT_STATUS = {"not-converged": 3, "bad-input": 2, "crash": 1}
+HEADER = (
+    'Lattice="2.85 0 0 0 2.85 0 0 0 2.85" pbc="T T T" energy={energy} stress="0 0 0 0 0 0 0 0 0" residual=1e-06 '
+    "Properties=species:S:1:pos:R:3:spins:R:3:moments:R:1:exchange_fields:R:3:forces:R:3"
+)
+
+
+def main(words):
+    """Do what `soso` would do with these words."""
+    faults = json.loads(os.environ.get("STAND_IN_FAULTS", "{}"))
+    output = Path(words[words.index("-o") + 1])
+    if words[0] == "label":
+        finish(output, labelled(Path(words[2])), faults.get("label", {}).get(str(next_number())))
+    elif words[0] == "fit":
+        finish(output, Path(os.environ["STAND_IN_MODEL"]).read_bytes(), faults.get("fit"))
+    else:
+        settings = Path(words[-3]).read_text()
+        finish(output, drawn(number_of(settings, "n_select"), number_of(settings, "seed")), faults.get("explore"))
+
+
+def finish(output, content, fault):
+    """Write the output, or fail in the way asked for."""
+    if fault in FAULT_STATUS:
+        print(f"Error: stand-in: {fault}", file=sys.stderr)
+        sys.exit(FAULT_STATUS[fault])
+    if fault != "missing":
+        output.write_bytes(content[: len(content) // 2] if fault == "truncated" else content)
+
+
+def next_number():
+    """Return how many labels were asked for before this one."""
+    with open(Path(os.environ["STAND_IN_HOME"]) / "labels.log", "a+") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        log.seek(0)
+        number = len(log.readlines())
+        log.write(f"{number}\n")
+    return number
+
+
+def labelled(path):
+    """Return the labels of the first frame."""
+    atoms = [line.split() for line in path.read_text().splitlines()[2:LINES_PER_FRAME]]
+    spins = [[float(x) for x in atom[4:7]] for atom in atoms]
+    energy = -COUPLING * sum(a * b for a, b in zip(*spins))
+    rows = [
+        " ".join([*atom[:7], "2.0", *(f"{COUPLING * x / 2.0:.12g}" for x in spins[1 - i]), "0 0 0"])
+        for i, atom in enumerate(atoms)
+    ]
+    return "\n".join(["2", HEADER.format(energy=energy), *rows, ""]).encode()
+
+
+def drawn(count, seed):
+    """Return frames with random spins."""
+    source = random.Random(seed)
+    frames = []
+    for _ in range(count):
+        rows = []
+        for position in ("0 0 0", "1.425 1.425 1.425"):
+            vector = [source.gauss(0, 1) for _ in range(3)]
+            length = sum(x * x for x in vector) ** 0.5
+            rows.append(f"Fe {position} " + " ".join(f"{x / length:.15g}" for x in vector))
+        head = 'Lattice="2.85 0 0 0 2.85 0 0 0 2.85" pbc="T T T" Properties=species:S:1:pos:R:3:spins:R:3'
+        frames.append("\n".join(["2", head, *rows, ""]))
+    return "".join(frames).encode()
+
+
+def number_of(settings, key):
+    """Return an integer of the settings file."""
+    return int(re.search(rf"^{key}: (\d+)$", settings, re.MULTILINE)[1])
+
+
+main(sys.argv[1:])

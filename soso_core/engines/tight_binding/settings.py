@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from ase.data import atomic_numbers
+from pydantic import Field, field_validator, model_validator
 
 from soso_core.settings import Settings
 
@@ -59,6 +60,14 @@ class TightBindingSettings(Settings):
     max_iterations: int = Field(default=40, ge=1, le=10000, description="mixing steps before second-order ones")
     max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
     minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+
+    @field_validator("species")
+    @classmethod
+    def _check_symbols(cls, species: dict[str, SpeciesParameters]) -> dict[str, SpeciesParameters]:
+        for symbol in species:
+            if symbol not in atomic_numbers or symbol == "X":
+                raise ValueError(f"'{symbol}' is not a chemical symbol")
+        return species
 
     @model_validator(mode="after")
     def _check_lengths(self) -> "TightBindingSettings":

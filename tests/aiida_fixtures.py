@@ -1,13 +1,18 @@
 """Fixtures of all tests that need AiiDA: one temporary profile a session, made only when a test asks for it."""
 
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="soso-tests-")  # before aiida is imported: leave ~/.aiida alone
+
 from aiida.tools.pytest_fixtures import aiida_config_factory, aiida_profile_factory  # noqa: F401
 
 from soso_core.configuration import Configuration
@@ -22,7 +27,10 @@ POLL_SECONDS = 0.05
 def aiida_profile(tmp_path_factory, aiida_config_factory, aiida_profile_factory):  # noqa: F811
     """Return the loaded temporary profile (sqlite, no broker), with a runner that polls instead of spinning."""
     from aiida.manage import get_manager
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
 
+    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     with (
         aiida_config_factory(tmp_path_factory.mktemp("aiida")) as config,
         aiida_profile_factory(config) as profile,
@@ -86,19 +94,19 @@ def model_file(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture
-def stand_in(localhost, model_file, tmp_path) -> Callable[..., Any]:
-    """Return a factory of codes that run the stand-in with the given faults; the home is `tmp_path`."""
+@pytest.fixture(scope="session")
+def stand_in(localhost, model_file, tmp_path_factory) -> Callable[..., Any]:
+    """Return a factory of codes that run the stand-in with the given faults and keep its log in `home`."""
     from aiida.orm import InstalledCode
 
-    script = tmp_path / "soso"
+    script = tmp_path_factory.mktemp("bin") / "soso"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {STAND_IN} "$@"\n')
     script.chmod(0o755)
 
-    def factory(**faults: Any) -> InstalledCode:
+    def factory(home: Path, **faults: Any) -> InstalledCode:
         code = InstalledCode(label="stand-in", computer=localhost, filepath_executable=str(script))
         code.prepend_text = (
-            f"export STAND_IN_HOME={tmp_path}\nexport STAND_IN_MODEL={model_file}\n"
+            f"export STAND_IN_HOME={home}\nexport STAND_IN_MODEL={model_file}\n"
             f"export STAND_IN_FAULTS='{json.dumps(faults)}'"
         )
         return code.store()
@@ -106,22 +114,21 @@ def stand_in(localhost, model_file, tmp_path) -> Callable[..., Any]:
     return factory
 
 
-@pytest.fixture
-def n_label_calls(tmp_path) -> Callable[[], int]:
-    """Return a function that counts how often the stand-in was asked for a label."""
-    log = tmp_path / "labels.log"
-    return lambda: len(log.read_text().splitlines()) if log.exists() else 0
+def count_label_calls(home: Path) -> int:
+    """Return how often the stand-in with this home was asked for a label."""
+    log = home / "labels.log"
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def campaign_inputs(stand_in) -> Callable[..., dict[str, Any]]:
     """Return a factory of inputs of a small campaign; `faults` go to the stand-in, the rest to the policy."""
     from aiida.orm import Dict, Int, Str, StructureData
     from ase.build import bulk
 
-    def factory(faults: dict[str, Any] | None = None, **policy: Any) -> dict[str, Any]:
-        code = stand_in(**(faults or {}))
-        values = {"max_labels": 6, "n_initial": 2, "batch_size": 2, "min_blind": 2, "patience": 5}
+    def factory(home: Path, faults: dict[str, Any] | None = None, **policy: Any) -> dict[str, Any]:
+        code = stand_in(home, **(faults or {}))
+        values = {"max_labels": 6, "n_initial": 2, "batch_size": 1, "min_blind": 1, "patience": 5}
         return {
             "code": code,
             "structure": StructureData(ase=bulk("Fe", "bcc", a=2.85, cubic=True)),
@@ -134,3 +141,14 @@ def campaign_inputs(stand_in) -> Callable[..., dict[str, Any]]:
         }
 
     return factory
+
+
+@pytest.fixture(scope="session")
+def finished_campaign(campaign_inputs, tmp_path_factory) -> Any:
+    """Return the node of a campaign that met its (generous) target: two labels, then one."""
+    from aiida.engine import run_get_node
+    from aiida.plugins import WorkflowFactory
+
+    inputs = campaign_inputs(tmp_path_factory.mktemp("home"), target_energy_meV_per_spin=1e9)
+    _, node = run_get_node(WorkflowFactory("soso.active_learning"), **inputs)
+    return node

@@ -59,7 +59,7 @@ def labelled(path):
     """Return the labels of the first frame."""
     atoms = [line.split() for line in path.read_text().splitlines()[2:LINES_PER_FRAME]]
     spins = [[float(x) for x in atom[4:7]] for atom in atoms]
-    energy = -COUPLING * sum(a * b for a, b in zip(*spins))
+    energy = -COUPLING * sum(a * b for a, b in zip(*spins, strict=True))
     rows = [
         " ".join([*atom[:7], "2.0", *(f"{COUPLING * x / 2.0:.12g}" for x in spins[1 - i]), "0 0 0"])
         for i, atom in enumerate(atoms)

@@ -2,9 +2,12 @@
 
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
+from aiida.orm import CalcJobNode, QueryBuilder
 from aiida.plugins import WorkflowFactory
+from aiida_fixtures import count_label_calls
 
+from soso_core.errors import InputError
+from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.resume import resume_builder
 from soso_workflows.state import CampaignState
 
@@ -26,143 +29,112 @@ def label_jobs_behind(model) -> set[str]:
     return set(query.all(flat=True))
 
 
-def test_target_met(campaign_inputs, n_label_calls):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=ANYTHING))
+def test_target_met(finished_campaign):
+    state = CampaignState(finished_campaign)
     assert state.node.is_finished_ok, state.node.exit_message
     assert [batch["decision"]["action"] for batch in state.batches] == ["continue", "target met"]
-    assert state.node.outputs.dataset.n_configurations == n_label_calls() == 4
+    assert state.node.outputs.dataset.n_configurations == 3
     assert state.batches[0]["energy_rmse_meV_per_spin"] is None
-    assert state.batches[1]["n_blind"] == 2
+    assert state.batches[1]["n_blind"] == 1
     assert state.batches[1]["energy_rmse_meV_per_spin"] is not None
     assert state.batches[1]["pair_only_field_rmse_meV"] is not None
 
 
-def test_from_the_model_provenance_reaches_every_label(campaign_inputs):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=ANYTHING))
-    jobs = [item for item in state.node.called_descendants if "label" in (item.process_type or "")]
-    jobs = {item.uuid for item in jobs if isinstance(item, CalcJobNode)}
-    assert len(jobs) == 4
-    assert label_jobs_behind(state.node.outputs.model) == jobs
+def test_from_the_model_provenance_reaches_every_label(finished_campaign):
+    called = [item for item in finished_campaign.called_descendants if isinstance(item, CalcJobNode)]
+    jobs = {item.uuid for item in called if "label" in item.process_type}
+    assert len(jobs) == 3
+    assert label_jobs_behind(finished_campaign.outputs.model) == jobs
 
 
-def test_budget_exhausted_keeps_model_dataset_and_history(campaign_inputs, n_label_calls):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=UNREACHABLE))
-    assert state.node.exit_status == 401
-    assert n_label_calls() == state.node.outputs.dataset.n_configurations == 6
-    assert state.node.outputs.history["batches"][-1]["n_labels"] == 6
-    assert state.node.outputs.model.get_model() is not None
+def test_every_random_draw_has_a_recorded_seed(finished_campaign):
+    state = CampaignState(finished_campaign)
+    seeds = [process.inputs.seed for (stage, *_), process in state.calls.items() if stage in ("explore", "fit")]
+    assert len({seed.value for seed in seeds}) == 4
+    for seed in seeds:
+        assert state.inputs["seed"].uuid == seed.creator.inputs.seed.uuid
 
 
-def test_no_progress(campaign_inputs):
-    inputs = campaign_inputs(target_energy_meV_per_spin=UNREACHABLE, patience=1, max_labels=40)
-    state = run_campaign(inputs)
+def test_no_process_is_left_open(finished_campaign):
+    assert all(item.is_sealed for item in finished_campaign.called_descendants)
+
+
+def test_the_same_seed_gives_the_same_data(finished_campaign, campaign_inputs, tmp_path):
+    again = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING))
+    first, second = (
+        node.outputs.dataset.base.attributes.get("fingerprint") for node in (finished_campaign, again.node)
+    )
+    assert first == second
+
+
+def test_a_met_target_has_nothing_to_resume(finished_campaign):
+    with pytest.raises(InputError, match="has met its target"):
+        resume_builder(CampaignState(finished_campaign))
+
+
+def test_no_progress(campaign_inputs, tmp_path):
+    state = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, patience=1, max_labels=40))
     assert state.node.exit_status == 402, state.node.exit_message
 
 
-def test_a_failed_label_is_counted_and_the_loop_goes_on(campaign_inputs):
+def test_a_failed_label_is_counted_and_the_loop_goes_on(campaign_inputs, tmp_path):
     faults = {"label": {"1": "not-converged"}}
-    state = run_campaign(campaign_inputs(faults, target_energy_meV_per_spin=ANYTHING, n_initial=3))
+    state = run_campaign(campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3))
     assert state.node.is_finished_ok, state.node.exit_message
-    assert [batch["n_labels"] for batch in state.batches] == [2, 4]
+    assert [batch["n_labels"] for batch in state.batches] == [2, 3]
     assert [len(batch["failed"]) for batch in state.batches] == [1, 0]
     (failure,) = state.failures
     assert failure.batch == 0
     assert "not-converged" in failure.reason
 
 
-def test_too_many_failed_labels(campaign_inputs):
-    faults = {"label": {"0": "crash", "1": "truncated"}}
-    state = run_campaign(campaign_inputs(faults))
+def test_too_many_failed_labels(campaign_inputs, tmp_path):
+    state = run_campaign(campaign_inputs(tmp_path, {"label": {"0": "crash", "1": "truncated"}}))
     assert state.node.exit_status == 403
     assert len(state.failures) == 2
     assert "model" not in state.node.outputs
     assert state.node.outputs.history["batches"][0]["n_failed"] == 2
 
 
-@pytest.mark.parametrize("fault", ["crash", "truncated"])
-def test_fit_failed(campaign_inputs, fault):
-    state = run_campaign(campaign_inputs({"fit": fault}))
-    assert state.node.exit_status == 404
-    assert state.node.outputs.dataset.n_configurations == 2
+def test_exploration_failed(campaign_inputs, tmp_path):
+    assert run_campaign(campaign_inputs(tmp_path, {"explore": "missing"})).node.exit_status == 405
 
 
-def test_exploration_failed(campaign_inputs):
-    state = run_campaign(campaign_inputs({"explore": "missing"}))
-    assert state.node.exit_status == 405
-
-
-def test_at_most_max_parallel_labels_at_a_time(campaign_inputs):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=UNREACHABLE, n_initial=5, max_labels=5))
-    labels = sorted(
-        (process for (stage, *_), process in state.calls.items() if stage == "label"), key=lambda process: process.ctime
-    )
-    assert len(labels) == 5
-    for earlier, later in zip(labels, labels[2:], strict=False):
-        assert earlier.mtime <= later.ctime
-
-
-def test_the_same_seed_gives_the_same_batches(campaign_inputs):
-    runs = [run_campaign(campaign_inputs(target_energy_meV_per_spin=ANYTHING)) for _ in range(2)]
-    first, second = (run.node.outputs.dataset.base.attributes.get("fingerprint") for run in runs)
-    assert first == second
-
-
-def test_every_random_draw_has_a_recorded_seed(campaign_inputs):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=ANYTHING))
-    seeds = [process.inputs.seed for (stage, *_), process in state.calls.items() if stage in ("explore", "fit")]
-    assert len({seed.value for seed in seeds}) == 4
-    for seed in seeds:
-        assert state.inputs["seed"].uuid in {item.uuid for item in seed.creator.inputs}
-
-
-def test_given_labels_are_the_first_batch(campaign_inputs, pair_dataset, n_label_calls):
-    from soso_workflows.data.dataset import SosoDataset
-
-    inputs = campaign_inputs(target_energy_meV_per_spin=ANYTHING, max_labels=20)
+def test_given_labels_are_the_first_batch(campaign_inputs, pair_dataset, tmp_path):
+    inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING, max_labels=20)
     state = run_campaign({**inputs, "dataset": SosoDataset.from_dataset(pair_dataset)})
     assert state.node.is_finished_ok, state.node.exit_message
-    assert n_label_calls() == 2
-    assert [batch["n_labels"] for batch in state.batches] == [6, 8]
+    assert count_label_calls(tmp_path) == 1
+    assert [batch["n_labels"] for batch in state.batches] == [6, 7]
 
 
-def test_resume_with_a_larger_budget_labels_nothing_twice(campaign_inputs, n_label_calls):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=UNREACHABLE, max_labels=4))
-    assert n_label_calls() == 4
-    _, node = run_get_node(resume_builder(state, max_labels=6))
+def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_path):
+    state = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, max_labels=3))
+    assert state.node.exit_status == 401
+    assert count_label_calls(tmp_path) == state.node.outputs.dataset.n_configurations == 3
+    assert state.node.outputs.model.get_model() is not None
+    with pytest.raises(InputError, match="raise the budget"):
+        resume_builder(state)
+    _, node = run_get_node(resume_builder(state, max_labels=4))
     resumed = CampaignState(node)
     assert node.exit_status == 401
-    assert n_label_calls() == 6
-    assert [batch["n_labels"] for batch in resumed.batches] == [2, 4, 6]
+    assert count_label_calls(tmp_path) == 4
+    assert [batch["n_labels"] for batch in resumed.batches] == [2, 3, 4]
     assert resumed.previous is not None
     assert resumed.previous.node.pk == state.node.pk
-    assert len(label_jobs_behind(node.outputs.model)) == 6
-
-
-def test_resume_finishes_a_batch_from_its_finished_labels(campaign_inputs, n_label_calls):
-    """The fit fails after both labels of batch 0: neither is made again."""
-    state = run_campaign(campaign_inputs({"fit": "crash"}, target_energy_meV_per_spin=ANYTHING))
-    assert state.node.exit_status == 404
-    assert sorted(state.labels) == ["label_000", "label_001"]
-    builder = resume_builder(state)
-    builder.code = campaign_inputs()["code"]
-    _, node = run_get_node(builder)
-    assert node.is_finished_ok, node.exit_message
-    assert n_label_calls() == 4
     assert len(label_jobs_behind(node.outputs.model)) == 4
 
 
-def test_resume_asks_again_for_what_is_missing_only(campaign_inputs, n_label_calls):
-    faults = {"label": {"1": "crash"}, "fit": "crash"}
-    state = run_campaign(campaign_inputs(faults, target_energy_meV_per_spin=ANYTHING))
-    assert len(state.labels) == 1
+@pytest.mark.parametrize("fault", ["crash", "truncated"])
+def test_fit_failed_and_resume_asks_again_for_what_is_missing_only(campaign_inputs, tmp_path, fault):
+    """Batch 0: one of three labels fails, then the fit; the two labels that came are not made again."""
+    faults = {"label": {"1": "crash"}, "fit": fault}
+    state = run_campaign(campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3))
+    assert state.node.exit_status == 404
+    assert state.node.outputs.dataset.n_configurations == len(state.labels) == 2
     builder = resume_builder(state)
-    builder.code = campaign_inputs()["code"]
+    builder.code = campaign_inputs(tmp_path)["code"]
     _, node = run_get_node(builder)
     assert node.is_finished_ok, node.exit_message
-    assert n_label_calls() == 2 + 1 + 2
-
-
-def test_no_process_is_left_open(campaign_inputs):
-    state = run_campaign(campaign_inputs(target_energy_meV_per_spin=ANYTHING))
-    assert all(item.is_sealed for item in state.node.called_descendants)
-    assert isinstance(state.node, WorkChainNode)
+    assert count_label_calls(tmp_path) == 3 + 1 + 1
+    assert len(label_jobs_behind(node.outputs.model)) == 4

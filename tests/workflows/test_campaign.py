@@ -1,0 +1,65 @@
+"""Campaign files: what is right is read, what is wrong gets one line that names it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import soso_workchains
+from soso_core.errors import InputError
+from soso_workflows.campaign import describe, read_campaign
+
+pytestmark = pytest.mark.aiida
+
+CAMPAIGNS = Path(soso_workchains.__file__).parent / "campaigns"
+DEMO = CAMPAIGNS / "bcc_fe_demo.yaml"
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a function that writes the demo campaign with changes and returns its path."""
+
+    def write(**changes) -> Path:
+        values = {**yaml.safe_load(DEMO.read_text()), **changes}
+        (tmp_path / "bcc_fe.cif").write_text((CAMPAIGNS / "bcc_fe.cif").read_text())
+        path = tmp_path / "campaign.yaml"
+        path.write_text(yaml.safe_dump({key: value for key, value in values.items() if value is not None}))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", sorted(CAMPAIGNS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_campaign_that_comes_with_the_package_is_valid(path):
+    assert read_campaign(path).settings.name
+
+
+def test_the_demo_is_what_the_documentation_says():
+    told = describe(read_campaign(DEMO))
+    assert told["labels at most"].startswith("40 ")
+    assert told["cell"].startswith("Fe16, 16 atoms, 5.700 x 5.700 x 5.700")
+    assert told["k-points"] == "3 x 3 x 3"
+    assert told["target"].startswith("1.5 meV per spin")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"structrue": "x.cif"}, "unknown key 'structrue'"),
+        ({"structure": "nowhere.cif"}, "nowhere.cif does not exist"),
+        ({"structure": "campaign.yaml"}, "campaign.yaml cannot be read"),
+        ({"policy": {"max_labels": -4}}, "policy.max_labels"),
+        ({"policy": {"max_lables": 4}}, "unknown key 'policy.max_lables'"),
+        ({"seed": "tomorrow"}, "seed"),
+        ({"engine": "crystal_ball"}, "'crystal_ball' is not installed; known: tight_binding"),
+        ({"engine_settings": {"k_mush": [1, 1, 1]}}, "unknown key 'k_mush'"),
+        ({"exploration": {"supercell": [2, 2]}}, "exploration.supercell"),
+        ({"name": None}, "name"),
+    ],
+)
+def test_a_fault_gets_one_line_that_names_it(written, changes, words):
+    path = written(**changes)
+    with pytest.raises(InputError) as caught:
+        read_campaign(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,142 @@
+"""The command group: help that teaches, errors in one line, the table, the report, the resumption."""
+
+import base64
+import re
+
+import pytest
+from aiida_fixtures import count_label_calls
+from click.testing import CliRunner
+
+from soso_workflows.cli import main, soso
+from soso_workflows.state import load_campaign
+from soso_workflows.table import COLUMNS
+
+pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
+
+COMMANDS = ("setup", "launch", "status", "report", "resume")
+
+
+@pytest.fixture
+def call():
+    """Return a function that calls a command and gives its result."""
+    return lambda *words: CliRunner().invoke(soso, [str(word) for word in words])
+
+
+@pytest.fixture
+def campaign_file(tmp_path):
+    """Return a campaign of single cells, two labels and a target that anything meets."""
+    from ase.build import bulk
+
+    bulk("Fe", "bcc", a=2.85, cubic=True).write(tmp_path / "fe.cif")
+    path = tmp_path / "campaign.yaml"
+    path.write_text(
+        "name: tiny\nstructure: fe.cif\nengine_settings: {k_mesh: [2, 2, 2]}\nseed: 3\n"
+        "policy: {n_initial: 2, batch_size: 1, min_blind: 1, max_labels: 4, target_energy_meV_per_spin: 1.0e9}\n"
+    )
+    return path
+
+
+def error_line(result) -> str:
+    """Return the one line an erring command wrote."""
+    assert result.exit_code != 0
+    (line,) = result.output.strip().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_with_an_example(call, name):
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    assert f"verdi data soso {name}" in result.output
+
+
+def test_the_program_has_the_same_commands():
+    assert set(main.commands) == set(soso.commands) == set(COMMANDS)
+
+
+def test_setup_twice(call, monkeypatch, tmp_path):
+    executable = tmp_path / "soso"
+    executable.touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    first, second = call("setup"), call("setup")
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "code soso@localhost: made" in first.output
+    assert "code soso@localhost: kept" in second.output
+
+
+def test_setup_keeps_the_code_of_old_results_when_the_environment_moved(call, monkeypatch, tmp_path):
+    from soso_workflows.launch import find_code
+
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "soso").touch()
+        monkeypatch.setattr("sys.executable", str(tmp_path / folder / "python"))
+        assert "code soso@localhost: made" in call("setup").output
+    assert str(find_code("soso@localhost").filepath_executable) == str(tmp_path / "new" / "soso")
+
+
+def test_dry_run_stores_nothing(call, campaign_file):
+    from aiida.orm import Node, QueryBuilder
+
+    before = QueryBuilder().append(Node).count()
+    result = call("launch", campaign_file, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"labels at most: +4 ", result.output)
+    assert re.search(r"k-points: +2 x 2 x 2", result.output)
+    assert QueryBuilder().append(Node).count() == before
+
+
+def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
+    from soso_workflows.data.dataset import SosoDataset
+
+    node = SosoDataset.from_dataset(pair_dataset).store()
+    assert "nowhere.yaml" in error_line(call("launch", tmp_path / "nowhere.yaml"))
+    assert "no code 'ghost@localhost'" in error_line(call("launch", campaign_file, "--code", "ghost@localhost"))
+    assert "999999" in error_line(call("status", 999999))
+    assert "not a campaign but a SosoDataset" in error_line(call("status", node.pk))
+    assert "not a campaign" in error_line(call("report", node.pk))
+    assert "not a campaign" in error_line(call("resume", node.pk))
+
+
+def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path):
+    stand_in(tmp_path).label = "cli"
+    model, report = tmp_path / "out.soso", tmp_path / "out.html"
+    result = call("launch", campaign_file, "--run", "--code", "cli@localhost", "--model-out", model, "--report", report)
+    assert result.exit_code == 0, result.output
+    assert "target met" in result.output
+    assert len([line for line in result.output.splitlines() if re.match(r" +[01]  ", line)]) == 2
+    assert model.stat().st_size > 0
+    html = report.read_text()
+    assert html.count("data:image/svg+xml;base64,") == 3
+    for data in re.findall(r"base64,([^']*)", html):
+        assert b"</svg>" in base64.b64decode(data)
+    assert "Failed labels" in html
+
+    pk = re.search(r"<(\d+)>", result.output)[1]
+    status = call("status", pk)
+    assert status.exit_code == 0
+    assert "\x1b[" not in status.output
+    assert all(name in status.output for name, _ in COLUMNS)
+    assert count_label_calls(tmp_path) == 3
+    assert "has met its target" in error_line(call("resume", pk))
+    assert load_campaign(pk).n_labels == 3
+
+
+def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
+    """A campaign left open by a process that is gone counts as stopped, one of a living process does not."""
+    import os
+    import socket
+
+    from aiida.engine import ProcessState
+    from aiida.orm import WorkChainNode
+
+    from soso_workflows.launch import RUNNER_EXTRA, is_alive
+
+    node = WorkChainNode(process_type=finished_campaign.process_type)
+    node.set_process_state(ProcessState.WAITING)
+    node.store()
+    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
+    assert is_alive(node)
+    assert "still runs" in error_line(call("resume", node.pk))
+    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": 2**22 + 1})
+    assert not is_alive(node)

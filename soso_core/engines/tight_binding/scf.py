@@ -2,8 +2,7 @@
 
 Anderson mixing settles most cells in 10 to 20 diagonalisations.  Cells whose moments are soft in length, where it
 wanders, are taken from the start again by the second-order step of `newton`, which costs more each time but always
-leads downhill in the moments: either to a stable state, or to the proof that there is none with all moments along
-their spins.
+leads downhill in the moments: to a stable state, or through zero, and then there is no label for these directions.
 """
 
 from collections.abc import Callable
@@ -106,7 +105,7 @@ def _check(crystal: Crystal, settings: TightBindingSettings, solution: Solution)
     if atom is not None:
         raise ConvergenceError(
             f"the moment of atom {atom} collapsed or turned against its spin (residual {solution.residual:.1e} after "
-            f"{solution.iterations} iterations): these directions have no state with every moment along its spin"
+            f"{solution.iterations} iterations): no stable state with these directions was found"
         )
     if solution.residual > settings.tolerance:
         raise ConvergenceError(

@@ -57,7 +57,7 @@ class TightBindingSettings(Settings):
         default=False, description="half-step shift along each reciprocal vector instead of Gamma-centred"
     )
     tolerance: float = Field(1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)")
-    max_iterations: int = Field(default=40, ge=1, le=10000, description="mixing steps before second-order ones")
+    max_iterations: int = Field(default=30, ge=1, le=10000, description="mixing steps before second-order ones")
     max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
     minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
 

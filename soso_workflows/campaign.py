@@ -77,7 +77,11 @@ def _read_structure(path: Path) -> Atoms:
     try:
         return ase_read(path)
     except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
-        raise InputError(f"structure file {path} cannot be read: {str(error).splitlines()[:1]}") from None
+        raise InputError(f"structure file {path} cannot be read: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def describe(campaign: Campaign) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 import io
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from aiida.orm import SinglefileData
+from ase.data import chemical_symbols
 
 from soso_core.gp.fitted import FittedModel
 
@@ -14,7 +16,8 @@ class SosoModel(SinglefileData):
     """One file written by `soso fit` (npz with a JSON header, no pickle).
 
     The model is loaded when the node is made: the constructor raises `soso_core.errors.InputError`
-    for a truncated or foreign file.  The attribute `header` repeats the JSON header, for queries.
+    for a truncated or foreign file.  Attributes, for queries: `species` (symbols) and what the model was
+    fitted to: `n_configurations`, `n_energies`, `n_field_configurations`, `fingerprint` (of the dataset).
     """
 
     DEFAULT_FILENAME = "model.soso"
@@ -28,20 +31,19 @@ class SosoModel(SinglefileData):
             return cls(path, **kwargs)
 
     def set_file(self, file: Any, filename: Any = None) -> None:
-        """Take the file and copy its header into the attributes.  Raises InputError when it is not a model."""
+        """Take the file and describe it in the attributes.  Raises InputError when it is not a model."""
         content = Path(file).read_bytes() if isinstance(file, (str, Path)) else file.read()
         model = _load(content)
         super().set_file(io.BytesIO(content), filename=Path(filename or self.DEFAULT_FILENAME).name)
-        self.base.attributes.set("header", model.header())
+        self.base.attributes.set_many(_describe(model))
 
     def get_model(self) -> FittedModel:
         """Return the content as a `soso_core` FittedModel."""
         return _load(self.content)
 
-    @property
-    def header(self) -> dict[str, Any]:
-        """The JSON header of the file: format version, settings, species, what it was fitted to."""
-        return dict(self.base.attributes.get("header"))
+
+def _describe(model: FittedModel) -> dict[str, Any]:
+    return {**asdict(model.record), "species": [chemical_symbols[number] for number in model.basis.species]}
 
 
 def _load(content: bytes) -> FittedModel:

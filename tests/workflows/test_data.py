@@ -40,7 +40,8 @@ def test_model_round_trip(model_file, pair_dataset):
     configuration = pair_dataset[0].configuration
     again = SosoModel.from_model(node.get_model())
     assert again.get_model().predict(configuration).energy == node.get_model().predict(configuration).energy
-    assert node.header
+    assert node.base.attributes.get("n_configurations") == 6
+    assert node.base.attributes.get("species") == ["Fe"]
 
 
 def test_a_truncated_model_is_refused(model_file):

@@ -82,7 +82,7 @@ def test_a_label_without_labels(parse, pair_dataset):
 def test_a_model(parse, model_file):
     results, job = parse("soso.fit", {"soso.exit": b"0\n", "model.soso": model_file.read_bytes()})
     assert job.is_finished_ok
-    assert results["model"].header
+    assert results["model"].base.attributes.get("n_energies") == 6
 
 
 def test_a_truncated_model(parse, model_file):

@@ -1,6 +1,7 @@
 """Campaign files: one YAML file that says everything about a campaign, checked before anything runs."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,14 @@ class Campaign:
     structure: Atoms
     engine: Any
     engine_settings: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides its result; the same file twice is the same campaign."""
+        digest = sha256(self.settings.model_dump_json(exclude={"structure"}).encode())
+        for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
 
 
 def read_campaign(path: Path | str) -> Campaign:

@@ -13,28 +13,38 @@ from typing import Any
 import click
 from aiida.cmdline.groups import VerdiCommandGroup
 from aiida.cmdline.params import options, types
-from aiida.cmdline.utils.decorators import with_dbenv
+from aiida.cmdline.utils.decorators import load_backend_if_not_loaded
+from aiida.common.exceptions import ConfigurationError, IntegrityError, LockedProfileError
 from rich.console import Console
 
-from soso_core.errors import SosoError
+from soso_core.errors import InputError, SosoError
 
 FOLLOW_SECONDS = 2.0
 INTERRUPTED = 130
 """What a shell expects of a program that Ctrl-C ended."""
 
 
-def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn every `SosoError` of a command into one line on stderr and its exit code."""
+def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Load the profile, then run the command; every `SosoError` becomes one line on stderr and an exit code."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
+            _load_profile()
             return command(*args, **kwargs)
         except SosoError as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(error.exit_code)
 
     return wrapped
+
+
+def _load_profile() -> None:
+    try:
+        load_backend_if_not_loaded()
+    except (ConfigurationError, IntegrityError, LockedProfileError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"no AiiDA profile to work in ({reason}); make one with `verdi presto`") from None
 
 
 @click.group("soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})
@@ -51,8 +61,7 @@ def soso() -> None:
 
 @soso.command("setup")
 @click.option("--workdir", type=click.Path(path_type=Path), help="Where jobs run; default: beside the profile.")
-@with_dbenv()
-@one_line_errors
+@with_profile
 def setup(workdir: Path | None) -> None:
     """Make this profile ready: computer `localhost`, code `soso@localhost`, short polling.
 
@@ -78,15 +87,16 @@ def setup(workdir: Path | None) -> None:
 @click.option("--submit", "mode", flag_value="submit", help="Hand it to the daemon and return.")
 @click.option("--dry-run", "mode", flag_value="dry-run", help="Show what would be done, store nothing.")
 @click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
+@click.option("--once", is_flag=True, help="Show the campaign if it ended before, go on with it if it was cut short.")
 @click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
 @click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
 @click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
-@with_dbenv()
-@one_line_errors
+@with_profile
 def launch(
     campaign_file: Path,
     mode: str,
     follow: bool,
+    once: bool,
     code_label: str,
     model_out: Path | None,
     report_out: Path | None,
@@ -100,21 +110,24 @@ def launch(
       verdi data soso launch bcc_fe_demo.yaml --submit --follow
     """
     from soso_workflows.campaign import describe, read_campaign
-    from soso_workflows.launch import campaign_builder, find_code
+    from soso_workflows.launch import campaign_builder, find_code, find_marked
 
     campaign = read_campaign(campaign_file)
     if mode == "dry-run":
         for name, value in describe(campaign).items():
             click.echo(f"{name + ':':<22}{value}")
         return
+    earlier = find_marked(campaign.fingerprint) if once else None
+    if earlier is not None:
+        _go_on(earlier, mode, follow, model_out, report_out)
+        return
     builder = campaign_builder(campaign, find_code(code_label))
-    _start(builder, mode, follow, model_out, report_out)
+    _start(builder, mode, follow, model_out, report_out, campaign.fingerprint)
 
 
 @soso.command("status")
 @click.argument("pk")
-@with_dbenv()
-@one_line_errors
+@with_profile
 def status(pk: str) -> None:
     """Show the table of a campaign: labels, blind errors, sigma, pair-only baseline, decisions, failures.
 
@@ -135,8 +148,7 @@ def status(pk: str) -> None:
 @soso.command("report")
 @click.argument("pk")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: campaign_PK.html")
-@with_dbenv()
-@one_line_errors
+@with_profile
 def report(pk: str, output: Path | None) -> None:
     """Write one HTML file: learning curve, parity plots, J(r) with its error band, history, settings.
 
@@ -160,8 +172,7 @@ def report(pk: str, output: Path | None) -> None:
 @click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
 @click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
 @click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
-@with_dbenv()
-@one_line_errors
+@with_profile
 def resume(
     pk: str, max_labels: int | None, mode: str, follow: bool, model_out: Path | None, report_out: Path | None
 ) -> None:
@@ -172,20 +183,46 @@ def resume(
       verdi data soso resume 123
       verdi data soso resume 123 --max-labels 60
     """
+    from soso_workflows.launch import FINGERPRINT_EXTRA
     from soso_workflows.resume import resume_builder
     from soso_workflows.state import load_campaign
 
-    _start(resume_builder(load_campaign(pk), max_labels), mode, follow, model_out, report_out)
+    state = load_campaign(pk)
+    fingerprint = None if max_labels else state.node.base.extras.get(FINGERPRINT_EXTRA, None)
+    _start(resume_builder(state, max_labels), mode, follow, model_out, report_out, fingerprint)
 
 
-def _start(builder: Any, mode: str, follow: bool, model_out: Path | None, report_out: Path | None) -> None:
+def _go_on(node: Any, mode: str, follow: bool, model_out: Path | None, report_out: Path | None) -> None:
+    """Show a campaign that came to a decision, resume one that was cut short."""
+    from soso_workflows.launch import FINGERPRINT_EXTRA
+    from soso_workflows.progress import Progress
+    from soso_workflows.resume import has_concluded, resume_builder
+    from soso_workflows.state import CampaignState
+
+    state = CampaignState(node)
+    if has_concluded(state):
+        Progress(click.echo)(node)
+        _finish(node, model_out, report_out)
+        return
+    fingerprint = node.base.extras.get(FINGERPRINT_EXTRA)
+    _start(resume_builder(state), mode, follow, model_out, report_out, fingerprint)
+
+
+def _start(
+    builder: Any,
+    mode: str,
+    follow: bool,
+    model_out: Path | None,
+    report_out: Path | None,
+    fingerprint: str | None,
+) -> None:
     from soso_workflows.launch import run_here, submit
     from soso_workflows.progress import Progress
 
     progress = Progress(click.echo)
     try:
         if mode == "submit":
-            node = submit(builder)
+            node = submit(builder, fingerprint)
             progress.announce(node)
             if not follow:
                 click.echo(f"watch it with: verdi data soso status {node.pk}")
@@ -195,7 +232,7 @@ def _start(builder: Any, mode: str, follow: bool, model_out: Path | None, report
                 time.sleep(FOLLOW_SECONDS)
             progress(node)
         else:
-            node = run_here(builder, progress)
+            node = run_here(builder, progress, fingerprint)
     except KeyboardInterrupt:
         click.echo(progress.farewell(mode), err=True)
         sys.exit(INTERRUPTED)

@@ -15,7 +15,18 @@ from aiida.common.exceptions import NotExistent
 from aiida.engine import ProcessBuilder, ProcessState
 from aiida.engine import submit as submit_to_daemon
 from aiida.manage import get_manager
-from aiida.orm import AbstractCode, CalcJobNode, Dict, Int, ProcessNode, Str, StructureData, WorkChainNode, load_code
+from aiida.orm import (
+    AbstractCode,
+    CalcJobNode,
+    Dict,
+    Int,
+    ProcessNode,
+    QueryBuilder,
+    Str,
+    StructureData,
+    WorkChainNode,
+    load_code,
+)
 from aiida.plugins import WorkflowFactory
 from aiida.schedulers import SchedulerError
 
@@ -25,6 +36,9 @@ from soso_workflows.campaign import Campaign
 POLL_SECONDS = 0.5
 RUNNER_EXTRA = "soso_runner"
 """Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
+
+FINGERPRINT_EXTRA = "soso_campaign"
+"""Extra of a campaign: fingerprint of its file, for `launch --once`."""
 
 
 def find_code(label: str) -> AbstractCode:
@@ -52,14 +66,30 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     return builder
 
 
-def submit(builder: ProcessBuilder) -> WorkChainNode:
+def submit(builder: ProcessBuilder, fingerprint: str | None = None) -> WorkChainNode:
     """Hand the campaign to the daemon.  Raises InputError when no daemon runs."""
     if not get_manager().get_daemon_client().is_daemon_running:
         raise InputError("the daemon does not run; start it with `verdi daemon start 2`, or use --run")
-    return submit_to_daemon(builder)
+    node = submit_to_daemon(builder)
+    mark(node, fingerprint)
+    return node
 
 
-def run_here(builder: ProcessBuilder, watch: Callable[[WorkChainNode], None]) -> WorkChainNode:
+def mark(node: WorkChainNode, fingerprint: str | None) -> None:
+    """Write on a campaign's node which campaign file it is."""
+    node.base.extras.set(FINGERPRINT_EXTRA, fingerprint)
+
+
+def find_marked(fingerprint: str) -> WorkChainNode | None:
+    """Return the newest process of the campaign file with this fingerprint."""
+    query = QueryBuilder().append(WorkChainNode, filters={f"extras.{FINGERPRINT_EXTRA}": fingerprint})
+    found = query.order_by({WorkChainNode: {"id": "desc"}}).first(flat=True)
+    return found if isinstance(found, WorkChainNode) else None
+
+
+def run_here(
+    builder: ProcessBuilder, watch: Callable[[WorkChainNode], None], fingerprint: str | None = None
+) -> WorkChainNode:
     """Run the campaign in this process and call `watch` twice a second; needs neither daemon nor broker.
 
     An interrupt kills the jobs, marks every open process as killed and comes out as KeyboardInterrupt:
@@ -70,6 +100,7 @@ def run_here(builder: ProcessBuilder, watch: Callable[[WorkChainNode], None]) ->
     runner = manager.create_runner(poll_interval=POLL_SECONDS, communicator=None)
     manager.set_runner(runner)
     node = runner.submit(builder)
+    mark(node, fingerprint)
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
     with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
         runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))

@@ -3,7 +3,7 @@
 from aiida.engine import ProcessBuilder
 from aiida.orm import Dict
 
-from soso_core.active.policy import PolicySettings
+from soso_core.active.policy import Action, PolicySettings
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.launch import close_books, is_alive
@@ -32,6 +32,12 @@ def resume_builder(state: CampaignState, max_labels: int | None = None) -> Proce
     }
     builder.resume = {name: value for name, value in found.items() if value}
     return builder
+
+
+def has_concluded(state: CampaignState) -> bool:
+    """Whether the campaign ended because the policy said so, and not because something broke."""
+    last = state.batches[-1]["decision"]["action"] if state.batches else Action.CONTINUE
+    return bool(state.node.is_finished) and last != Action.CONTINUE
 
 
 def _check(state: CampaignState, max_labels: int | None) -> None:

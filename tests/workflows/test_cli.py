@@ -11,7 +11,7 @@ from soso_workflows.cli import main, soso
 from soso_workflows.state import load_campaign
 from soso_workflows.table import COLUMNS
 
-pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
+pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("localhost")]
 
 COMMANDS = ("setup", "launch", "status", "report", "resume")
 
@@ -120,6 +120,11 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path):
     assert count_label_calls(tmp_path) == 3
     assert "has met its target" in error_line(call("resume", pk))
     assert load_campaign(pk).n_labels == 3
+
+    again = call("launch", campaign_file, "--run", "--once", "--code", "cli@localhost", "--model-out", model)
+    assert again.exit_code == 0, again.output
+    assert f"<{pk}>" in again.output
+    assert count_label_calls(tmp_path) == 3
 
 
 def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):

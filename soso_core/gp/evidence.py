@@ -9,7 +9,7 @@ w = A⁻¹ Σ_t Φ_tᵀy_t/σ_t²:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
@@ -17,10 +17,6 @@ from scipy.optimize import minimize
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.normal_equations import NormalEquations
-
-STARTS = (0.0, 2.0, 4.0)
-"""Shifts of the logarithm of the GP amplitude to start from: quiet, even with the pair part, loud."""
-
 
 @dataclass(frozen=True, eq=False)
 class Scales:
@@ -36,7 +32,11 @@ class Hyperprior:
 
     centre: Scales
     log_width_prior: float = 2.0
-    log_width_noise: float = 1.0
+    log_width_noise: float = 2.0
+
+    def with_prior(self, scales: Mapping[str, float]) -> "Hyperprior":
+        """Return the same belief with some prior scales centred elsewhere."""
+        return replace(self, centre=Scales({**self.centre.prior, **scales}, self.centre.noise))
 
 
 def posterior(
@@ -103,10 +103,8 @@ def maximise_evidence(
         return -value + 0.5 * float(offset_k @ offset_k), -slope_k + offset_k / width_k
 
     bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
-    is_gp_k = np.array([name == "gp" for name in prior_names] + [False] * len(noise_names))
-    starts = [centre_k + shift * is_gp_k for shift in (STARTS if is_gp_k.any() else STARTS[:1])]
-    found = [minimize(objective, start_k, jac=True, method="L-BFGS-B", bounds=bounds) for start_k in starts]
-    return scales_at(min(found, key=lambda result: float(result.fun)).x)
+    best = minimize(objective, centre_k, jac=True, method="L-BFGS-B", bounds=bounds)
+    return scales_at(best.x)
 
 
 def _prior_deviation(blocks: Mapping[str, slice], scales: Scales) -> FloatArray:

@@ -70,9 +70,9 @@ class FittedModel:
     basis: ModelBasis
     weights_m: FloatArray
     lower_mm: FloatArray
+    scales: Scales
     offsets_s: FloatArray
     moments_s: FloatArray
-    scales: Scales
     record: FitRecord
     baseline: "FittedModel | None"
 

@@ -49,10 +49,10 @@ def parity(predictions: dict[int, ArrayData]) -> str:
     return _svg(figure)
 
 
-def exchange_curve(model: FittedModel) -> str:
-    """Return J(r), the λ = 1 pair curve of every pair of species, with its band of two standard deviations."""
+def exchange_curve(model: FittedModel, r_min: float) -> str:
+    """Return J(r) from `r_min` (Å), the λ = 1 pair curve of each species pair, with a band of two deviations."""
     figure, (axes,) = _figure(1)
-    r_r = np.linspace(2.0, model.basis.pair_part.settings.cutoff_angstrom, 300)
+    r_r = np.linspace(r_min, model.basis.pair_part.settings.cutoff_angstrom, 300)
     for curve in model.pair_curves(r_r):
         if curve["lam"] != 1:
             continue

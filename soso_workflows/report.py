@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from aiida.orm import Data, Dict, Float, Int, Str
+from ase import Atoms
 
 from soso_core.errors import InputError
 from soso_core.io import atomic_write
@@ -24,6 +25,9 @@ td:last-child, th:last-child { text-align: left; }
 img { max-width: 100%; } pre { background: #f6f6f6; padding: .7rem; overflow-x: auto; } .note { color: #666; }
 """
 PACKAGES = ("aiida-soso", "aiida-core", "numpy", "scipy", "numba", "ase")
+
+SHORTEN = 0.95
+"""J(r) is drawn from a little inside the nearest-neighbour distance; there are no data further in."""
 
 
 def write_report(state: CampaignState, path: Path) -> None:
@@ -58,8 +62,15 @@ def _figures(state: CampaignState) -> list[str]:
         figures.append(_image("Blind predictions against labels", parity(predictions)))
     if state.model is not None:
         note = "Exchange of the pair part, with a band of two standard deviations."
-        figures.append(_image("J(r)", exchange_curve(state.model.get_model()), note))
+        nearest = shortest_distance(state.inputs["structure"].get_ase())
+        figures.append(_image("J(r)", exchange_curve(state.model.get_model(), SHORTEN * nearest), note))
     return figures
+
+
+def shortest_distance(structure: Atoms) -> float:
+    """Return the nearest-neighbour distance of a cell, Å."""
+    distances = structure.repeat(2).get_all_distances(mic=True)
+    return float(distances[distances > 0.0].min())
 
 
 def _failures(state: CampaignState) -> str:

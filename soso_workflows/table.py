@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
+from soso_core.active.policy import Action
 from soso_workflows.state import CampaignState
 
 COLUMNS = (
@@ -71,6 +72,8 @@ def state_line(state: CampaignState) -> str:
         return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
     if node.is_terminated:
         return str(node.process_state.value)
+    if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
+        return "writing the outputs"
     labelled = len(state.labels)
     if state.candidates is None:
         return f"batch {state.batch}: choosing configurations"

@@ -102,8 +102,11 @@ def run_here(
     node = runner.submit(builder)
     mark(node, fingerprint)
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
-    with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
-        runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
+    try:
+        with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
+            runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
+    finally:
+        manager.reset_runner()
     if interrupted.is_set():
         _kill_jobs(node)
         close_books(node)

@@ -4,13 +4,18 @@ It only carries nodes from one recorded process to the next; what to do is decid
 `soso_core.active.policy`, called from the calcfunction `decide_next`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import AbstractCode, Dict, Int, ProcessNode, Str, StructureData
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
-from soso_core.active.policy import Action
+from soso_core.active.policy import Action, PolicySettings
+from soso_core.active.settings import ExplorationSettings
+from soso_core.errors import InputError
+from soso_core.gp.settings import FitSettings
+from soso_core.settings import Settings, parse_settings
 from soso_workflows import functions
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
@@ -37,9 +42,25 @@ class ActiveLearningWorkChain(WorkChain):
         super().define(spec)
         spec.input("code", valid_type=AbstractCode, help="the `soso` command, for fits and exploration")
         spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
-        spec.input("exploration", valid_type=Dict, help="keys of soso_core.active.settings.ExplorationSettings")
-        spec.input("fit", valid_type=Dict, required=False, help="keys of soso_core.gp.settings.FitSettings")
-        spec.input("policy", valid_type=Dict, help="keys of soso_core.active.policy.PolicySettings")
+        spec.input(
+            "exploration",
+            valid_type=Dict,
+            validator=_holds(ExplorationSettings),
+            help="keys of soso_core.active.settings.ExplorationSettings",
+        )
+        spec.input(
+            "fit",
+            valid_type=Dict,
+            required=False,
+            validator=_holds(FitSettings),
+            help="keys of soso_core.gp.settings.FitSettings",
+        )
+        spec.input(
+            "policy",
+            valid_type=Dict,
+            validator=_holds(PolicySettings),
+            help="keys of soso_core.active.policy.PolicySettings",
+        )
         spec.input("seed", valid_type=Int, help="the seed from which all others are derived")
         spec.input("max_parallel", valid_type=Int, validator=_is_positive, help="label calculations at the same time")
         spec.input("engine", valid_type=Str, help="entry point of the label workchain, e.g. soso.label.tight_binding")
@@ -222,6 +243,19 @@ class ActiveLearningWorkChain(WorkChain):
 def _why(process: ProcessNode) -> str:
     """Return one line on a process that did not end well."""
     return f"{process.process_label}<{process.pk}> {process.exit_message or process.process_state.value}"
+
+
+def _holds(kind: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
+    """Return a validator of Dict inputs that hold settings of this kind."""
+
+    def validate(node: Dict | None, _: Any) -> str | None:
+        try:
+            parse_settings(kind, node.get_dict() if node is not None else {}, kind.__name__)
+        except InputError as error:
+            return str(error)
+        return None
+
+    return validate
 
 
 def _is_positive(node: Int, _: Any) -> str | None:

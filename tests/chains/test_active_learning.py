@@ -1,13 +1,17 @@
 """The loop, with a stand-in for the `soso` command: what it does is under test, not the physics."""
 
+import os
+import signal
+
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, QueryBuilder
+from aiida.orm import CalcJobNode, Dict, Int, QueryBuilder
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls
 
 from soso_core.errors import InputError
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.launch import run_here
 from soso_workflows.resume import resume_builder
 from soso_workflows.state import CampaignState
 
@@ -70,6 +74,39 @@ def test_the_same_seed_gives_the_same_data(finished_campaign, campaign_inputs, t
 def test_a_met_target_has_nothing_to_resume(finished_campaign):
     with pytest.raises(InputError, match="has met its target"):
         resume_builder(CampaignState(finished_campaign))
+
+
+def test_wrong_settings_are_refused_before_anything_runs(campaign_inputs, tmp_path):
+    inputs = campaign_inputs(tmp_path)
+    with pytest.raises(ValueError, match="unknown key 'max_lables'"):
+        run_get_node(WorkflowFactory("soso.active_learning"), **{**inputs, "policy": Dict({"max_lables": 3})})
+    with pytest.raises(ValueError, match="at least 1"):
+        run_get_node(WorkflowFactory("soso.active_learning"), **{**inputs, "max_parallel": Int(0)})
+
+
+def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
+    """Ctrl-C once the first labels are there: all processes are closed, and only the rest is labelled on resumption."""
+
+    def interrupt(node):
+        if CampaignState(node).labels:
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.append(node)
+
+    seen = []
+    inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING, n_initial=5)
+    builder = WorkflowFactory("soso.active_learning").get_builder()
+    builder._merge(inputs)
+    with pytest.raises(KeyboardInterrupt):
+        run_here(builder, interrupt)
+    state = CampaignState(seen[0])
+    assert state.node.is_killed
+    assert all(item.is_sealed for item in [*state.node.called_descendants, state.node])
+    n_kept, n_before = len(state.labels), count_label_calls(tmp_path)
+    assert 1 <= n_kept < 5
+    node = run_here(resume_builder(state), lambda node: None)
+    assert node.is_finished_ok, node.exit_message
+    assert count_label_calls(tmp_path) - n_before == (5 - n_kept) + 1
+    assert len(label_jobs_behind(node.outputs.model)) == 6
 
 
 def test_no_progress(campaign_inputs, tmp_path):

@@ -20,7 +20,7 @@ from soso_core.dataset import Dataset
 from soso_core.labels import LabelledConfiguration
 
 STAND_IN = Path(__file__).parent / "stand_in_soso.py"
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 
 
 @pytest.fixture(scope="session")

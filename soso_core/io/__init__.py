@@ -1,6 +1,17 @@
-"""Files: extended XYZ through ASE, models as npz with a JSON header, atomic writing."""
+"""Files: extended XYZ and structures through ASE, models as npz with a JSON header, atomic writing."""
 
 from soso_core.io.atomic_write import atomic_write
 from soso_core.io.extxyz import read_configurations, read_dataset, write_configurations, write_dataset
+from soso_core.io.model_file import load_model, save_model
+from soso_core.io.structure import read_structure
 
-__all__ = ["atomic_write", "read_configurations", "read_dataset", "write_configurations", "write_dataset"]
+__all__ = [
+    "atomic_write",
+    "load_model",
+    "read_configurations",
+    "read_dataset",
+    "read_structure",
+    "save_model",
+    "write_configurations",
+    "write_dataset",
+]

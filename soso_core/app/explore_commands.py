@@ -1,0 +1,97 @@
+"""`soso generate` and `soso explore`: which configurations to label."""
+
+from pathlib import Path
+
+import click
+from ase import Atoms
+
+from soso_core.active.explore import ScoredCandidate, first_batch, next_batch
+from soso_core.active.generators import Candidate
+from soso_core.active.settings import ExploreSettings
+from soso_core.app.paths import check_output
+from soso_core.app.tables import number, print_table
+from soso_core.io import load_model, read_structure
+from soso_core.io.extxyz import atoms_from_configuration, write_atoms
+from soso_core.settings import read_settings
+
+
+@click.command()
+@click.argument("settings", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
+def generate(settings: Path, output: Path) -> None:
+    """Choose a first batch of configurations, without a model: spread over the generators of SETTINGS.
+
+    \b
+    Example:
+      soso generate explore.yaml -o batch.extxyz
+    with explore.yaml (the structure is any file ASE reads, relative to this one):
+      structure: bcc_fe.cif
+      supercell: [2, 2, 2]
+      generators:
+        - {kind: cone, weight: 2, magnetisations: [0.9, 0.6, 0.3]}   # von Mises-Fisher, mean cosine
+        - {kind: random, displacement_angstrom: 0.05, strain: 0.01}  # uniform directions
+      n_candidates: 200
+      n_select: 6
+      seed: 1
+    """
+    check_output(output, [settings])
+    values = _resolved(settings)
+    batch = first_batch(read_structure(values.structure), values)
+    write_atoms(output, [_frame(candidate) for candidate in batch])
+    rows = [(item.kind, number(item.magnetisation, 2), str(item.index)) for item in batch]
+    print_table("first batch", ("generator", "magnetisation", "candidate"), rows)
+    click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("settings", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
+def explore(model: Path, settings: Path, output: Path) -> None:
+    """Generate candidates, score them with MODEL, choose the next batch to label.
+
+    Each pick is the candidate whose energy is most uncertain once the picks before it are known
+    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`.
+
+    \b
+    Example:
+      soso explore model.soso explore.yaml -o next.extxyz
+    """
+    check_output(output, [model, settings])
+    values = _resolved(settings)
+    batch = next_batch(load_model(model), read_structure(values.structure), values)
+    write_atoms(output, [_scored_frame(item) for item in batch])
+    rows = [
+        (
+            str(item.rank),
+            item.candidate.kind,
+            number(item.candidate.magnetisation, 2),
+            number(item.energy_model_std_meV_per_spin),
+            str(item.candidate.index),
+        )
+        for item in batch
+    ]
+    print_table("next batch", ("rank", "generator", "magnetisation", "σ (meV/spin)", "candidate"), rows)
+    click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
+
+
+def _resolved(path: Path) -> ExploreSettings:
+    """Return the settings of a file, the structure's path relative to that file."""
+    settings = read_settings(ExploreSettings, path)
+    return settings.model_copy(update={"structure": path.parent / settings.structure})
+
+
+def _frame(candidate: Candidate) -> Atoms:
+    atoms = atoms_from_configuration(candidate.configuration)
+    atoms.info.update(generator=candidate.kind, magnetisation=candidate.magnetisation, index=candidate.index)
+    return atoms
+
+
+def _scored_frame(item: ScoredCandidate) -> Atoms:
+    atoms = _frame(item.candidate)
+    atoms.info.update(
+        rank=item.rank,
+        energy_model_std_meV_per_spin=item.energy_model_std_meV_per_spin,
+        energy_std_meV_per_spin=item.energy_std_meV_per_spin,
+    )
+    return atoms

@@ -1,0 +1,97 @@
+"""`soso label`: configurations in, labelled configurations out."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from ase import Atoms
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from soso_core.app.paths import check_output
+from soso_core.engines import ENGINES, Engine
+from soso_core.errors import ConvergenceError, InputError
+from soso_core.io import write_dataset
+from soso_core.io.extxyz import configuration_from_atoms, read_atoms
+from soso_core.labels import LabelledConfiguration
+from soso_core.settings import Settings, parse_settings, read_settings
+
+
+@click.command()
+@click.argument("engine")
+@click.argument("configurations", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Labelled configurations.")
+@click.option("--settings", type=click.Path(path_type=Path), help="YAML file with settings of the engine.")
+@click.pass_context
+def label(ctx: click.Context, engine: str, configurations: Path, output: Path, settings: Path | None) -> None:
+    """Label CONFIGURATIONS with ENGINE (tight-binding): energy, exchange fields, moments, forces, stress.
+
+    OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.
+    A configuration that does not converge is left out and named on stderr; the exit status is then 3.
+
+    \b
+    Example:
+      soso label tight-binding batch.extxyz -o labelled.extxyz --settings engine.yaml
+    with engine.yaml:
+      k_mesh: [3, 3, 3]
+      smearing_ev: 0.08
+    """
+    chosen = find_engine(engine)
+    values = _engine_settings(chosen, settings)
+    frames = read_atoms(configurations)
+    check_output(output, [path for path in (configurations, settings) if path is not None])
+    jobs = [_located(configurations, i, configuration_from_atoms, atoms) for i, atoms in enumerate(frames)]
+    done: list[LabelledConfiguration] = []
+    with _progress() as progress:
+        for i in progress.track(range(len(jobs)), description="labelling"):
+            try:
+                labelled = _located(configurations, i, chosen.label, jobs[i], values)
+            except ConvergenceError as error:
+                progress.console.print(f"soso: {error}", soft_wrap=True, markup=False, highlight=False)
+                continue
+            done.append(_with_info(labelled, frames[i]))
+            write_dataset(output, done)
+    kept = f"written to {output}" if done else f"{output} was not written"
+    click.echo(f"{len(done)} of {len(jobs)} configurations labelled, {kept}")
+    if len(done) < len(jobs):
+        ctx.exit(ConvergenceError.exit_code)
+
+
+def find_engine(name: str) -> Engine:
+    """Return an engine by name.  Raises InputError that lists those there are."""
+    if name not in ENGINES:
+        raise InputError(f"unknown engine {name!r}; there is {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def _engine_settings(engine: Engine, path: Path | None) -> Settings:
+    if path is None:
+        return parse_settings(engine.settings_class, {}, "engine settings")
+    return read_settings(engine.settings_class, path)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    return Progress(*columns, *times, console=console, disable=not console.is_terminal)
+
+
+def _located(path: Path, index: int, function: Any, *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except (InputError, ConvergenceError) as error:
+        raise type(error)(f"{path}, configuration {index}: {error}") from None
+
+
+def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfiguration:
+    """Carry along what the input frame says of itself; the engine's own facts win."""
+    return LabelledConfiguration(
+        labelled.configuration,
+        energy=labelled.energy,
+        exchange_fields_ac=labelled.exchange_fields_ac,
+        moments_a=labelled.moments_a,
+        forces_ac=labelled.forces_ac,
+        stress_cc=labelled.stress_cc,
+        info={**atoms.info, **labelled.info},
+    )

@@ -1,0 +1,89 @@
+"""`soso predict`: configurations in, predicted labels out."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from soso_core.app.paths import check_output
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.errors import InputError
+from soso_core.gp.fitted import FittedModel, Prediction
+from soso_core.io import load_model
+from soso_core.io.extxyz import labelled_from_atoms, read_atoms, write_atoms
+
+LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})
+"""What DATA may carry and a prediction replaces."""
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="DATA with predicted labels.")
+def predict(model: Path, data: Path, output: Path) -> None:
+    """Predict energy, exchange fields, forces and stress of every configuration of DATA, with error bars.
+
+    Labels in DATA are replaced, all else is kept.  `energy_std` (eV) and `exchange_fields_std` (eV/μB) are
+    standard deviations of a new label.  Exchange fields are -∂E/∂e (eV) over the moment length, taken from
+    the column `moments`, or else the mean of the species in the training data; the lengths used are written.
+
+    \b
+    Example:
+      soso predict model.soso data.extxyz -o predicted.extxyz
+    """
+    check_output(output, [model, data])
+    fitted = load_model(model)
+    predicted, n_guessed = [], 0
+    for i, atoms in enumerate(read_atoms(data)):
+        try:
+            frame, guessed = predicted_frame(fitted, atoms)
+        except InputError as error:
+            raise InputError(f"{data}, configuration {i}: {error}") from None
+        predicted.append(frame)
+        n_guessed += guessed
+    write_atoms(output, predicted)
+    if n_guessed:
+        click.echo(f"soso: warning: {n_guessed} moment lengths are known nowhere; 1 μB was taken", err=True)
+    click.echo(f"{len(predicted)} configurations predicted, written to {output}")
+
+
+def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
+    """Return a copy of a frame with predicted labels, and how many moment lengths had to be guessed."""
+    item = labelled_from_atoms(atoms)
+    prediction = model.predict(item.configuration)
+    moments_a, n_guessed = moment_lengths(model, item.configuration, item.moments_a)
+    frame = atoms.copy()
+    per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=item.configuration.is_magnetic_a)
+    frame.set_array("moments", moments_a)
+    frame.set_array("exchange_fields", prediction.fields_ac * per_moment_a[:, None])
+    assert prediction.fields_std_ac is not None
+    frame.set_array("exchange_fields_std", prediction.fields_std_ac * per_moment_a[:, None])
+    frame.info["energy_std"] = prediction.energy_std
+    frame.calc = SinglePointCalculator(frame, **_kept_results(atoms), **_results(prediction))
+    return frame, n_guessed
+
+
+def moment_lengths(
+    model: FittedModel, configuration: Configuration, given_a: FloatArray | None
+) -> tuple[FloatArray, int]:
+    """Return |m| (a,) in μB, zero for non-magnetic atoms, and how many had to be taken as 1 μB."""
+    magnetic_a = configuration.is_magnetic_a
+    if given_a is not None:
+        return np.where(magnetic_a, given_a, 0.0), 0
+    mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
+    guessed_a = magnetic_a & ~np.isfinite(mean_a)
+    return np.where(magnetic_a, np.where(guessed_a, 1.0, mean_a), 0.0), int(guessed_a.sum())
+
+
+def _kept_results(atoms: Atoms) -> dict[str, object]:
+    results = {} if atoms.calc is None else atoms.calc.results
+    return {key: value for key, value in results.items() if key not in LABELS}
+
+
+def _results(prediction: Prediction) -> dict[str, object]:
+    stress = prediction.stress_cc[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return {"energy": prediction.energy, "forces": prediction.forces_ac, "stress": stress}

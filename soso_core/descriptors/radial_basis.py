@@ -52,9 +52,7 @@ class DecayingBasis:
     def evaluate(self, r_p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return h_pn and dh_pn/dr, each (p, n), cutoff function included."""
         centres_n = np.linspace(1.5, self.cutoff, self.n_max)
-        return decaying_gaussians(
-            np.ascontiguousarray(r_p), centres_n, self.sigma, self.decay, self.cutoff, self.taper
-        )
+        return decaying_gaussians(np.ascontiguousarray(r_p), centres_n, self.sigma, self.decay, self.cutoff, self.taper)
 
 
 RadialBasis = OverlapBasis | DecayingBasis

@@ -9,7 +9,7 @@ w = A⁻¹ Σ_t Φ_tᵀy_t/σ_t²:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
@@ -17,6 +17,10 @@ from scipy.optimize import minimize
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.normal_equations import NormalEquations
+
+LOG_WIDTH = 2.0
+"""A scale is expected within a factor exp(2) of its centre."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scales:
@@ -28,15 +32,13 @@ class Scales:
 
 @dataclass(frozen=True, eq=False)
 class Hyperprior:
-    """A Gaussian belief in the logarithm of each scale: where it is and how sure; keeps few data from extremes."""
+    """A Gaussian belief in the logarithm of each scale: its centre, and how sure; keeps few data from extremes.
+
+    `log_width` holds the widths (by block or target) that differ from LOG_WIDTH.
+    """
 
     centre: Scales
-    log_width_prior: float = 2.0
-    log_width_noise: float = 2.0
-
-    def with_prior(self, scales: Mapping[str, float]) -> "Hyperprior":
-        """Return the same belief with some prior scales centred elsewhere."""
-        return replace(self, centre=Scales({**self.centre.prior, **scales}, self.centre.noise))
+    log_width: Mapping[str, float] = field(default_factory=dict)
 
 
 def posterior(
@@ -87,9 +89,7 @@ def maximise_evidence(
     centre_k = np.log(
         [hyperprior.centre.prior[n] for n in prior_names] + [hyperprior.centre.noise[n] for n in noise_names]
     )
-    width_k = np.array(
-        [hyperprior.log_width_prior] * len(prior_names) + [hyperprior.log_width_noise] * len(noise_names)
-    )
+    width_k = np.array([hyperprior.log_width.get(name, LOG_WIDTH) for name in (*prior_names, *noise_names)])
 
     def scales_at(log_k: FloatArray) -> Scales:
         values = np.exp(log_k).tolist()

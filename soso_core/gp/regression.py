@@ -1,6 +1,6 @@
 """fit: from labelled configurations to a FittedModel."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from operator import add
 
 import numpy as np
@@ -16,17 +16,21 @@ from soso_core.gp.covariance import PolynomialCovariance
 from soso_core.gp.evidence import Hyperprior, Scales, maximise_evidence, posterior
 from soso_core.gp.fitted import FittedModel, FitRecord
 from soso_core.gp.inducing import InducingPoints, choose_inducing_points
-from soso_core.gp.leave_one_out import TargetRows, leave_one_out_log_density
 from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 from soso_core.neighbours import find_neighbours
 
-FIXED_BLOCKS = frozenset({"species", "gp"})
+FIXED_BLOCKS = frozenset({"species"})
 SPECIES_PRIOR = 1.0
 """eV per atom around the least-squares reference energies: wide, they are not shrunk."""
-GP_AMPLITUDES = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""GP amplitudes tried, relative to the one that alone would explain the size of the data."""
+GP_AMPLITUDE = 10.0
+"""Expected GP amplitude, relative to the one that alone would explain the size of the data.
+
+The normalised kernel spends most of its variance on what all environments share, so it takes a large one.
+The evidence of some tens of energies is nearly flat in it and would rather call the rest noise."""
+GP_LOG_WIDTH = 0.2
+"""How surely: the evidence still moves it when it has something to say, as with fields."""
 NOISE_FRACTION = 0.05
 """Where the belief in the noise starts, relative to the data."""
 
@@ -42,12 +46,15 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
     basis = centred(uncentred, [item.configuration for item in dataset])
     offsets_s = reference_energies(dataset)
-    rows = [_rows_of(item, basis, offsets_s) for item in dataset]
+    equations: dict[str, NormalEquations] = {}
+    for item in dataset:
+        equations = _merge(equations, _equations(item, basis, offsets_s))
     facts = (offsets_s, _mean_moments(dataset), FitRecord.of(dataset))
     baseline_basis = basis.pair_only()
-    baseline_rows = [_restricted(item, baseline_basis.size) for item in rows]
-    baseline = FittedModel(baseline_basis, *_solved(baseline_basis, baseline_rows), *facts, None)
-    return FittedModel(basis, *_solved(basis, rows), *facts, baseline)
+    columns = np.arange(baseline_basis.size)
+    baseline_equations = {target: equation.restricted(columns) for target, equation in equations.items()}
+    baseline = FittedModel(baseline_basis, *_solved(baseline_basis, baseline_equations), *facts, None)
+    return FittedModel(basis, *_solved(basis, equations), *facts, baseline)
 
 
 def reference_energies(dataset: Dataset) -> FloatArray:
@@ -88,42 +95,16 @@ def target_rows(
         yield "field", rows_akm.reshape(-1, rows_akm.shape[2]), values_ak.ravel()
 
 
-def _rows_of(item: LabelledConfiguration, basis: ModelBasis, offsets_s: FloatArray) -> TargetRows:
+def _equations(item: LabelledConfiguration, basis: ModelBasis, offsets_s: FloatArray) -> dict[str, NormalEquations]:
     offset = float(_species_counts(item.configuration, basis.species) @ offsets_s)
     rows = target_rows(item, basis.rows(item.configuration), offset)
-    return {target: (rows_km, values_k) for target, rows_km, values_k in rows}
+    return {target: NormalEquations.from_rows(rows_km, values_k) for target, rows_km, values_k in rows}
 
 
-def _restricted(item: TargetRows, n_columns: int) -> TargetRows:
-    return {target: (rows_km[:, :n_columns], values_k) for target, (rows_km, values_k) in item.items()}
-
-
-def _solved(basis: ModelBasis, rows: Sequence[TargetRows]) -> tuple[FloatArray, FloatArray, Scales]:
-    """Return weights, posterior factor and scales.
-
-    Scales maximise the evidence for every GP amplitude of a ladder; the amplitude itself is the one that
-    best predicts each configuration from the others.  The evidence alone is nearly flat in it for some tens
-    of energies (it then prefers noise), while leaving one out is not misled by a pair part that is not the truth.
-    """
-    equations: dict[str, NormalEquations] = {}
-    for item in rows:
-        equations = _merge(equations, {t: NormalEquations.from_rows(*part) for t, part in item.items()})
-    hyperprior = _hyperprior(equations, basis.blocks)
-    candidates = []
-    for amplitude in _gp_amplitudes(hyperprior):
-        belief = hyperprior.with_prior(amplitude)
-        scales = maximise_evidence(equations, basis.blocks, belief, FIXED_BLOCKS)
-        weights_m, lower_mm = posterior(equations, basis.blocks, scales)
-        density = leave_one_out_log_density(rows, weights_m, lower_mm, scales)
-        candidates.append((density, weights_m, lower_mm, scales))
-    return max(candidates, key=lambda candidate: candidate[0])[1:]
-
-
-def _gp_amplitudes(hyperprior: Hyperprior) -> list[dict[str, float]]:
-    if "gp" not in hyperprior.centre.prior:
-        return [{}]
-    centre = hyperprior.centre.prior["gp"]
-    return [{"gp": centre * factor} for factor in GP_AMPLITUDES]
+def _solved(basis: ModelBasis, equations: Mapping[str, NormalEquations]) -> tuple[FloatArray, FloatArray, Scales]:
+    """Return weights, posterior factor and the scales of highest evidence."""
+    scales = maximise_evidence(equations, basis.blocks, _hyperprior(equations, basis.blocks), FIXED_BLOCKS)
+    return *posterior(equations, basis.blocks, scales), scales
 
 
 def _merge(left: dict[str, NormalEquations], right: dict[str, NormalEquations]) -> dict[str, NormalEquations]:
@@ -142,7 +123,10 @@ def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, s
         # A block that the data do not move (λ = 0 on a rigid lattice) keeps a prior of the size of the data.
         prior[name] = float(size[reference] / (row_size if row_size > 1e-6 else 1.0))
     prior["species"] = SPECIES_PRIOR
-    return Hyperprior(Scales(prior, {target: float(NOISE_FRACTION * s) for target, s in size.items()}))
+    if "gp" in prior:
+        prior["gp"] *= GP_AMPLITUDE
+    noise = {target: float(NOISE_FRACTION * s) for target, s in size.items()}
+    return Hyperprior(Scales(prior, noise), log_width={"gp": GP_LOG_WIDTH})
 
 
 def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:
@@ -154,9 +138,7 @@ def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Gen
         blocks.append(features.d_asnl.reshape(len(item.configuration), -1))
         species.append(species_indices(item.configuration, dataset.species))
     covariance = PolynomialCovariance(settings.zeta)
-    return choose_inducing_points(
-        np.concatenate(blocks), np.concatenate(species), settings.n_inducing, covariance, rng
-    )
+    return choose_inducing_points(np.concatenate(blocks), np.concatenate(species), settings.n_inducing, covariance, rng)
 
 
 def _species_counts(configuration: Configuration, species: tuple[int, ...]) -> FloatArray:

@@ -25,7 +25,7 @@ LARGEST_SEED = 2**31
 def split_batch(candidates: SosoDataset) -> dict[str, SosoDataset]:
     """Return every configuration of a batch as a node of its own, `configuration_000` and so on."""
     return {
-        f"{CONFIGURATION}{index:03d}": SosoDataset.from_configurations([item.configuration])
+        f"{CONFIGURATION}{index:03d}": SosoDataset.from_dataset([item])
         for index, item in enumerate(candidates.get_dataset())
     }
 

@@ -82,6 +82,7 @@ def model_file(tmp_path_factory) -> Path:
     """Return a small model file, fitted to six cells of two atoms."""
     from soso_core.gp.regression import fit
     from soso_core.gp.settings import FitSettings
+    from soso_core.io import save_model
 
     path = tmp_path_factory.mktemp("model") / "model.soso"
     dataset = Dataset(tuple(labelled_pair(seed) for seed in range(6)))
@@ -90,7 +91,7 @@ def model_file(tmp_path_factory) -> Path:
         "descriptor": {"cutoff_angstrom": 3.0, "n_max": 3, "lambda_max": 2},
         "n_inducing": 4,
     }
-    fit(dataset, FitSettings.model_validate(values), np.random.default_rng(0)).save(path)
+    save_model(path, fit(dataset, FitSettings.model_validate(values), np.random.default_rng(0)))
     return path
 
 

@@ -10,6 +10,7 @@ from aiida.orm import SinglefileData
 from ase.data import chemical_symbols
 
 from soso_core.gp.fitted import FittedModel
+from soso_core.io import load_model, save_model
 
 
 class SosoModel(SinglefileData):
@@ -27,7 +28,7 @@ class SosoModel(SinglefileData):
         """Return an unstored node that holds `model`."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / cls.DEFAULT_FILENAME
-            model.save(path)
+            save_model(path, model)
             return cls(path, **kwargs)
 
     def set_file(self, file: Any, filename: Any = None) -> None:
@@ -50,4 +51,4 @@ def _load(content: bytes) -> FittedModel:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / SosoModel.DEFAULT_FILENAME
         path.write_bytes(content)
-        return FittedModel.load(path)
+        return load_model(path)

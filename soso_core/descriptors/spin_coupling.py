@@ -14,4 +14,4 @@ def spin_coupling(lambda_max: int, sigma_spin: float) -> FloatArray:
     """
     order_l = np.arange(lambda_max + 1)
     bessel_l = spherical_in(order_l, 1.0 / sigma_spin**2)
-    return np.sqrt(2.0 * order_l + 1.0) * (bessel_l / bessel_l[0]) ** 2
+    return np.asarray(np.sqrt(2.0 * order_l + 1.0) * (bessel_l / bessel_l[0]) ** 2)

@@ -87,7 +87,7 @@ class ModelBasis:
     @property
     def size(self) -> int:
         """Number of columns."""
-        return max(block.stop for block in self.blocks.values())
+        return int(max(block.stop for block in self.blocks.values()))
 
     @property
     def cutoff(self) -> float:

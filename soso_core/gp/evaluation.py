@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.gp.fitted import FittedModel, Prediction
 
@@ -64,7 +65,7 @@ def errors_of(predictions: Sequence[Prediction], dataset: Dataset) -> Errors:
     )
 
 
-def _rms_meV(values: Sequence[float] | np.ndarray) -> float | None:  # type: ignore[type-arg]
+def _rms_meV(values: Sequence[float] | FloatArray) -> float | None:
     if len(values) == 0:
         return None
     return float(1e3 * np.sqrt(np.mean(np.square(values))))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.arrays import FloatArray
+from soso_core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +29,8 @@ class NormalEquations:
             self.n_rows + other.n_rows,
         )
 
-    def restricted(self, columns: FloatArray) -> "NormalEquations":
-        """Return the sums for a selection of columns (index or boolean array)."""
+    def restricted(self, columns: IntArray) -> "NormalEquations":
+        """Return the sums for a selection of columns."""
         return NormalEquations(
             self.gram_mm[np.ix_(columns, columns)], self.projection_m[columns], self.square, self.n_rows
         )
@@ -38,4 +38,4 @@ class NormalEquations:
     def misfit(self, weights_m: FloatArray) -> float:
         """Return |y - Φ w|², never below zero by rounding."""
         value = self.square - 2.0 * weights_m @ self.projection_m + weights_m @ self.gram_mm @ weights_m
-        return float(max(value, 0.0))
+        return max(float(value), 0.0)

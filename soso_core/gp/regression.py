@@ -14,7 +14,7 @@ from soso_core.errors import InputError
 from soso_core.gp.basis import DesignRows, ModelBasis, centred
 from soso_core.gp.covariance import PolynomialCovariance
 from soso_core.gp.evidence import Hyperprior, Scales, maximise_evidence, posterior
-from soso_core.gp.fitted import FittedModel, FitRecord
+from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import InducingPoints, choose_inducing_points
 from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
@@ -155,4 +155,4 @@ def _mean_moments(dataset: Dataset) -> FloatArray:
             indices_a = species_indices(item.configuration, dataset.species)[magnetic]
             total_s += np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
             count_s += np.bincount(indices_a, minlength=len(total_s))
-    return np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0)
+    return np.asarray(np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0))

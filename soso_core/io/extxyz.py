@@ -1,8 +1,8 @@
 """Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms
@@ -15,6 +15,8 @@ from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.io.atomic_write import atomic_write
 from soso_core.labels import LabelledConfiguration
+
+Value = TypeVar("Value")
 
 
 def read_atoms(path: Path | str) -> list[Atoms]:
@@ -121,7 +123,7 @@ def _labelled(atoms: Atoms, where: str) -> LabelledConfiguration:
     return _located(where, labelled_from_atoms, atoms)
 
 
-def _located(where: str, convert: Any, atoms: Atoms) -> Any:
+def _located(where: str, convert: Callable[[Atoms], Value], atoms: Atoms) -> Value:
     try:
         return convert(atoms)
     except InputError as error:

@@ -1,0 +1,60 @@
+# Everything installs itself into .venv; PYTHON picks the interpreter (3.10 or later).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Small matrices: threads inside BLAS only fight over the cores.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench-accuracy docs wheel clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.installed ## run the bcc Fe campaign to its end: .demo/model.soso, .demo/report.html
+	VENV=$(VENV) sh .ci/demo
+
+test: $(VENV)/.installed-dev ## run the test suite (minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/.installed-dev ## run the tests that take minutes each
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev ## style, types, import directions
+	$(BIN)/lint-imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-accuracy: $(VENV)/.installed ## errors on published data: benchmarks/results/accuracy.json
+	$(BIN)/python benchmarks/accuracy.py
+
+docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+
+wheel: $(VENV)/.installed-dev ## build the wheel and the source archive: dist/
+	$(BIN)/python -m build --outdir dist .
+
+clean: ## remove what the targets made, the demo's database included
+	rm -rf $(VENV) .demo build dist docs/_build *.egg-info

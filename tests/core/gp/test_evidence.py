@@ -1,0 +1,78 @@
+"""Evidence and posterior against the multivariate normal they abbreviate."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from soso_core.gp.evidence import Hyperprior, Scales, log_evidence, maximise_evidence, posterior
+from soso_core.gp.normal_equations import NormalEquations
+from soso_core.testing import assert_derivative
+
+BLOCKS = {"a": slice(0, 2), "b": slice(2, 5)}
+
+
+def problem(seed=0, n_energy=6, n_field=9):
+    rng = np.random.default_rng(seed)
+    rows = {"energy": rng.normal(size=(n_energy, 5)), "field": rng.normal(size=(n_field, 5))}
+    values = {name: rng.normal(size=len(block)) for name, block in rows.items()}
+    return rows, values, {name: NormalEquations.from_rows(rows[name], values[name]) for name in rows}
+
+
+def scales(logs):
+    a, b, energy, field = np.exp(logs)
+    return Scales({"a": a, "b": b}, {"energy": energy, "field": field})
+
+
+LOGS = np.array([0.3, -0.4, -1.0, 0.2])
+
+
+def test_evidence_is_the_density_of_the_data():
+    rows, values, equations = problem()
+    given = scales(LOGS)
+    phi, y = np.concatenate(list(rows.values())), np.concatenate(list(values.values()))
+    prior = np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** 2
+    noise = np.repeat([given.noise["energy"], given.noise["field"]], [6, 9]) ** 2
+    expected = multivariate_normal(np.zeros(15), phi * prior @ phi.T + np.diag(noise)).logpdf(y)
+    assert log_evidence(equations, BLOCKS, given)[0] == pytest.approx(expected, rel=1e-10)
+
+
+def test_evidence_slopes():
+    _, _, equations = problem()
+    slopes = log_evidence(equations, BLOCKS, scales(LOGS))[1]
+    given = np.array([slopes.prior["a"], slopes.prior["b"], slopes.noise["energy"], slopes.noise["field"]])
+    assert_derivative(lambda at: log_evidence(equations, BLOCKS, scales(at))[0], LOGS, given, 1e-3, 1e-8)
+
+
+def test_posterior_is_ridge_regression():
+    rows, values, equations = problem()
+    given = scales(LOGS)
+    weights, lower = posterior(equations, BLOCKS, given)
+    precision = np.diag(np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** -2.0)
+    precision += sum(rows[t].T @ rows[t] / given.noise[t] ** 2 for t in rows)
+    np.testing.assert_allclose(lower @ lower.T, precision, rtol=1e-10)
+    right = sum(rows[t].T @ values[t] / given.noise[t] ** 2 for t in rows)
+    np.testing.assert_allclose(weights, np.linalg.solve(precision, right), rtol=1e-9)
+
+
+def test_maximum_is_one_and_finds_the_noise():
+    rng = np.random.default_rng(3)
+    rows = rng.normal(size=(400, 5))
+    truth = rng.normal(size=5) * np.array([1, 1, 0.1, 0.1, 0.1])
+    equations = {"energy": NormalEquations.from_rows(rows, rows @ truth + 0.05 * rng.normal(size=400))}
+    start = Hyperprior(Scales({"a": 1.0, "b": 1.0}, {"energy": 0.3}))
+    found = maximise_evidence(equations, BLOCKS, start)
+    # 400 rows fix the noise to 1/sqrt(800) = 4 %; three standard deviations.
+    assert found.noise["energy"] == pytest.approx(0.05, rel=0.11)
+    assert found.prior["a"] > 2.0 * found.prior["b"]
+    kept = maximise_evidence(equations, BLOCKS, start, frozenset({"b"}))
+    assert kept.prior["b"] == 1.0
+
+
+def test_normal_equations_add_up():
+    rows, values, equations = problem()
+    both = NormalEquations.from_rows(rows["energy"][:2], values["energy"][:2])
+    both = both + NormalEquations.from_rows(rows["energy"][2:], values["energy"][2:])
+    np.testing.assert_allclose(both.gram_mm, equations["energy"].gram_mm, atol=1e-13)
+    weights = np.arange(5.0)
+    direct = np.sum((values["energy"] - rows["energy"] @ weights) ** 2)
+    assert both.misfit(weights) == pytest.approx(direct, rel=1e-12)

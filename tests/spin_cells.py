@@ -1,0 +1,52 @@
+"""Small cells with everything that can go wrong in them: skewed, displaced, two species, one without a spin."""
+
+import numpy as np
+
+from soso_core import Configuration, Dataset, LabelledConfiguration
+from soso_core.neighbours import find_neighbours
+
+
+def random_spins(n_atoms, rng):
+    spins_ac = rng.normal(size=(n_atoms, 3))
+    return spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True)
+
+
+def skewed_iron(seed, n_atoms=4):
+    """A skewed cell of displaced iron atoms with random spins."""
+    rng = np.random.default_rng(seed)
+    cell_vc = np.array([[2.9, 0.2, 0.1], [0.3, 2.8, -0.2], [0.0, 0.4, 2.9 * n_atoms / 2]])
+    fractions = np.array([[0.5 * (k % 2), 0.5 * (k % 2), k / n_atoms] for k in range(n_atoms)])
+    positions_ac = fractions @ cell_vc + rng.normal(scale=0.08, size=(n_atoms, 3))
+    return Configuration(np.full(n_atoms, 26), positions_ac, cell_vc, random_spins(n_atoms, rng))
+
+
+def iron_germanium(seed):
+    """Three iron atoms with spins and one germanium atom without, displaced."""
+    rng = np.random.default_rng(seed)
+    cell_vc = np.diag([3.9, 4.0, 4.1]) + rng.normal(scale=0.05, size=(3, 3))
+    fractions = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    spins_ac = random_spins(4, rng)
+    spins_ac[3] = 0.0
+    positions_ac = fractions @ cell_vc + rng.normal(scale=0.05, size=(4, 3))
+    return Configuration(np.array([26, 26, 26, 32]), positions_ac, cell_vc, spins_ac)
+
+
+def heisenberg_label(configuration, exchange=-0.02, biquadratic=0.004, reach=3.3):
+    """Label by Σ_pairs [J e·e + B (e·e)²] exp(-(r-2.5)) f(r), fields exact, moments of 2.2 μB, no forces."""
+    n = find_neighbours(configuration, reach)
+    e_ac = configuration.spins_ac
+    shape_p = np.exp(2.5 - n.distances_p) * (1.0 - (n.distances_p / reach) ** 2) ** 2
+    u_p = np.sum(e_ac[n.i_p] * e_ac[n.j_p], axis=1)
+    energy = 0.5 * np.sum(shape_p * (exchange * u_p + biquadratic * u_p**2))
+    gradient_ac = np.zeros_like(e_ac)
+    np.add.at(gradient_ac, n.i_p, (shape_p * (exchange + 2 * biquadratic * u_p))[:, None] * e_ac[n.j_p])
+    moments_a = np.where(configuration.is_magnetic_a, 2.2, 0.1)
+    fields_ac = np.where(configuration.is_magnetic_a[:, None], -gradient_ac, 0.0) / moments_a[:, None]
+    level = 0.1 * float(configuration.numbers_a.sum())
+    return LabelledConfiguration(
+        configuration, energy=energy + level, exchange_fields_ac=fields_ac, moments_a=moments_a
+    )
+
+
+def heisenberg_dataset(cells):
+    return Dataset(tuple(heisenberg_label(cell) for cell in cells))

@@ -23,8 +23,14 @@ COMMANDS = {
     "evaluate": "soso_core.app.evaluate_command",
     "explore": "soso_core.app.explore_commands",
 }
-INTERRUPTED, TERMINATED = 130, 143
+TERMINATED = 143
 """128 + the number of the signal, as a shell reports it."""
+
+
+class Interrupted(SosoError):
+    """The user pressed Ctrl-C."""
+
+    exit_code = 130
 
 
 class SosoGroup(click.Group):
@@ -42,6 +48,13 @@ class SosoGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; click would greet Ctrl-C with an empty line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None
+
     def main(  # type: ignore[override]  # one of the overloads of click never returns; this one never does
         self, args: Any = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -57,12 +70,15 @@ class SosoGroup(click.Group):
     def _status(self, args: Any, extra: dict[str, Any]) -> int:
         try:
             return super().main(args, prog_name="soso", standalone_mode=False, **extra) or 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.ctx.get_help(), err=True)
+            return error.exit_code
         except click.ClickException as error:
             return _complain(error.format_message(), error.exit_code)
         except SosoError as error:
             return _complain(str(error), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
-            return _complain("interrupted", INTERRUPTED)
+            return _complain("interrupted", Interrupted.exit_code)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

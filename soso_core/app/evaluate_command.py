@@ -11,7 +11,7 @@ from soso_core.gp.evaluation import evaluate as evaluate_model
 from soso_core.io import atomic_write, load_model, read_dataset
 
 
-@click.command()
+@click.command(short_help="Compare predictions with labels.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the numbers to this file too.")

@@ -15,7 +15,7 @@ from soso_core.io.extxyz import atoms_from_configuration, write_atoms
 from soso_core.settings import read_settings
 
 
-@click.command()
+@click.command(short_help="Choose a first batch to label, without a model.")
 @click.argument("settings", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
 def generate(settings: Path, output: Path) -> None:
@@ -43,7 +43,7 @@ def generate(settings: Path, output: Path) -> None:
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
 
 
-@click.command()
+@click.command(short_help="Choose the next batch to label, with a model.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("settings", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")

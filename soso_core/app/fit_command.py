@@ -21,7 +21,7 @@ from soso_core.io import read_dataset, save_model
 from soso_core.settings import parse_settings, read_yaml
 
 
-@click.command()
+@click.command(short_help="Fit a model to energies and exchange fields.")
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The model file.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file; what it leaves out is chosen.")

@@ -17,7 +17,7 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings, parse_settings, read_settings
 
 
-@click.command()
+@click.command(short_help="Label configurations with an electronic-structure engine.")
 @click.argument("engine")
 @click.argument("configurations", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Labelled configurations.")

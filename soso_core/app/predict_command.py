@@ -14,13 +14,14 @@ from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
 from soso_core.gp.fitted import FittedModel, Prediction
 from soso_core.io import load_model
-from soso_core.io.extxyz import labelled_from_atoms, read_atoms, write_atoms
+from soso_core.io.extxyz import configuration_from_atoms, read_atoms, write_atoms
+from soso_core.labels import LabelledConfiguration
 
 LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})
 """What DATA may carry and a prediction replaces."""
 
 
-@click.command()
+@click.command(short_help="Predict labels, with error bars.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="DATA with predicted labels.")
@@ -53,11 +54,12 @@ def predict(model: Path, data: Path, output: Path) -> None:
 
 def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     """Return a copy of a frame with predicted labels, and how many moment lengths had to be guessed."""
-    item = labelled_from_atoms(atoms)
-    prediction = model.predict(item.configuration)
-    moments_a, n_guessed = moment_lengths(model, item.configuration, item.moments_a)
+    configuration = configuration_from_atoms(atoms)
+    prediction = model.predict(configuration)
+    given = LabelledConfiguration(configuration, moments_a=atoms.arrays.get("moments"))
+    moments_a, n_guessed = moment_lengths(model, configuration, given.moments_a)
     frame = atoms.copy()
-    per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=item.configuration.is_magnetic_a)
+    per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=configuration.is_magnetic_a)
     frame.set_array("moments", moments_a)
     frame.set_array("exchange_fields", prediction.fields_ac * per_moment_a[:, None])
     assert prediction.fields_std_ac is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
@@ -59,7 +60,7 @@ def load_model(path: Path | str) -> FittedModel:
         return _model(header["model"], _under("model", arrays), baseline)
     except KeyError as error:
         raise InputError(f"model file {file} is corrupt: {error} is missing") from None
-    except (InputError, TypeError, ValueError, AttributeError) as error:
+    except (InputError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"model file {file} is corrupt: {error}") from None
 
 
@@ -113,10 +114,8 @@ def _under(name: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) -> FittedModel:
     settings = parse_settings(FitSettings, facts["settings"], "settings")
-    species = tuple(int(number) for number in facts["species"])
+    species = _species(facts["species"])
     n_species = len(species)
-    if not species or list(species) != sorted(set(species)):
-        raise InputError(f"species {species}: expected atomic numbers in increasing order")
     basis = ModelBasis.uncentred(settings, species, _inducing(arrays, settings, n_species))
     size = basis.size
     basis = ModelBasis(settings, species, basis.inducing, _floats(arrays, "centre_sm", (n_species, size)))
@@ -133,6 +132,14 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
         _record(facts["record"]),
         baseline,
     )
+
+
+def _species(values: Any) -> tuple[int, ...]:
+    species = tuple(int(number) for number in values)
+    in_order = bool(species) and list(species) == sorted(set(species))
+    if not in_order or species[0] < 1 or species[-1] >= len(chemical_symbols):
+        raise InputError(f"species {species}: expected atomic numbers in increasing order")
+    return species
 
 
 def _inducing(arrays: Mapping[str, Any], settings: FitSettings, n_species: int) -> InducingPoints | None:

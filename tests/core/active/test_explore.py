@@ -1,0 +1,93 @@
+"""From structure and model to the next batch."""
+
+import numpy as np
+import pytest
+
+from soso_core.active.explore import first_batch, next_batch
+from soso_core.active.settings import ExploreSettings
+from soso_core.configuration import Configuration
+from soso_core.errors import InputError
+
+
+@pytest.fixture
+def iron():
+    positions_ac = 2.86 * np.array([[0, 0, 0], [0.5, 0.5, 0.5]])
+    return Configuration(np.array([26, 26]), positions_ac, 2.86 * np.eye(3), np.zeros((2, 3)))
+
+
+def settings(**values):
+    return ExploreSettings(structure="unused", supercell=(1, 1, 2), **{"n_candidates": 30, "n_select": 5, **values})
+
+
+def same_spins(left, right):
+    return all(
+        np.array_equal(a.configuration.spins_ac, b.configuration.spins_ac) for a, b in zip(left, right, strict=True)
+    )
+
+
+def test_first_batch_is_spread_over_the_generators(iron):
+    batch = first_batch(
+        iron,
+        settings(
+            n_select=6,
+            generators=(
+                {"kind": "cone", "weight": 2.0, "magnetisations": (0.9, 0.6, 0.3, 0.1)},
+                {"kind": "random"},
+            ),
+        ),
+    )
+    assert sorted(item.magnetisation for item in batch) == [0.0, 0.0, 0.1, 0.3, 0.6, 0.9]
+
+
+def test_seeds_reproduce(iron, small_model):
+    assert same_spins(first_batch(iron, settings(seed=1)), first_batch(iron, settings(seed=1)))
+    assert not same_spins(first_batch(iron, settings(seed=1)), first_batch(iron, settings(seed=2)))
+    for selection in ("random", "energy-variance"):
+        runs = [next_batch(small_model, iron, settings(seed=s, selection=selection)) for s in (5, 5, 6)]
+        chosen = [[item.candidate for item in run] for run in runs]
+        assert same_spins(chosen[0], chosen[1])
+        assert not same_spins(chosen[0], chosen[2])
+
+
+def test_first_and_next_batches_of_one_seed_do_not_share_candidates(iron, small_model):
+    first = first_batch(iron, settings(n_select=30))
+    following = [item.candidate for item in next_batch(small_model, iron, settings(n_select=30))]
+    keys = {item.configuration.spins_ac.tobytes() for item in first}
+    assert keys.isdisjoint(item.configuration.spins_ac.tobytes() for item in following)
+
+
+def test_scores_are_the_deviations_the_model_predicts(iron, small_model):
+    for item in next_batch(small_model, iron, settings()):
+        prediction = small_model.predict(item.candidate.configuration)
+        assert item.energy_model_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_model_std / 4, rel=1e-9)
+        assert item.energy_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_std / 4, rel=1e-9)
+
+
+def test_ranks_count_up_from_the_most_uncertain(iron, small_model):
+    batch = next_batch(small_model, iron, settings(n_select=30))
+    assert [item.rank for item in batch] == list(range(30))
+    assert batch[0].energy_model_std_meV_per_spin == max(item.energy_model_std_meV_per_spin for item in batch)
+    assert len({item.candidate.index for item in batch}) == 30
+
+
+def test_more_asked_for_than_made(iron, small_model):
+    with pytest.raises(InputError, match="n_select is 31, but n_candidates only 30"):
+        first_batch(iron, settings(n_select=31))
+    with pytest.raises(InputError, match="n_select is 31, but n_candidates only 30"):
+        next_batch(small_model, iron, settings(n_select=31))
+
+
+def test_unknown_element(small_model):
+    cobalt = Configuration(np.array([27]), np.zeros((1, 3)), 2.5 * np.eye(3), np.zeros((1, 3)))
+    with pytest.raises(InputError, match="Co"):
+        next_batch(small_model, cobalt, settings())
+
+
+def test_alloy_with_an_atom_that_is_not_magnetic(alloy_model):
+    alloy = Configuration(
+        np.array([26, 32]), np.array([[0, 0, 0], [1.43, 1.43, 1.43]]), 2.86 * np.eye(3), np.zeros((2, 3))
+    )
+    for item in next_batch(alloy_model, alloy, settings(magnetic_species=("Fe",))):
+        assert item.candidate.configuration.n_magnetic == 2
+        prediction = alloy_model.predict(item.candidate.configuration)
+        assert item.energy_model_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_model_std / 2, rel=1e-9)

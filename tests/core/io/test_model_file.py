@@ -1,0 +1,201 @@
+"""The model file: exact, reproducible, and deaf to anything that is not a model."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from soso_core.errors import InputError
+from soso_core.io import load_model, save_model
+
+MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="session")
+def content(small_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m.soso"
+    save_model(path, small_model)
+    return path.read_bytes()
+
+
+def assert_same_predictions(left, right, configuration):
+    mine, other = left.predict(configuration), right.predict(configuration)
+    for name in vars(mine):
+        assert np.array_equal(getattr(mine, name), getattr(other, name)), name
+
+
+def loaded_or_refused(path):
+    """Return the model of a file, or the message of its refusal."""
+    try:
+        return load_model(path)
+    except InputError as error:
+        return str(error)
+
+
+def rewritten(content, path, change_header=None, **changed):
+    """Write the model with some arrays (None: left out) or the header changed."""
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive.items())
+    header = json.loads(arrays["header"].tobytes())
+    if change_header is not None:
+        change_header(header)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    arrays |= changed
+    with path.open("wb") as handle:
+        np.savez(handle, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+@pytest.mark.parametrize("kind", ["small", "alloy"])
+def test_predictions_of_a_loaded_model_are_the_same_bits(kind, request, tmp_path):
+    model, dataset = request.getfixturevalue(f"{kind}_model"), request.getfixturevalue(f"{kind}_dataset")
+    save_model(tmp_path / "m.soso", model)
+    loaded = load_model(tmp_path / "m.soso")
+    for item in dataset:
+        assert_same_predictions(model, loaded, item.configuration)
+        assert_same_predictions(model.baseline, loaded.baseline, item.configuration)
+    rows_km = model.energy_rows([item.configuration for item in dataset])
+    assert np.array_equal(model.model_covariance(rows_km), loaded.model_covariance(rows_km))
+    assert loaded.record == model.record
+    assert loaded.basis.settings == model.basis.settings
+    assert dict(loaded.scales.prior) == dict(model.scales.prior)
+
+
+def test_the_same_model_gives_the_same_bytes(small_model, content, tmp_path):
+    save_model(tmp_path / "again.soso", small_model)
+    assert (tmp_path / "again.soso").read_bytes() == content
+    save_model(tmp_path / "twice.soso", load_model(tmp_path / "again.soso"))
+    assert (tmp_path / "twice.soso").read_bytes() == content
+
+
+def test_models_without_baseline_or_lengths_are_kept(small_model, tmp_path):
+    bare = replace(small_model, baseline=None, moments_s=np.array([np.nan]))
+    save_model(tmp_path / "m.soso", bare)
+    loaded = load_model(tmp_path / "m.soso")
+    assert loaded.baseline is None
+    assert np.isnan(loaded.moments_s).all()
+
+
+def test_no_pickle_inside(content):
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert all(archive[name].dtype != object for name in archive.files)
+
+
+def test_loaded_arrays_are_read_only(content, tmp_path):
+    (tmp_path / "m.soso").write_bytes(content)
+    with pytest.raises(ValueError, match="read-only"):
+        load_model(tmp_path / "m.soso").weights_m[0] = 1.0
+
+
+@MANY
+@given(fraction=st.floats(0.0, 0.9999))
+def test_truncated(content, tmp_path, fraction):
+    (tmp_path / "m.soso").write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(InputError, match="not a SOSO model, or it is truncated"):
+        load_model(tmp_path / "m.soso")
+
+
+@MANY
+@given(garbage=st.binary(max_size=300), magic=st.sampled_from([b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"\x80\x04"]))
+def test_garbage(tmp_path, garbage, magic):
+    (tmp_path / "m.soso").write_bytes(magic + garbage)
+    with pytest.raises(InputError):
+        load_model(tmp_path / "m.soso")
+
+
+@MANY
+@given(data=st.data())
+def test_a_flipped_bit_is_noticed_or_harmless(content, small_model, small_dataset, tmp_path, data):
+    position = data.draw(st.integers(0, len(content) - 1))
+    damaged = bytearray(content)
+    damaged[position] ^= 1 << data.draw(st.integers(0, 7))
+    (tmp_path / "m.soso").write_bytes(damaged)
+    outcome = loaded_or_refused(tmp_path / "m.soso")
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1
+    else:
+        assert_same_predictions(outcome, small_model, small_dataset[0].configuration)
+
+
+def test_newer_version_is_named(content, tmp_path):
+    path = rewritten(content, tmp_path / "m.soso", lambda header: header.update(version=2))
+    with pytest.raises(InputError, match="has format version 2; this program reads version 1"):
+        load_model(path)
+
+
+def test_foreign_npz(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(InputError, match="is not a SOSO model"):
+        load_model(tmp_path / "other.npz")
+
+
+def test_pickles_are_refused(tmp_path):
+    np.savez(tmp_path / "m.soso.npz", header=np.array([{"format": "soso-model"}], dtype=object))
+    with pytest.raises(InputError, match="is not a SOSO model"):
+        load_model(tmp_path / "m.soso.npz")
+
+
+def test_foreign_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.soso", "w") as archive:
+        archive.writestr("header.npy", "nothing of the kind")
+    with pytest.raises(InputError, match="is not a SOSO model"):
+        load_model(tmp_path / "m.soso")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("model/weights_m", np.zeros(3), "weights_m: float64 of shape"),
+        ("model/weights_m", np.zeros(3, dtype=np.float32), "weights_m: float32"),
+        ("model/weights_m", None, "model/weights_m|weights_m"),
+        ("model/x_bf", np.zeros((12, 3)), "x_bf"),
+        ("model/species_b", np.full(12, 5), "species_b: expected indices below 1"),
+        ("model/species_b", np.zeros(3, dtype=int), "species_b: expected 12 integers"),
+        ("model/whitening_bm", np.float64(1.0), "corrupt"),
+        ("model/offsets_s", np.array([np.nan]), "offsets_s: not all values are finite"),
+        ("model/moments_s", np.array([np.inf]), "moments_s: not all values are finite"),
+        ("baseline/lower_mm", None, "lower_mm"),
+    ],
+)
+def test_wrong_arrays(content, tmp_path, name, array, said):
+    path = rewritten(content, tmp_path / "m.soso", **{name: array})
+    with pytest.raises(InputError, match=said):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header["model"]["settings"].update(zeta="four"),
+        lambda header: header["model"]["settings"].update(unheard_of=1),
+        lambda header: header["model"].update(species=[0]),
+        lambda header: header["model"].update(species=[500]),
+        lambda header: header["model"].update(species="Fe"),
+        lambda header: header["model"].update(species=None),
+        lambda header: header["model"]["prior"].update(gp=-1.0),
+        lambda header: header["model"]["prior"].update(other=1.0),
+        lambda header: header["model"]["noise"].update(energy="loud"),
+        lambda header: header["model"].pop("record"),
+        lambda header: header["model"]["record"].update(n_energies=1.5),
+        lambda header: header.update(model=[]),
+        lambda header: header.pop("model"),
+    ],
+)
+def test_wrong_header(content, tmp_path, change):
+    path = rewritten(content, tmp_path / "m.soso", change)
+    with pytest.raises(InputError, match="is corrupt") as caught:
+        load_model(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_unwritable_leaves_nothing(small_model, tmp_path):
+    with pytest.raises(InputError, match="cannot write"):
+        save_model(tmp_path, small_model)
+    with pytest.raises(InputError, match="cannot write"):
+        save_model(tmp_path / "nowhere" / "m.soso", small_model)
+    assert list(tmp_path.parent.glob("*.part")) == list(tmp_path.rglob("*.part")) == []

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from soso_core.arrays import FloatArray
+from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.pair import PairDescriptor, PairFeatures
 from soso_core.descriptors.spin_pairs import species_indices
@@ -102,39 +102,48 @@ class ModelBasis:
     def energy_row(self, configuration: Configuration) -> FloatArray:
         """Return ∂E/∂w of a configuration, (m,).  Raises InputError for an unknown element."""
         neighbours = self.neighbours(configuration)
-        parts = [self._counts(configuration), self.pair_part.rows(configuration, neighbours)[0]]
-        if self.inducing is not None:
-            features = self.descriptor.compute(configuration, neighbours)
-            parts.append(self._covariances(features, self.inducing).sum(axis=0) @ self.inducing.whitening_bm)
-        return np.asarray(np.concatenate(parts) - self._counts(configuration) @ self.centre_sm)
+        pair_m, _ = self.pair_part.rows(configuration, neighbours)
+        return self._energy_row(configuration, pair_m, self.features(configuration, neighbours))
 
     def rows(self, configuration: Configuration) -> DesignRows:
         """Return the design rows of a configuration.  Raises InputError for an unknown element."""
         neighbours = self.neighbours(configuration)
-        gradients = [np.zeros((len(configuration), 3, len(self.species)))]
-        gradients.append(self.pair_part.rows(configuration, neighbours)[1])
-        if self.inducing is not None:
-            features = self.descriptor.compute(configuration, neighbours)
-            gradients.append(self._gp_spin_rows(features, self.inducing))
+        pair_m, pair_acm = self.pair_part.rows(configuration, neighbours)
+        features = self.features(configuration, neighbours)
+        gradients = [np.zeros((len(configuration), 3, len(self.species))), pair_acm]
+        if features is not None:
+            gradients.append(self._gp_spin_rows(features))
         fields_mac = -np.moveaxis(np.concatenate(gradients, axis=2), 2, 0)
         projected = np.stack([transverse(field_ac, configuration.spins_ac) for field_ac in fields_mac], axis=2)
-        return DesignRows(self.energy_row(configuration), projected)
+        return DesignRows(self._energy_row(configuration, pair_m, features), projected)
 
-    def _counts(self, configuration: Configuration) -> FloatArray:
+    def features(self, configuration: Configuration, neighbours: Neighbours) -> PairFeatures | None:
+        """Return the descriptors of a configuration; None for a pair-only model."""
+        return None if self.inducing is None else self.descriptor.compute(configuration, neighbours)
+
+    def covariance_arguments(self, features: PairFeatures) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
+        """Return what the covariance takes: descriptors (a, f) and species of the centres, of the inducing points."""
+        assert self.inducing is not None
+        x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
+        species_a = species_indices(features.configuration, self.species)
+        return x_af, species_a, self.inducing.x_bf, self.inducing.species_b
+
+    def _energy_row(
+        self, configuration: Configuration, pair_m: FloatArray, features: PairFeatures | None
+    ) -> FloatArray:
         indices_a = species_indices(configuration, self.species)
-        return np.bincount(indices_a, minlength=len(self.species)).astype(np.float64)
+        counts_s = np.bincount(indices_a, minlength=len(self.species)).astype(np.float64)
+        parts = [counts_s, pair_m]
+        if features is not None and self.inducing is not None:
+            k_ab = self.covariance.between(*self.covariance_arguments(features))
+            parts.append(k_ab.sum(axis=0) @ self.inducing.whitening_bm)
+        return np.asarray(np.concatenate(parts) - counts_s @ self.centre_sm)
 
-    def _covariances(self, features: PairFeatures, inducing: InducingPoints) -> FloatArray:
-        x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
-        species_a = species_indices(features.configuration, self.species)
-        return self.covariance.between(x_af, species_a, inducing.x_bf, inducing.species_b)
-
-    def _gp_spin_rows(self, features: PairFeatures, inducing: InducingPoints) -> FloatArray:
-        x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
-        species_a = species_indices(features.configuration, self.species)
-        g_afb = self.covariance.gradient(x_af, species_a, inducing.x_bf, inducing.species_b)
+    def _gp_spin_rows(self, features: PairFeatures) -> FloatArray:
+        assert self.inducing is not None
+        g_afb = self.covariance.gradient(*self.covariance_arguments(features))
         spin_acb = self.descriptor.spin_adjoint(features, g_afb.reshape(*features.d_asnl.shape, -1))
-        return np.asarray(spin_acb @ inducing.whitening_bm)
+        return np.asarray(spin_acb @ self.inducing.whitening_bm)
 
 
 def centred(basis: ModelBasis, configurations: Sequence[Configuration]) -> ModelBasis:

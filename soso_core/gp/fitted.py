@@ -11,10 +11,12 @@ from scipy.linalg import solve_triangular
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
+from soso_core.descriptors.pair import PairFeatures
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.basis import ModelBasis
 from soso_core.gp.evidence import Scales
 from soso_core.labels import transverse
+from soso_core.neighbours import Neighbours
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ class FittedModel:
         energy += float(row_m @ weights_pair_m)
         spin_ac = spin_acm @ weights_pair_m
         position_ac, strain_cc = pair.position_gradient(configuration, neighbours, weights_pair_m)
-        if self.basis.inducing is not None:
-            energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(configuration)
+        features = self.basis.features(configuration, neighbours)
+        if features is not None:
+            energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(features, neighbours)
             energy += energy_gp
             spin_ac = spin_ac + spin_gp_ac
             position_ac = position_ac + position_gp_ac
@@ -139,19 +142,18 @@ class FittedModel:
                 )
         return curves
 
-    def _gp_part(self, configuration: Configuration) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-        inducing = self.basis.inducing
-        assert inducing is not None
-        neighbours = self.basis.neighbours(configuration)
-        features = self.basis.descriptor.compute(configuration, neighbours)
-        x_af = features.d_asnl.reshape(len(configuration), -1)
-        species_a = species_indices(configuration, self.basis.species)
-        weights_b = inducing.whitening_bm @ self.weights_m[self.basis.blocks["gp"]]
-        points = (x_af, species_a, inducing.x_bf, inducing.species_b)
-        energy = float(np.sum(self.basis.covariance.between(*points) @ weights_b))
-        g_asnl = self.basis.covariance.weighted_gradient(*points, weights_b).reshape(features.d_asnl.shape)
-        spin_ac = self.basis.descriptor.spin_adjoint(features, g_asnl[..., None])[:, :, 0]
-        position_ac, strain_cc = self.basis.descriptor.position_adjoint(features, neighbours, g_asnl)
+    def _gp_part(
+        self, features: PairFeatures, neighbours: Neighbours
+    ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+        """Return energy and its derivatives by spins, positions and strain: one adjoint, no column formed."""
+        basis = self.basis
+        assert basis.inducing is not None
+        weights_b = basis.inducing.whitening_bm @ self.weights_m[basis.blocks["gp"]]
+        points = basis.covariance_arguments(features)
+        energy = float(np.sum(basis.covariance.between(*points) @ weights_b))
+        g_asnl = basis.covariance.weighted_gradient(*points, weights_b).reshape(features.d_asnl.shape)
+        spin_ac = basis.descriptor.spin_adjoint(features, g_asnl[..., None])[:, :, 0]
+        position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_asnl)
         return energy, spin_ac, position_ac, strain_cc
 
     def _standard_deviations(self, configuration: Configuration) -> tuple[float, float, FloatArray]:

@@ -34,16 +34,16 @@ def generate(structure: Configuration, settings: ExplorationSettings, rng: np.ra
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
     Every candidate draws from a stream of its own, so it does not depend on how many others are made
-    after it.  Raises InputError when no atom of the structure is magnetic.
+    after it.  Raises InputError when no atom of the structure is magnetic, or a cone has no magnetisations.
     """
     cell = supercell(structure, settings.supercell)
     is_magnetic_a = magnetic_atoms(cell, settings.magnetic_species)
     order = interleaved([generator.weight for generator in settings.generators], settings.n_candidates)
-    made = [0] * len(settings.generators)
+    ladders = [_ladder(generator, g) for g, generator in enumerate(settings.generators)]
+    made = [0] * len(ladders)
     candidates = []
     for index, (g, stream) in enumerate(zip(order, rng.spawn(len(order)), strict=True)):
-        generator = settings.generators[g]
-        ladder = generator.magnetisations if generator.kind == "cone" else (0.0,)
+        generator, ladder = settings.generators[g], ladders[g]
         magnetisation = ladder[made[g] % len(ladder)]
         configuration = draw(cell, is_magnetic_a, generator, magnetisation, stream)
         candidates.append(Candidate(configuration, index, g, generator.kind, magnetisation))
@@ -142,6 +142,15 @@ def interleaved(weights: Sequence[float], n: int) -> list[int]:
         count_g[g] += 1
         order.append(g)
     return order
+
+
+def _ladder(generator: GeneratorSettings, place: int) -> tuple[float, ...]:
+    """Return the mean cosines that candidates of one generator cycle through."""
+    if generator.kind == "random":
+        return (0.0,)
+    if not generator.magnetisations:
+        raise InputError(f"generators.{place}.magnetisations is empty: a cone needs at least one mean cosine")
+    return generator.magnetisations
 
 
 def _langevin(kappa: float) -> float:

@@ -1,0 +1,211 @@
+"""What each command writes."""
+
+import json
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import yaml
+
+from soso_core import __version__
+from soso_core.app.cli import COMMANDS
+from soso_core.dataset import Dataset
+from soso_core.gp.evaluation import evaluate
+from soso_core.gp.fitted import FittedModel
+from soso_core.io import load_model, read_configurations, read_dataset, save_model, write_dataset
+from soso_core.labels import LabelledConfiguration
+
+
+def only(dataset, *names):
+    """Return the same configurations with these labels alone."""
+    return Dataset(
+        tuple(LabelledConfiguration(item.configuration, **{n: getattr(item, n) for n in names}) for item in dataset)
+    )
+
+
+def test_version(desk):
+    assert desk("--version").stdout.strip() == f"soso, version {__version__}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches_by_an_example(desk, command):
+    outcome = desk(command, "--help")
+    assert outcome.status == 0
+    assert f"Example:\n    soso {command} " in outcome.stdout
+
+
+def test_help_lists_every_command_with_a_whole_sentence(desk):
+    text = desk("--help").stdout
+    assert all(f"\n  {command} " in text for command in COMMANDS)
+    assert "..." not in text.split("Commands:")[1]
+
+
+def test_without_arguments_it_shows_help_and_fails(desk):
+    outcome = desk()
+    assert outcome.status == 2
+    assert outcome.stderr.startswith("Usage: soso")
+
+
+def test_fit_writes_the_model_and_tells_what_it_did(desk):
+    outcome = desk("fit", "train.extxyz", "-o", "new.soso", "--settings", "fit.yaml", "--seed", "0")
+    assert outcome.status == 0
+    assert outcome.stderr == ""
+    for word in ("n_inducing", "prior, gp", "noise, energy", "meV/√spin", "pair-only", "meV/spin", "new.soso"):
+        assert word in outcome.stdout
+    assert Path("new.soso").read_bytes() == Path("model.soso").read_bytes()
+
+
+def test_fit_chooses_what_the_settings_leave_out(desk):
+    Path("some.yaml").write_text("zeta: 3\npair: {n_max: 6}\n")
+    assert desk("fit", "train.extxyz", "-o", "a.soso").status == 0
+    assert desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "some.yaml").status == 0
+    chosen, given = (load_model(name).basis.settings for name in ("a.soso", "b.soso"))
+    assert (given.zeta, given.pair.n_max) == (3, 6)
+    assert given.descriptor == chosen.descriptor
+    assert given.pair.cutoff_angstrom == chosen.pair.cutoff_angstrom
+    assert given.n_inducing == chosen.n_inducing
+
+
+def test_the_seed_draws_the_inducing_points(desk):
+    for seed in (1, 2):
+        desk("fit", "train.extxyz", "-o", f"{seed}.soso", "--settings", "fit.yaml", "--seed", seed)
+    first, second = load_model("1.soso"), load_model("2.soso")
+    assert not np.array_equal(first.basis.inducing.x_bf, second.basis.inducing.x_bf)
+
+
+def test_evaluate_writes_the_numbers_of_evaluate(desk, small_model, small_dataset):
+    outcome = desk("evaluate", "model.soso", "train.extxyz", "--json", "errors.json")
+    assert outcome.status == 0
+    expected = json.loads(evaluate(small_model, small_dataset).model_dump_json())
+    assert json.loads(Path("errors.json").read_text()) == expected
+    assert set(expected["pair_only"]) | {"pair_only"} == set(expected)
+    assert f"{expected['field_rmse_meV']:.3f}" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "missing"),
+    [
+        (("energy",), "field_rmse_meV"),
+        (("exchange_fields_ac", "moments_a"), "energy_rmse_meV_per_spin"),
+    ],
+)
+def test_partial_labels_are_welcome_everywhere(desk, small_dataset, labels, missing):
+    write_dataset("part.extxyz", only(small_dataset, *labels))
+    assert desk("fit", "part.extxyz", "-o", "part.soso", "--settings", "fit.yaml").status == 0
+    assert desk("evaluate", "part.soso", "part.extxyz", "--json", "errors.json").status == 0
+    errors = json.loads(Path("errors.json").read_text())
+    assert errors[missing] is None
+    assert errors["pair_only"][missing] is None
+    assert desk("predict", "part.soso", "part.extxyz", "-o", "out.extxyz").status == 0
+    assert desk("explore", "part.soso", "explore.yaml", "-o", "next.extxyz").status == 0
+    assert len(read_configurations("next.extxyz")) == 4
+
+
+def test_evaluate_without_labels_is_all_null(desk):
+    assert desk("evaluate", "model.soso", "batch.extxyz", "--json", "errors.json").status == 0
+    errors = json.loads(Path("errors.json").read_text())
+    assert errors["energy_rmse_meV_per_spin"] is errors["field_rmse_meV"] is None
+    assert errors["n_configurations"] == 3
+
+
+def test_predictions_replace_labels_and_keep_the_rest(desk, small_model):
+    frames = ase.io.read("train.extxyz", ":")
+    for frame in frames:
+        frame.calc.results["energy"] = 12345.0
+        frame.info["source"] = "somewhere"
+        frame.set_array("site", np.arange(4))
+    ase.io.write("other.extxyz", frames)
+    assert desk("predict", "model.soso", "other.extxyz", "-o", "out.extxyz").status == 0
+    for item, frame in zip(read_dataset("out.extxyz"), ase.io.read("out.extxyz", ":"), strict=True):
+        predicted = small_model.predict(item.configuration)
+        assert item.energy == pytest.approx(predicted.energy, abs=1e-12)
+        assert frame.info["energy_std"] == pytest.approx(predicted.energy_std, rel=1e-12)
+        assert frame.info["source"] == "somewhere"
+        np.testing.assert_array_equal(frame.arrays["site"], np.arange(4))
+        np.testing.assert_allclose(item.spin_gradient_ac, predicted.fields_ac, atol=1e-14)
+        std_ac = frame.arrays["exchange_fields_std"] * frame.arrays["moments"][:, None]
+        np.testing.assert_allclose(std_ac, predicted.fields_std_ac, atol=1e-14)
+        np.testing.assert_allclose(item.forces_ac, predicted.forces_ac, atol=1e-14)
+        np.testing.assert_allclose(item.stress_cc, predicted.stress_cc, atol=1e-14)
+
+
+def test_lengths_come_from_the_data_then_the_model_then_a_warning(desk, small_dataset):
+    moments_a = np.array([1.0, 2.0, 3.0, 4.0])
+    own = [LabelledConfiguration(item.configuration, moments_a=moments_a) for item in small_dataset]
+    write_dataset("own.extxyz", own)
+    write_dataset("bare.extxyz", only(small_dataset))
+    write_dataset("energies.extxyz", only(small_dataset, "energy"))
+    desk("fit", "energies.extxyz", "-o", "no_lengths.soso", "--settings", "fit.yaml")
+    for model, data, expected, warned in (
+        ("model.soso", "own.extxyz", moments_a, False),
+        ("model.soso", "bare.extxyz", np.full(4, 2.2), False),
+        ("no_lengths.soso", "own.extxyz", moments_a, False),
+        ("no_lengths.soso", "bare.extxyz", np.ones(4), True),
+    ):
+        outcome = desk("predict", model, data, "-o", "out.extxyz")
+        assert outcome.status == 0
+        assert ("soso: warning: " in outcome.stderr) == warned
+        fitted = load_model(model)
+        for item in read_dataset("out.extxyz"):
+            np.testing.assert_allclose(item.moments_a, expected, rtol=1e-14)
+            np.testing.assert_allclose(item.spin_gradient_ac, fitted.predict(item.configuration).fields_ac, atol=1e-14)
+
+
+def test_predict_does_not_stumble_over_labels_it_replaces(desk):
+    text = (
+        Path("train.extxyz").read_text().replace("moments:R:1", "something:R:1").replace("energy=", "energy=1e999 old=")
+    )
+    Path("odd.extxyz").write_text(text)
+    assert desk("predict", "model.soso", "odd.extxyz", "-o", "out.extxyz").status == 0
+    assert all(item.energy is not None for item in read_dataset("out.extxyz"))
+
+
+def test_atoms_without_spin_have_no_field(desk, alloy_dataset, alloy_model):
+    save_model("alloy.soso", alloy_model)
+    write_dataset("alloy.extxyz", only(alloy_dataset))
+    assert desk("predict", "alloy.soso", "alloy.extxyz", "-o", "out.extxyz").status == 0
+    for frame in ase.io.read("out.extxyz", ":"):
+        germanium_a = frame.numbers == 32
+        for name in ("moments", "exchange_fields", "exchange_fields_std"):
+            assert np.all(frame.arrays[name][germanium_a] == 0.0)
+            assert np.any(frame.arrays[name][~germanium_a] != 0.0)
+
+
+def test_generate_writes_candidates_with_their_origin(desk):
+    assert desk("generate", "explore.yaml", "-o", "first.extxyz").status == 0
+    frames = ase.io.read("first.extxyz", ":")
+    assert len(frames) == 4
+    assert {frame.info["generator"] for frame in frames} == {"cone", "random"}
+    for frame in frames:
+        assert len(frame) == 4
+        assert 0 <= frame.info["index"] < 12
+        assert (frame.info["magnetisation"] > 0.0) == (frame.info["generator"] == "cone")
+    again = Path("first.extxyz").read_bytes()
+    desk("generate", "explore.yaml", "-o", "first.extxyz")
+    assert Path("first.extxyz").read_bytes() == again
+
+
+def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
+    assert desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz").status == 0
+    frames = ase.io.read("next.extxyz", ":")
+    assert [frame.info["rank"] for frame in frames] == [0, 1, 2, 3]
+    for frame, where in zip(frames, read_configurations("next.extxyz"), strict=True):
+        expected = 1e3 * small_model.predict(where).energy_std / 4
+        assert frame.info["energy_std_meV_per_spin"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_structure_is_found_beside_the_settings(desk, monkeypatch):
+    folder = Path("elsewhere")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert desk("generate", "../explore.yaml", "-o", "first.extxyz").status == 0
+
+
+@pytest.mark.parametrize("suffix", ["cif", "vasp", "xyz", "json"])
+def test_any_structure_format(desk, suffix):
+    ase.io.read("iron.cif").write(f"cell.{suffix}")
+    settings = yaml.safe_load(Path("explore.yaml").read_text())
+    Path("other.yaml").write_text(yaml.safe_dump(settings | {"structure": f"cell.{suffix}"}))
+    outcome = desk("generate", "other.yaml", "-o", "first.extxyz")
+    assert (outcome.status, outcome.stderr) == (0, "")

@@ -1,0 +1,50 @@
+"""The command as a process of its own: threads, noise, pipes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SOSO = (sys.executable, "-c", "from soso_core.app.cli import main; main()")
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def environment(**extra):
+    return {key: value for key, value in os.environ.items() if key not in THREADS} | extra
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_one_blas_thread_unless_told_otherwise(given, expected):
+    """The command starts itself again with the variables set, once, and leaves a user's choice alone."""
+    program = (
+        "import os, soso_core.app.threads as t; t.restart_with_one_blas_thread(); "
+        "print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=environment(**given), capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, expected, "")
+
+
+def test_arguments_survive_the_restart(desk):
+    words = ("fit", "no such file.extxyz", "-o", "a b.soso")
+    done = subprocess.run([*SOSO, *words], env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "soso: error: cannot read no such file.extxyz: No such file or directory\n"
+
+
+def test_a_whole_round_says_nothing_on_stderr(desk):
+    env = environment(PYTHONWARNINGS="always", OPENBLAS_NUM_THREADS="1")
+    for words in (
+        ("generate", "explore.yaml", "-o", "first.extxyz"),
+        ("predict", "model.soso", "first.extxyz", "-o", "predicted.extxyz"),
+    ):
+        done = subprocess.run([*SOSO, *words], env=env, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_reader_of_a_pipe_may_leave(desk):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*SOSO, "--help"], env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -1,0 +1,17 @@
+"""Sphinx configuration: MyST pages, Furo theme; warnings are errors in `make docs`."""
+
+from soso_core import __version__
+
+project = "aiida-soso"
+author = "The aiida-soso developers"
+copyright = "2026, The aiida-soso developers"
+release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings: list[str] = []
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = "SOSO"

@@ -31,6 +31,8 @@ The normalised kernel spends most of its variance on what all environments share
 The evidence of some tens of energies is nearly flat in it and would rather call the rest noise."""
 GP_LOG_WIDTH = 0.2
 """How surely: the evidence still moves it when it has something to say, as with fields."""
+SMALLEST_SIZE = 1e-3
+"""eV: energies and fields are not expected to vary by less."""
 NOISE_FRACTION = 0.05
 """Where the belief in the noise starts, relative to the data."""
 
@@ -114,7 +116,10 @@ def _merge(left: dict[str, NormalEquations], right: dict[str, NormalEquations]) 
 
 def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
     """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
-    size = {target: np.sqrt(max(e.square / e.n_rows, 1e-16)) for target, e in equations.items()}
+    size = {target: max(np.sqrt(e.square / e.n_rows), SMALLEST_SIZE) for target, e in equations.items()}
+    if "field" in size and "energy" in size:
+        # One or two energies are explained by the species constants and say nothing of their size; fields do.
+        size["energy"] = max(size["energy"], size["field"])
     reference = "field" if "field" in equations else "energy"
     gram_m = np.diag(equations[reference].gram_mm) / equations[reference].n_rows
     prior = {}

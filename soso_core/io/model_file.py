@@ -16,6 +16,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from soso_core.arrays import FloatArray
+from soso_core.descriptors.pair import PairDescriptor
 from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis
 from soso_core.gp.evidence import Scales
@@ -116,7 +117,7 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
     settings = parse_settings(FitSettings, facts["settings"], "settings")
     species = _species(facts["species"])
     n_species = len(species)
-    basis = ModelBasis.uncentred(settings, species, _inducing(arrays, settings, n_species))
+    basis = ModelBasis.uncentred(settings, species, _inducing(arrays, settings, species))
     size = basis.size
     basis = ModelBasis(settings, species, basis.inducing, _floats(arrays, "centre_sm", (n_species, size)))
     lower_mm = _floats(arrays, "lower_mm", (size, size))
@@ -142,16 +143,16 @@ def _species(values: Any) -> tuple[int, ...]:
     return species
 
 
-def _inducing(arrays: Mapping[str, Any], settings: FitSettings, n_species: int) -> InducingPoints | None:
+def _inducing(arrays: Mapping[str, Any], settings: FitSettings, species: tuple[int, ...]) -> InducingPoints | None:
     if "x_bf" not in arrays:
         return None
     n_points, n_columns = len(arrays["x_bf"]), arrays["whitening_bm"].shape[-1]
-    n_features = n_species * settings.descriptor.n_max * (settings.descriptor.lambda_max + 1)
+    n_features = PairDescriptor(settings.descriptor, species).size
     species_b = arrays["species_b"]
     if species_b.shape != (n_points,) or species_b.dtype != np.int64 or not n_points:
         raise InputError(f"species_b: expected {n_points} integers")
-    if species_b.min() < 0 or species_b.max() >= n_species:
-        raise InputError(f"species_b: expected indices below {n_species}")
+    if species_b.min() < 0 or species_b.max() >= len(species):
+        raise InputError(f"species_b: expected indices below {len(species)}")
     species_b.setflags(write=False)
     return InducingPoints(
         _floats(arrays, "x_bf", (n_points, n_features)),

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from soso_core import __version__
-from soso_core.app.threads import restart_with_one_blas_thread
 from soso_core.errors import SosoError
+from soso_core.threads import one_blas_thread
 
 COMMANDS = {
     "generate": "soso_core.app.explore_commands",
@@ -60,10 +60,9 @@ class SosoGroup(click.Group):
     ) -> NoReturn:
         """Run the command line and exit: 0 done, 1 failed, 2 bad input, 3 not converged, 130 interrupted."""
         if args is None:
-            restart_with_one_blas_thread()
             signal.signal(signal.SIGTERM, _terminate)
         extra.pop("standalone_mode", None)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), one_blas_thread():
             warnings.simplefilter("ignore")  # what libraries say to programmers is noise to a user
             sys.exit(self._status(args, extra))
 

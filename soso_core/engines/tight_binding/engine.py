@@ -8,6 +8,7 @@ from soso_core.engines.tight_binding.forces import forces_and_stress
 from soso_core.engines.tight_binding.scf import solve
 from soso_core.engines.tight_binding.settings import TightBindingSettings
 from soso_core.labels import LabelledConfiguration
+from soso_core.threads import one_blas_thread
 
 ENGINE_NAME = "tight-binding"
 
@@ -26,9 +27,10 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
     ConvergenceError
         Self-consistency was not reached, or a moment collapsed or turned against its spin.
     """
-    crystal = build_crystal(configuration, settings)
-    solution = solve(crystal, settings)
-    forces_ac, stress_cc = forces_and_stress(crystal, solution)
+    with one_blas_thread():
+        crystal = build_crystal(configuration, settings)
+        solution = solve(crystal, settings)
+        forces_ac, stress_cc = forces_and_stress(crystal, solution)
     return LabelledConfiguration(
         configuration=configuration,
         energy=solution.energy,

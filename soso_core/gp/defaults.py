@@ -1,14 +1,21 @@
 """Settings of a fit, chosen from the data."""
 
+from typing import TypeVar
+
 import numpy as np
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.gp.settings import FitSettings
+from soso_core.descriptors.parameters import PairDescriptorParameters
+from soso_core.gp.settings import FitSettings, PairPartSettings
 from soso_core.neighbours import find_neighbours
 
-REACH_IN_NEAREST_DISTANCES = 2.83
-"""Cutoff over nearest distance of magnetic atoms: 7 Å in bcc iron, five shells."""
+RadialSettings = TypeVar("RadialSettings", PairPartSettings, PairDescriptorParameters)
+
+PAIR_REACH = 2.83
+"""Cutoff of the pair part over the nearest distance of magnetic atoms: 7 Å in bcc iron."""
+DESCRIPTOR_REACH = 2.45
+"""The same for the GP, which is for the short range: 6 Å in bcc iron, five shells and the taper."""
 SHORTEST_REACH, LONGEST_REACH = 4.0, 12.0
 """Å; the cost grows with the cube of the cutoff."""
 SEARCH_RADIUS = 6.0
@@ -22,23 +29,22 @@ def choose_settings(dataset: Dataset) -> FitSettings:
     points: half of the environments, 20 at least and 100 at most, never more than there are.
     """
     default = FitSettings()
-    reach = _reach(dataset)
-    n_max = max(4, round(default.pair.n_max * reach / default.pair.cutoff_angstrom))
-    radial = {"cutoff_angstrom": reach, "n_max": n_max}
+    nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
     return default.model_copy(
         update={
-            "pair": default.pair.model_copy(update=radial),
-            "descriptor": default.descriptor.model_copy(update=radial),
+            "pair": _reaching(default.pair, PAIR_REACH * nearest),
+            "descriptor": _reaching(default.descriptor, DESCRIPTOR_REACH * nearest),
             "n_inducing": min(n_environments, max(20, min(default.n_inducing, n_environments // 2))),
         }
     )
 
 
-def _reach(dataset: Dataset) -> float:
-    nearest = [_nearest_distance(item.configuration) for item in dataset]
-    reach = REACH_IN_NEAREST_DISTANCES * float(np.mean(nearest))
-    return round(min(max(reach, SHORTEST_REACH), LONGEST_REACH), 1)
+def _reaching(default: RadialSettings, reach: float) -> RadialSettings:
+    """Return the same settings with another cutoff (Å, within limits) and as many radial functions per Å."""
+    cutoff = round(min(max(reach, SHORTEST_REACH), LONGEST_REACH), 1)
+    n_max = max(4, round(default.n_max * cutoff / default.cutoff_angstrom))
+    return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
 def _nearest_distance(configuration: Configuration) -> float:

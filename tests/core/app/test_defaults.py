@@ -17,17 +17,20 @@ def cubic_iron(constant, n_cells=1):
     return Dataset((LabelledConfiguration(where, energy=0.0),) * n_cells)
 
 
-def test_bcc_iron_gets_the_published_reach():
-    chosen, default = choose_settings(cubic_iron(2.86, 200)), FitSettings()
-    assert chosen == default
+def test_bcc_iron_gets_the_default_pair_part_and_five_shells_for_the_gp():
+    chosen = choose_settings(cubic_iron(2.86, 200))
+    assert chosen.pair == FitSettings().pair
+    fifth_shell = 3**0.5 * 2.86
+    taper = chosen.descriptor.taper_angstrom
+    assert fifth_shell < chosen.descriptor.cutoff_angstrom < fifth_shell + 2 * taper
 
 
 def test_reach_follows_the_lattice_and_radial_functions_keep_their_density():
     near, far = choose_settings(cubic_iron(2.5)), choose_settings(cubic_iron(4.0))
     assert near.pair.cutoff_angstrom < far.pair.cutoff_angstrom
     for chosen in (near, far):
-        assert chosen.pair.cutoff_angstrom == chosen.descriptor.cutoff_angstrom
-        assert chosen.pair.n_max / chosen.pair.cutoff_angstrom == pytest.approx(12 / 7, rel=0.06)
+        for part in (chosen.pair, chosen.descriptor):
+            assert part.n_max / part.cutoff_angstrom == pytest.approx(12 / 7, rel=0.06)
 
 
 def test_reach_is_limited():

@@ -1,7 +1,10 @@
 """Frozen parameters of the descriptors (DESIGN of the paper: arXiv:2403.10769, section II)."""
 
-from pydantic import Field
+from typing import Any
 
+from pydantic import Field, field_validator
+
+from soso_core.descriptors.channels import CHANNELS
 from soso_core.settings import Settings
 
 
@@ -18,3 +21,41 @@ class PairDescriptorParameters(Settings):
     lambda_max: int = Field(default=6, ge=0, le=12)
     sigma_atom_angstrom: float = Field(default=0.5, gt=0.05)
     sigma_spin: float = Field(default=1.5, gt=0.1)
+
+
+class ThreeBodyParameters(Settings):
+    """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
+
+    `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
+    with each other (channels of `descriptors.channels.CHANNELS`).
+    """
+
+    cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0)
+    taper_angstrom: float = Field(default=1.0, gt=0.0)
+    n_max: int = Field(default=4, ge=1, le=20)
+    l_max: int = Field(default=4, ge=0, le=20)
+    sigma_angstrom: float = Field(default=0.5, gt=0.05)
+    channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))
+
+    @field_validator("channel_pairs", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        """Accept a bare 1, which is a number in YAML."""
+        if not isinstance(value, (list, tuple)) or not all(isinstance(pair, (list, tuple)) for pair in value):
+            return value
+        return tuple(tuple("1" if name == 1 else name for name in pair) for pair in value)
+
+    @field_validator("channel_pairs")
+    @classmethod
+    def _can_be_paired(cls, value: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        if not value:
+            raise ValueError("at least one pair of channels is needed")
+        for pair in value:
+            for name in pair:
+                if name not in CHANNELS:
+                    raise ValueError(f"unknown channel {name}; known: {', '.join(CHANNELS)}")
+            if CHANNELS[pair[0]].n_components != CHANNELS[pair[1]].n_components:
+                raise ValueError(f"channels {pair[0]} and {pair[1]} make no invariant together")
+        if len({frozenset(pair) for pair in value}) < len(value):
+            raise ValueError("the same pair of channels twice")
+        return value

@@ -27,7 +27,9 @@ class ThreeBodyParameters(Settings):
     """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
 
     `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
-    with each other (channels of `descriptors.channels.CHANNELS`).
+    with each other (channels of `descriptors.channels.CHANNELS`), `share` is what this descriptor has of the GP's
+    covariance beside the pair descriptor.  `decay`: densities fall as r^-decay.  Exchange through several spins is
+    of the nearest neighbours first; without it the many spins of the outer shells drown them.
     """
 
     cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0)
@@ -35,6 +37,8 @@ class ThreeBodyParameters(Settings):
     n_max: int = Field(default=4, ge=1, le=20)
     l_max: int = Field(default=4, ge=0, le=20)
     sigma_angstrom: float = Field(default=0.5, gt=0.05)
+    decay: float = Field(default=8.0, ge=0.0, le=12.0)
+    share: float = Field(default=0.5, gt=0.0, lt=1.0)
     channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))
 
     @field_validator("channel_pairs", mode="before")

@@ -55,4 +55,18 @@ class DecayingBasis:
         return decaying_gaussians(np.ascontiguousarray(r_p), centres_n, self.sigma, self.decay, self.cutoff, self.taper)
 
 
+@dataclass(frozen=True, eq=False)
+class EnvelopedBasis:
+    """An orthonormal basis under the envelope (2.5 Å / r)^decay, which says how much more a near neighbour counts."""
+
+    inner: OverlapBasis
+    decay: float
+
+    def evaluate(self, r_p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return h_pn and dh_pn/dr, each (p, n), cutoff function included."""
+        h_pn, dh_pn = self.inner.evaluate(r_p)
+        envelope_p1 = (2.5 / r_p[:, None]) ** self.decay
+        return envelope_p1 * h_pn, envelope_p1 * (dh_pn - self.decay / r_p[:, None] * h_pn)
+
+
 RadialBasis = OverlapBasis | DecayingBasis

@@ -9,7 +9,7 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.channels import CHANNELS, ChannelComponents, evaluate_channels, first_components
 from soso_core.descriptors.parameters import ThreeBodyParameters
-from soso_core.descriptors.radial_basis import OverlapBasis
+from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
 from soso_core.descriptors.spin_pairs import neighbours_within, species_indices
 from soso_core.kernels.spherical import spherical_harmonics, spherical_harmonics_gradient
 from soso_core.kernels.three_body import (
@@ -86,10 +86,10 @@ class ThreeBodyDescriptor:
     species: tuple[int, ...]
 
     @cached_property
-    def basis(self) -> OverlapBasis:
+    def basis(self) -> EnvelopedBasis:
         """The radial basis h_n."""
         p = self.parameters
-        return OverlapBasis(p.cutoff_angstrom, p.taper_angstrom, p.n_max, p.sigma_angstrom)
+        return EnvelopedBasis(OverlapBasis(p.cutoff_angstrom, p.taper_angstrom, p.n_max, p.sigma_angstrom), p.decay)
 
     @cached_property
     def channels(self) -> tuple[str, ...]:

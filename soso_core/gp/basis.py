@@ -11,7 +11,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
-from soso_core.descriptors.pair import PairDescriptor, PairFeatures
+from soso_core.descriptors.environment import EnvironmentDescriptor, EnvironmentFeatures
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.covariance import PolynomialCovariance
 from soso_core.gp.inducing import InducingPoints
@@ -65,9 +65,9 @@ class ModelBasis:
         return PairPart(self.settings.pair, self.species)
 
     @cached_property
-    def descriptor(self) -> PairDescriptor:
+    def descriptor(self) -> EnvironmentDescriptor:
         """The descriptor of the GP."""
-        return PairDescriptor(self.settings.descriptor, self.species)
+        return EnvironmentDescriptor.of(self.settings.descriptor, self.settings.three_body, self.species)
 
     @cached_property
     def covariance(self) -> PolynomialCovariance:
@@ -93,7 +93,7 @@ class ModelBasis:
     def cutoff(self) -> float:
         """Reach of the model, Å."""
         reach = self.settings.pair.cutoff_angstrom
-        return reach if self.inducing is None else max(reach, self.settings.descriptor.cutoff_angstrom)
+        return reach if self.inducing is None else max(reach, self.descriptor.cutoff)
 
     def neighbours(self, configuration: Configuration) -> Neighbours:
         """Return the neighbour list this model needs."""
@@ -117,19 +117,18 @@ class ModelBasis:
         projected = np.stack([transverse(field_ac, configuration.spins_ac) for field_ac in fields_mac], axis=2)
         return DesignRows(self._energy_row(configuration, pair_m, features), projected)
 
-    def features(self, configuration: Configuration, neighbours: Neighbours) -> PairFeatures | None:
+    def features(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures | None:
         """Return the descriptors of a configuration; None for a pair-only model."""
         return None if self.inducing is None else self.descriptor.compute(configuration, neighbours)
 
-    def covariance_arguments(self, features: PairFeatures) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
+    def covariance_arguments(self, features: EnvironmentFeatures) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
         """Return what the covariance takes: descriptors (a, f) and species of the centres, of the inducing points."""
         assert self.inducing is not None
-        x_af = features.d_asnl.reshape(len(features.d_asnl), -1)
         species_a = species_indices(features.configuration, self.species)
-        return x_af, species_a, self.inducing.x_bf, self.inducing.species_b
+        return features.x_af, species_a, self.inducing.x_bf, self.inducing.species_b
 
     def _energy_row(
-        self, configuration: Configuration, pair_m: FloatArray, features: PairFeatures | None
+        self, configuration: Configuration, pair_m: FloatArray, features: EnvironmentFeatures | None
     ) -> FloatArray:
         indices_a = species_indices(configuration, self.species)
         counts_s = np.bincount(indices_a, minlength=len(self.species)).astype(np.float64)
@@ -139,10 +138,10 @@ class ModelBasis:
             parts.append(k_ab.sum(axis=0) @ self.inducing.whitening_bm)
         return np.asarray(np.concatenate(parts) - counts_s @ self.centre_sm)
 
-    def _gp_spin_rows(self, features: PairFeatures) -> FloatArray:
+    def _gp_spin_rows(self, features: EnvironmentFeatures) -> FloatArray:
         assert self.inducing is not None
         g_afb = self.covariance.gradient(*self.covariance_arguments(features))
-        spin_acb = self.descriptor.spin_adjoint(features, g_afb.reshape(*features.d_asnl.shape, -1))
+        spin_acb = self.descriptor.spin_adjoint(features, g_afb)
         return np.asarray(spin_acb @ self.inducing.whitening_bm)
 
 

@@ -11,7 +11,7 @@ from scipy.linalg import solve_triangular
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.descriptors.pair import PairFeatures
+from soso_core.descriptors.environment import EnvironmentFeatures
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.basis import ModelBasis
 from soso_core.gp.evidence import Scales
@@ -143,7 +143,7 @@ class FittedModel:
         return curves
 
     def _gp_part(
-        self, features: PairFeatures, neighbours: Neighbours
+        self, features: EnvironmentFeatures, neighbours: Neighbours
     ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
         """Return energy and its derivatives by spins, positions and strain: one adjoint, no column formed."""
         basis = self.basis
@@ -151,9 +151,9 @@ class FittedModel:
         weights_b = basis.inducing.whitening_bm @ self.weights_m[basis.blocks["gp"]]
         points = basis.covariance_arguments(features)
         energy = float(np.sum(basis.covariance.between(*points) @ weights_b))
-        g_asnl = basis.covariance.weighted_gradient(*points, weights_b).reshape(features.d_asnl.shape)
-        spin_ac = basis.descriptor.spin_adjoint(features, g_asnl[..., None])[:, :, 0]
-        position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_asnl)
+        g_af = basis.covariance.weighted_gradient(*points, weights_b)
+        spin_ac = basis.descriptor.spin_adjoint(features, g_af[:, :, None])[:, :, 0]
+        position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_af)
         return energy, spin_ac, position_ac, strain_cc
 
     def _standard_deviations(self, configuration: Configuration) -> tuple[float, float, FloatArray]:

@@ -8,7 +8,6 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.descriptors.pair import PairDescriptor
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
 from soso_core.gp.basis import DesignRows, ModelBasis, centred
@@ -135,12 +134,12 @@ def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, s
 
 
 def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:
-    descriptor = PairDescriptor(settings.descriptor, dataset.species)
+    descriptor = ModelBasis.uncentred(settings, dataset.species, None).descriptor
     blocks, species = [], []
     for item in dataset:
-        neighbours = find_neighbours(item.configuration, settings.descriptor.cutoff_angstrom)
+        neighbours = find_neighbours(item.configuration, descriptor.cutoff)
         features = descriptor.compute(item.configuration, neighbours)
-        blocks.append(features.d_asnl.reshape(len(item.configuration), -1))
+        blocks.append(features.x_af)
         species.append(species_indices(item.configuration, dataset.species))
     covariance = PolynomialCovariance(settings.zeta)
     return choose_inducing_points(np.concatenate(blocks), np.concatenate(species), settings.n_inducing, covariance, rng)

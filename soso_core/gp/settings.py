@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from soso_core.descriptors.parameters import PairDescriptorParameters
+from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
 from soso_core.settings import Settings
 
 
@@ -18,9 +18,13 @@ class PairPartSettings(Settings):
 
 
 class FitSettings(Settings):
-    """The settings file of `soso fit`; what is left out is chosen from the data."""
+    """The settings file of `soso fit`; what is left out is chosen from the data.
+
+    With `three_body` the GP sees the three-body descriptor beside the pair one; without it the pair one alone.
+    """
 
     pair: PairPartSettings = PairPartSettings()
     descriptor: PairDescriptorParameters = PairDescriptorParameters()
+    three_body: ThreeBodyParameters | None = None
     zeta: int = Field(default=4, ge=1, le=8, description="exponent of the polynomial covariance")
     n_inducing: int = Field(default=100, ge=1, le=5000)

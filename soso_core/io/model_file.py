@@ -16,7 +16,6 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from soso_core.arrays import FloatArray
-from soso_core.descriptors.pair import PairDescriptor
 from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis
 from soso_core.gp.evidence import Scales
@@ -88,7 +87,7 @@ def _check_format(file: Path, header: Any) -> None:
 
 def _facts(model: FittedModel) -> dict[str, Any]:
     return {
-        "settings": model.basis.settings.model_dump(mode="json"),
+        "settings": model.basis.settings.model_dump(mode="json", exclude_none=True),
         "species": list(model.basis.species),
         "prior": dict(model.scales.prior),
         "noise": dict(model.scales.noise),
@@ -147,7 +146,7 @@ def _inducing(arrays: Mapping[str, Any], settings: FitSettings, species: tuple[i
     if "x_bf" not in arrays:
         return None
     n_points, n_columns = len(arrays["x_bf"]), arrays["whitening_bm"].shape[-1]
-    n_features = PairDescriptor(settings.descriptor, species).size
+    n_features = ModelBasis.uncentred(settings, species, None).descriptor.size
     species_b = arrays["species_b"]
     if species_b.shape != (n_points,) or species_b.dtype != np.int64 or not n_points:
         raise InputError(f"species_b: expected {n_points} integers")

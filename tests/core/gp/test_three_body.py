@@ -1,0 +1,170 @@
+"""A model with the three-body descriptor: the same promises as without it."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from spin_cells import heisenberg_dataset, iron_germanium, random_spins
+
+from soso_core import Configuration, Dataset, LabelledConfiguration
+from soso_core.descriptors.environment import EnvironmentDescriptor
+from soso_core.descriptors.parameters import ThreeBodyParameters
+from soso_core.gp.evaluation import evaluate
+from soso_core.gp.regression import fit
+from soso_core.gp.settings import FitSettings
+from soso_core.io import load_model, save_model
+from soso_core.neighbours import find_neighbours
+from soso_core.testing import assert_derivative
+
+CELL = iron_germanium(77)
+ROTATION = Rotation.from_rotvec([0.3, -1.1, 0.7]).as_matrix()
+SETTINGS = FitSettings(
+    pair={"cutoff_angstrom": 4.5, "n_max": 5, "lambda_max": 2},
+    descriptor={"cutoff_angstrom": 4.0, "n_max": 4, "lambda_max": 3, "sigma_spin": 1.0},
+    three_body={"cutoff_angstrom": 4.2, "n_max": 3, "l_max": 3},
+    zeta=2,
+    n_inducing=16,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fit(heisenberg_dataset([iron_germanium(seed) for seed in range(6)]), SETTINGS, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_each_block_has_its_share(share):
+    three_body = ThreeBodyParameters(share=share)
+    descriptor = EnvironmentDescriptor.of(SETTINGS.descriptor, three_body, (26, 32))
+    x_af = descriptor.compute(CELL, find_neighbours(CELL, descriptor.cutoff)).x_af
+    n_pair = descriptor.pair.size
+    assert x_af.shape[1] == descriptor.size
+    # Up to the tiny length that keeps an empty block finite.
+    np.testing.assert_allclose(np.sum(x_af[:, :n_pair] ** 2, axis=1), 1.0 - share, rtol=1e-5)
+    np.testing.assert_allclose(np.sum(x_af[:, n_pair:] ** 2, axis=1), share, rtol=1e-5)
+
+
+def test_fields_are_minus_the_derivative(model):
+    magnetic = CELL.is_magnetic_a
+
+    def energy(spins_ac):
+        moved = np.zeros((len(CELL), 3))
+        moved[magnetic] = spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True)
+        return model.predict(CELL.with_spins(moved), with_std=False).energy
+
+    fields_ac = model.predict(CELL, with_std=False).fields_ac
+    assert_derivative(energy, CELL.spins_ac[magnetic], -fields_ac[magnetic], 1e-3, 1e-7)
+
+
+def test_forces_and_stress_are_derivatives(model):
+    def energy(positions_ac, strain_cc):
+        deform = np.eye(3) + 0.5 * (strain_cc + strain_cc.T)
+        moved = Configuration(CELL.numbers_a, positions_ac @ deform, CELL.cell_vc @ deform, CELL.spins_ac)
+        return model.predict(moved, with_std=False).energy
+
+    predicted, zero = model.predict(CELL, with_std=False), np.zeros((3, 3))
+    assert_derivative(lambda at: energy(at, zero), CELL.positions_ac, -predicted.forces_ac, 1e-3, 1e-7)
+    stress_cc = predicted.stress_cc * CELL.volume
+    assert_derivative(lambda at: energy(CELL.positions_ac, at), zero, stress_cc, 1e-3, 1e-7)
+
+
+def test_adjoint_and_design_rows_agree(model):
+    rows, predicted = model.basis.rows(CELL), model.predict(CELL)
+    constant = np.array([3.0, 1.0]) @ model.offsets_s
+    assert rows.energy_m @ model.weights_m + constant == pytest.approx(predicted.energy, rel=1e-10)
+    np.testing.assert_allclose(rows.fields_acm @ model.weights_m, predicted.fields_ac, atol=1e-11)
+
+
+def moved_lattice(matrix):
+    return Configuration(CELL.numbers_a, CELL.positions_ac @ matrix.T, CELL.cell_vc @ matrix.T, CELL.spins_ac)
+
+
+def permuted(order):
+    return Configuration(CELL.numbers_a[order], CELL.positions_ac[order], CELL.cell_vc, CELL.spins_ac[order])
+
+
+SYMMETRIC = {
+    "lattice rotation": moved_lattice(ROTATION),
+    "lattice reflection": moved_lattice(np.diag([1.0, 1.0, -1.0])),
+    "spin rotation": CELL.with_spins(CELL.spins_ac @ ROTATION.T),
+    "spin reflection": CELL.with_spins(CELL.spins_ac * np.array([1.0, -1.0, 1.0])),
+    "spin reversal": CELL.with_spins(-CELL.spins_ac),
+    "translation": CELL.with_positions(CELL.positions_ac + np.array([0.3, -7.0, 1.9])),
+    "permutation": permuted([2, 0, 3, 1]),
+}
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_symmetries(model, name):
+    before, after = model.predict(CELL), model.predict(SYMMETRIC[name])
+    # Rounding of a sum over some thousand pairs.
+    assert after.energy == pytest.approx(before.energy, rel=1e-11)
+    assert after.energy_model_std == pytest.approx(before.energy_model_std, rel=1e-6)
+
+
+def test_fields_turn_with_the_spins_and_forces_with_the_lattice(model):
+    before = model.predict(CELL)
+    np.testing.assert_allclose(
+        model.predict(SYMMETRIC["spin rotation"]).fields_ac, before.fields_ac @ ROTATION.T, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        model.predict(SYMMETRIC["lattice rotation"]).forces_ac, before.forces_ac @ ROTATION.T, atol=1e-11
+    )
+
+
+def test_an_atom_alone_has_a_finite_energy(model):
+    """No neighbours: the three-body block is zero, and nothing divides by it."""
+    alone = Configuration([26], [[0, 0, 0]], 20 * np.eye(3), [[0, 0, 1.0]])
+    predicted = model.predict(alone)
+    assert np.isfinite(predicted.energy)
+    assert np.isfinite(predicted.fields_std_ac).all()
+    assert not predicted.forces_ac.any()
+
+
+def test_model_file_round_trip(model, tmp_path):
+    save_model(tmp_path / "m.soso", model)
+    loaded = load_model(tmp_path / "m.soso")
+    assert loaded.basis.settings == model.basis.settings
+    mine, other = model.predict(CELL), loaded.predict(CELL)
+    for name in vars(mine):
+        assert np.array_equal(getattr(mine, name), getattr(other, name)), name
+    save_model(tmp_path / "again.soso", loaded)
+    assert (tmp_path / "again.soso").read_bytes() == (tmp_path / "m.soso").read_bytes()
+
+
+def test_a_file_of_a_pair_model_does_not_mention_it(tmp_path):
+    """Programs from before the three-body part can still read it."""
+    pair_model = fit(
+        heisenberg_dataset([iron_germanium(seed) for seed in range(3)]),
+        SETTINGS.model_copy(update={"three_body": None}),
+        np.random.default_rng(0),
+    )
+    save_model(tmp_path / "m.soso", pair_model)
+    with np.load(tmp_path / "m.soso") as archive:
+        assert b"three_body" not in archive["header"].tobytes()
+
+
+def four_spin_label(cell):
+    """E = A Σ_i |M_i|⁴, M_i the sum of the spins of the first shell: products (e_j·e_k)(e_l·e_m) without e_i."""
+    near = find_neighbours(cell, 2.6)
+    shell_ac = np.zeros((len(cell), 3))
+    np.add.at(shell_ac, near.i_p, cell.spins_ac[near.j_p])
+    square_a = np.sum(shell_ac**2, axis=1)
+    gradient_ac = np.zeros_like(shell_ac)
+    np.add.at(gradient_ac, near.j_p, 4e-5 * (square_a[:, None] * shell_ac)[near.i_p])
+    return LabelledConfiguration(cell, 1e-5 * float(square_a @ square_a), -gradient_ac, np.ones(len(cell)))
+
+
+def test_interactions_of_four_spins_are_learnt_only_with_it():
+    """bcc iron, 2 x 2 x 1: pairs saturate, the three-body part does not."""
+    rng = np.random.default_rng(2)
+    corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 0.5)]
+    sites = 2.83 * np.array([[x + z, y + z, z] for x, y, z in corners])
+    box = 2.83 * np.diag([2.0, 2.0, 1.0])
+    cells = [Configuration([26] * 8, sites, box, random_spins(8, rng)) for _ in range(26)]
+    train, test = (Dataset(tuple(four_spin_label(cell) for cell in part)) for part in (cells[:20], cells[20:]))
+    settings = SETTINGS.model_copy(update={"n_inducing": 100})
+    errors = {}
+    for name, three_body in {"with": settings.three_body, "without": None}.items():
+        model = fit(train, settings.model_copy(update={"three_body": three_body}), np.random.default_rng(0))
+        errors[name] = evaluate(model, test).field_rmse_meV
+    assert errors["with"] < 0.5 * errors["without"], errors

@@ -37,7 +37,7 @@ class ThreeBodyParameters(Settings):
     n_max: int = Field(default=4, ge=1, le=20)
     l_max: int = Field(default=4, ge=0, le=20)
     sigma_angstrom: float = Field(default=0.5, gt=0.05)
-    decay: float = Field(default=8.0, ge=0.0, le=12.0)
+    decay: float = Field(default=6.0, ge=0.0, le=12.0)
     share: float = Field(default=0.5, gt=0.0, lt=1.0)
     channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))
 

@@ -23,6 +23,7 @@ TABLES = (
     "soso_core.gp.settings:FitSettings",
     "soso_core.gp.settings:PairPartSettings",
     "soso_core.descriptors.parameters:PairDescriptorParameters",
+    "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
 )

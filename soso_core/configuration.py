@@ -12,6 +12,11 @@ from soso_core.errors import InputError
 SPIN_LENGTH_TOLERANCE = 1e-6
 """Largest accepted deviation of |e_i| from 1; files carry 7 to 9 digits."""
 
+SMALLEST_VOLUME_PER_ATOM = 0.5
+"""Å³; the densest solids have more than 5, and neighbours within a cutoff grow without bound below."""
+LONGEST_CELL_VECTOR = 1e4
+"""Å; cell lists of larger boxes overflow."""
+
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
@@ -42,8 +47,16 @@ class Configuration:
         object.__setattr__(self, "positions_ac", frozen_floats("position", self.positions_ac, (n_atoms, 3)))
         object.__setattr__(self, "cell_vc", frozen_floats("cell", self.cell_vc, (3, 3)))
         object.__setattr__(self, "spins_ac", _checked_spins(self.spins_ac, n_atoms))
+        self._check_size()
+
+    def _check_size(self) -> None:
         if self.volume < 1e-6:
             raise InputError(f"cell volume is {self.volume:.3g} Å³; it must be positive")
+        if self.volume < SMALLEST_VOLUME_PER_ATOM * len(self):
+            raise InputError(f"cell volume is {self.volume:.3g} Å³ for {len(self)} atoms; are the units Å?")
+        longest = float(np.max(np.linalg.norm(self.cell_vc, axis=1)))
+        if longest > LONGEST_CELL_VECTOR:
+            raise InputError(f"a cell vector is {longest:.3g} Å long; at most {LONGEST_CELL_VECTOR:g} Å are supported")
 
     def __len__(self) -> int:
         return len(self.numbers_a)

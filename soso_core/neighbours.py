@@ -7,6 +7,10 @@ from vesin import NeighborList
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
+from soso_core.errors import InputError
+
+SHORTEST_DISTANCE = 0.4
+"""Å; half the bond of hydrogen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +41,10 @@ class Neighbours:
 
 
 def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
-    """Return all pairs within `cutoff` (Å), found by vesin's cell list."""
+    """Return all pairs within `cutoff` (Å), found by vesin's cell list.
+
+    Raises InputError when two atoms are closer than SHORTEST_DISTANCE: no label can be meant by that.
+    """
     search = NeighborList(cutoff=cutoff, full_list=True, sorted=True, n_threads=1)
     i, j, vectors, distances = search.compute(
         points=np.ascontiguousarray(configuration.positions_ac),
@@ -45,6 +52,9 @@ def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
         periodic=True,
         quantities="ijDd",
     )
+    if len(distances) and distances.min() < SHORTEST_DISTANCE:
+        pair = int(np.argmin(distances))
+        raise InputError(f"atoms {i[pair]} and {j[pair]} are {distances[pair]:.3g} Å apart; are the units Å?")
     i_p = i.astype(np.int64)
     offsets_a = np.searchsorted(i_p, np.arange(len(configuration) + 1)).astype(np.int64)
     arrays = (i_p, j.astype(np.int64), np.array(vectors), np.array(distances), offsets_a)

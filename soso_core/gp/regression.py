@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from operator import add
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
@@ -23,13 +24,15 @@ from soso_core.neighbours import find_neighbours
 FIXED_BLOCKS = frozenset({"species"})
 SPECIES_PRIOR = 1.0
 """eV per atom around the least-squares reference energies: wide, they are not shrunk."""
-GP_AMPLITUDE = 10.0
-"""Expected GP amplitude, relative to the one that alone would explain the size of the data.
+GP_BELIEF = {"field": (1.0, 1.0), "energy": (10.0, 0.2)}
+"""Expected GP amplitude and the width of its logarithm, by what the data are judged by.
 
-The normalised kernel spends most of its variance on what all environments share, so it takes a large one.
-The evidence of some tens of energies is nearly flat in it and would rather call the rest noise."""
-GP_LOG_WIDTH = 0.2
-"""How surely: the evidence still moves it when it has something to say, as with fields."""
+The amplitude is relative to the one that would explain what the pair part leaves over.  With fields the
+evidence has much to say and is left to say it.  The evidence of some tens of energies alone is nearly flat
+in the amplitude and would rather call the rest noise, so there the belief is loud and firm.
+"""
+TYPICAL_SIZE = 0.05
+"""eV: how much energies are expected to vary per spin when there are too few of them to tell."""
 SMALLEST_SIZE = 1e-3
 """eV: energies and fields are not expected to vary by less."""
 NOISE_FRACTION = 0.05
@@ -39,10 +42,12 @@ NOISE_FRACTION = 0.05
 def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
     """Return the model of highest evidence for the energies and fields at hand.
 
+    Exact repeats count once: they are no new evidence, and would talk the noise down.
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError("nothing to fit: no configuration has an energy or exchange fields")
+    dataset = dataset.without_repeats()
     inducing = _inducing_points(dataset, settings, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
     basis = centred(uncentred, [item.configuration for item in dataset])
@@ -54,8 +59,10 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     baseline_basis = basis.pair_only()
     columns = np.arange(baseline_basis.size)
     baseline_equations = {target: equation.restricted(columns) for target, equation in equations.items()}
-    baseline = FittedModel(baseline_basis, *_solved(baseline_basis, baseline_equations), *facts, None)
-    return FittedModel(basis, *_solved(basis, equations), *facts, baseline)
+    belief = _hyperprior(baseline_equations, baseline_basis.blocks)
+    baseline = FittedModel(baseline_basis, *_solved(baseline_basis, baseline_equations, belief), *facts, None)
+    belief = _with_gp(belief, equations, basis.blocks, baseline)
+    return FittedModel(basis, *_solved(basis, equations, belief), *facts, baseline)
 
 
 def reference_energies(dataset: Dataset) -> FloatArray:
@@ -102,9 +109,11 @@ def _equations(item: LabelledConfiguration, basis: ModelBasis, offsets_s: FloatA
     return {target: NormalEquations.from_rows(rows_km, values_k) for target, rows_km, values_k in rows}
 
 
-def _solved(basis: ModelBasis, equations: Mapping[str, NormalEquations]) -> tuple[FloatArray, FloatArray, Scales]:
+def _solved(
+    basis: ModelBasis, equations: Mapping[str, NormalEquations], belief: Hyperprior
+) -> tuple[FloatArray, FloatArray, Scales]:
     """Return weights, posterior factor and the scales of highest evidence."""
-    scales = maximise_evidence(equations, basis.blocks, _hyperprior(equations, basis.blocks), FIXED_BLOCKS)
+    scales = maximise_evidence(equations, basis.blocks, belief, FIXED_BLOCKS)
     return *posterior(equations, basis.blocks, scales), scales
 
 
@@ -119,6 +128,8 @@ def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, s
     if "field" in size and "energy" in size:
         # One or two energies are explained by the species constants and say nothing of their size; fields do.
         size["energy"] = max(size["energy"], size["field"])
+    elif "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
+        size["energy"] = TYPICAL_SIZE
     reference = "field" if "field" in equations else "energy"
     gram_m = np.diag(equations[reference].gram_mm) / equations[reference].n_rows
     prior = {}
@@ -127,10 +138,36 @@ def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, s
         # A block that the data do not move (λ = 0 on a rigid lattice) keeps a prior of the size of the data.
         prior[name] = float(size[reference] / (row_size if row_size > 1e-6 else 1.0))
     prior["species"] = SPECIES_PRIOR
-    if "gp" in prior:
-        prior["gp"] *= GP_AMPLITUDE
     noise = {target: float(NOISE_FRACTION * s) for target, s in size.items()}
-    return Hyperprior(Scales(prior, noise), log_width={"gp": GP_LOG_WIDTH})
+    return Hyperprior(Scales(prior, noise))
+
+
+def _with_gp(
+    belief: Hyperprior,
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    baseline: FittedModel,
+) -> Hyperprior:
+    """Return the belief with a GP that would explain what the pair part leaves over, and no more.
+
+    What counts is the part of the GP columns that the pair part cannot express (its columns, held by their
+    prior, projected out): near a rigid lattice it is a small part of them, on displaced cells a large one.
+    """
+    reference = "field" if "field" in equations else "energy"
+    gram_mm, noise = equations[reference].gram_mm, baseline.scales.noise[reference]
+    other, gp = slice(0, blocks["gp"].start), blocks["gp"]
+    precision_m = np.concatenate(
+        [
+            np.full(block.stop - block.start, baseline.scales.prior[name] ** -2.0)
+            for name, block in baseline.basis.blocks.items()
+        ]
+    )
+    shared_mm = cho_solve(cho_factor(gram_mm[other, other] / noise**2 + np.diag(precision_m)), gram_mm[other, gp])
+    left_m = np.diag(gram_mm[gp, gp]) - np.sum(gram_mm[other, gp] * shared_mm, axis=0) / noise**2
+    row_size = np.sqrt(max(float(np.sum(np.maximum(left_m, 0.0))), 1e-12) / equations[reference].n_rows)
+    amplitude, log_width = GP_BELIEF[reference]
+    prior = {**belief.centre.prior, "gp": amplitude * noise / row_size}
+    return Hyperprior(Scales(prior, belief.centre.noise), log_width={"gp": log_width})
 
 
 def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:

@@ -14,9 +14,12 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` when the block succeeds.
 
     The temporary file is removed when the block raises, so `path` is either the old file or the
-    complete new one.  Raises InputError when the folder does not exist or cannot be written.
+    complete new one; a symbolic link is followed.  Raises InputError when the folder does not exist or cannot
+    be written, and for what is not a regular file (a device would be replaced by one).
     """
-    target = Path(path)
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise InputError(f"cannot write {path}: it is not a regular file")
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     except OSError as error:

@@ -1,5 +1,6 @@
 """Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ def read_atoms(path: Path | str) -> list[Atoms]:
         raise InputError(f"cannot read {file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"cannot read {file}: not a text file") from None
-    n_frames = _count_frames(file, text.splitlines())
+    n_frames = _check_text(file, text.splitlines())
     try:
         frames = ase_read(file, ":", format="extxyz")
     except Exception as error:  # ASE's parser raises many kinds; each means the same to a user
@@ -137,8 +138,12 @@ def _full_stress(stress: Any) -> Any:
     return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
 
-def _count_frames(file: Path, lines: list[str]) -> int:
-    """Walk the frame headers: ASE stops in silence at a blank line, which would drop what follows."""
+def _check_text(file: Path, lines: list[str]) -> int:
+    """Return the number of frames once headers and rows make sense; a fault is named by its line.
+
+    ASE stops in silence at a blank line, drops columns that Properties does not announce, and says of a
+    bad number only that it is one.
+    """
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
@@ -148,11 +153,34 @@ def _count_frames(file: Path, lines: list[str]) -> int:
         header = lines[cursor].strip()
         if not header.isdecimal():
             raise InputError(f"{file}, line {cursor + 1}: expected a number of atoms, found {header[:40]!r}")
-        cursor += int(header) + 2
+        end = cursor + int(header) + 2
+        if end > len(lines):
+            raise InputError(f"{file} is truncated: configuration {n_frames} lacks {end - len(lines)} lines")
+        kinds = _column_kinds(lines[cursor + 1])
+        for number in range(cursor + 2, end):
+            _check_row(f"{file}, line {number + 1} (configuration {n_frames})", lines[number].split(), kinds)
+        cursor = end
         n_frames += 1
-    if cursor > len(lines):
-        raise InputError(f"{file} is truncated: configuration {n_frames - 1} lacks {cursor - len(lines)} lines")
     return n_frames
+
+
+def _column_kinds(header: str) -> str:
+    """Return the type letter of every column (S, R, I, L) that the header's Properties announce."""
+    found = re.search(r"Properties=\"?([^\s\"]+)", header)
+    fields = (found.group(1) if found else "species:S:1:pos:R:3").split(":")
+    widths = [int(width) if width.isdecimal() else 1 for width in fields[2::3]]
+    return "".join(kind * width for kind, width in zip(fields[1::3], widths, strict=False))
+
+
+def _check_row(where: str, words: list[str], kinds: str) -> None:
+    if len(words) != len(kinds):
+        raise InputError(f"{where}: {len(words)} columns, Properties announce {len(kinds)}")
+    for word, kind in zip(words, kinds, strict=True):
+        if kind == "R":
+            try:
+                float(word)
+            except ValueError:
+                raise InputError(f"{where}: {word[:40]!r} is not a number") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,8 @@ BAD_DATA = {
     "NaN position": (FRAME.replace("Fe 0 0 0", "Fe 0 nan 0"), "position of atom 0 is nan"),
     "text for a number": (FRAME.replace("Fe 0 0 0", "Fe 0 zero 0"), "zero"),
     "missing column": (FRAME.replace("spins:R:3", "other:R:3"), "column 'spins' is missing"),
-    "missing value": (FRAME.replace("0.1 0 0\n", "0.1 0\n"), "cannot read bad.extxyz"),
+    "missing value": (FRAME.replace("0.1 0 0\n", "0.1 0\n"), "bad.extxyz, line 3 (configuration 0): 10 columns"),
+    "value too many": (FRAME.replace("0.1 0 0\n", "0.1 0 0 7\n"), "12 columns, Properties announce 11"),
     "empty": ("", "bad.extxyz is empty"),
     "blank": ("\n\n", "bad.extxyz is empty"),
     "truncated": (FRAME + "2\n" + HEADER + "\n" + ROW, "truncated"),
@@ -73,12 +74,22 @@ def test_missing_data(desk, command):
 
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_an_element_the_model_does_not_know(desk, command):
-    write("bad.extxyz", FRAME.replace("Fe", "Co"))
-    assert "Co" in desk.refuses(*DATA_COMMANDS[command])
+    write("bad.extxyz", FRAME + FRAME.replace("Fe", "Co"))
+    assert "bad.extxyz, configuration 1: element Co is unknown" in desk.refuses(*DATA_COMMANDS[command])
 
 
 def test_nothing_to_fit(desk):
     assert "nothing to fit" in desk.refuses("fit", "batch.extxyz", "-o", "out")
+
+
+def test_no_spin_to_fit(desk):
+    write("bad.extxyz", FRAME.replace("0 0 1 2.2 0.1 0 0", "0 0 0 0 0 0 0"))
+    assert "bad.extxyz: no atom carries a spin" in desk.refuses("fit", "bad.extxyz", "-o", "out")
+
+
+def test_nothing_to_compare_with(desk):
+    said = desk.refuses("evaluate", "model.soso", "batch.extxyz", "--json", "out")
+    assert "batch.extxyz: nothing to compare with" in said
 
 
 MODEL_COMMANDS = {
@@ -122,8 +133,11 @@ SETTINGS_COMMANDS = {
     ("content", "said"),
     [
         ("colour: red\nstructure: iron.cif\n", "unknown key 'colour'; known here: "),
-        ("- 1\n- 2\n", "bad.yaml"),
-        ("just words\n", "bad.yaml"),
+        ("- 1\n- 2\n", "bad.yaml: expected keys and values"),
+        ("[]\n", "bad.yaml: expected keys and values"),
+        ("just words\n", "bad.yaml: expected keys and values"),
+        ("seed: 1\nseed: 2\n", "key 'seed' is given twice"),
+        ("a: {b: 1, b: 1}\n", "key 'b' is given twice"),
         ("a: [\n", "not valid YAML"),
         (b"\xff\xfe\x00", "bad.yaml"),
         (None, "cannot read bad.yaml: No such file"),
@@ -147,6 +161,9 @@ def test_bad_settings_files(desk, command, content, said):
         ({"n_select": 13}, "n_select is 13, but n_candidates only 12"),
         ({"n_select": 0}, "n_select"),
         ({"seed": -1}, "seed"),
+        ({"seed": True}, "seed: true or false has no meaning here"),
+        ({"supercell": [2, True, 1]}, "supercell: true or false has no meaning here"),
+        ({"generators": [{"kind": "cone", "weight": True}]}, r"generators\.0\.weight: true or false"),
         ({"magnetic_species": ["Ni"]}, "no 'Ni' in the structure"),
         ({"magnetic_species": []}, "magnetic_species is empty"),
         ({"generators": []}, "generators"),
@@ -172,6 +189,19 @@ def test_missing_structure_key(desk):
 def test_bad_fit_settings(desk, value):
     write("bad.yaml", f"descriptor:\n  n_max: {value}\n")
     assert "descriptor.n_max" in desk.refuses("fit", "train.extxyz", "-o", "out", "--settings", "bad.yaml")
+
+
+@pytest.mark.parametrize("part", ["pair", "descriptor"])
+def test_a_taper_longer_than_the_cutoff(desk, part):
+    write("bad.yaml", f"{part}: {{cutoff_angstrom: 2.0, taper_angstrom: 2.0}}\n")
+    said = desk.refuses("fit", "train.extxyz", "-o", "out", "--settings", "bad.yaml")
+    assert f"bad.yaml: {part}: taper_angstrom must be smaller than cutoff_angstrom, not 2 and 2\n" in said
+
+
+def test_a_boolean_where_one_belongs(desk):
+    write("bad.yaml", "k_shifted: true\nmax_iterations: true\n")
+    said = desk.refuses("label", "tight-binding", "batch.extxyz", "-o", "out", "--settings", "bad.yaml")
+    assert "max_iterations: true or false" in said
 
 
 def test_unknown_engine(desk):

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 from spin_cells import heisenberg_dataset, heisenberg_label, iron_germanium, random_spins, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
+from soso_core.gp.defaults import choose_settings
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.regression import fit
 from soso_core.gp.settings import FitSettings
@@ -205,3 +206,24 @@ def test_same_seed_same_model():
     first, again, other = (fit(data, settings, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.weights_m, again.weights_m)
     assert not np.array_equal(first.basis.inducing.x_bf, other.basis.inducing.x_bf)
+
+
+@pytest.mark.parametrize("copies", [1, 5])
+@pytest.mark.parametrize("cell", [skewed_iron, iron_germanium])
+def test_the_gp_stays_quiet_where_the_pair_part_is_the_truth(cell, copies):
+    """Displaced cells of a pair magnet, also when every configuration comes five times."""
+    train = heisenberg_dataset([cell(seed) for seed in range(6)])
+    test = heisenberg_dataset([cell(seed) for seed in range(100, 106)])
+    repeated = Dataset(train.labelled * copies)
+    errors = evaluate(fit(repeated, choose_settings(repeated), np.random.default_rng(0)), test)
+    # Twice the error of the baseline, or a thousandth of an meV: the GP has nothing to add, and little to spoil.
+    assert errors.energy_rmse_meV_per_spin < 2.0 * errors.pair_only.energy_rmse_meV_per_spin + 1e-3
+    assert errors.field_rmse_meV < 2.0 * errors.pair_only.field_rmse_meV + 1e-3
+
+
+def test_repeats_are_no_evidence():
+    train = heisenberg_dataset([skewed_iron(seed) for seed in range(3)])
+    settings = FitSettings(n_inducing=6)
+    once = fit(train, settings, np.random.default_rng(0))
+    thrice = fit(Dataset(train.labelled * 3), settings, np.random.default_rng(0))
+    np.testing.assert_array_equal(once.weights_m, thrice.weights_m)

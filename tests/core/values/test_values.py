@@ -90,3 +90,18 @@ def test_dataset():
     assert data.subset([2])[0] is data[2]
     assert data.fingerprint == Dataset(data.labelled).fingerprint != data.subset([0, 2, 1]).fingerprint
     assert data.fingerprint != Dataset(tuple(LabelledConfiguration(i.configuration) for i in data)).fingerprint
+
+
+def test_repeats_are_dropped_and_order_kept():
+    items = [heisenberg_label(iron_germanium(seed)) for seed in range(3)]
+    again = [heisenberg_label(iron_germanium(seed)) for seed in range(3)]
+    other_label = LabelledConfiguration(items[0].configuration, energy=1.0)
+    data = Dataset((*items, again[1], other_label, items[0])).without_repeats()
+    assert data.labelled == (*items, other_label)
+
+
+def test_sizes_that_no_crystal_has():
+    with pytest.raises(InputError, match=r"a cell vector is 5\.7e"):
+        one(cell=np.diag([5.7e6, 3.0, 3.0]))
+    with pytest.raises(InputError, match="are the units"):
+        one(cell=0.5 * np.eye(3))

@@ -1,6 +1,6 @@
 """Frozen parameters of the descriptors (DESIGN of the paper: arXiv:2403.10769, section II)."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from soso_core.settings import Settings
 
@@ -18,3 +18,10 @@ class PairDescriptorParameters(Settings):
     lambda_max: int = Field(default=6, ge=0, le=12)
     sigma_atom_angstrom: float = Field(default=0.5, gt=0.05)
     sigma_spin: float = Field(default=1.5, gt=0.1)
+
+    @model_validator(mode="after")
+    def _check_taper(self) -> "PairDescriptorParameters":
+        if not self.taper_angstrom < self.cutoff_angstrom:
+            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
+            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
+        return self

@@ -1,10 +1,10 @@
 """Settings: frozen, validated, and every fault named in one line."""
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from soso_core.errors import InputError
 
@@ -14,8 +14,35 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is due; by itself pydantic takes them for 1 and 0."""
+        items = value if isinstance(value, (list, tuple)) else [value]
+        if any(isinstance(item, bool) for item in items) and not _takes_booleans(cls, info.field_name):
+            raise ValueError("true or false has no meaning here")
+        return value
+
 
 SomeSettings = TypeVar("SomeSettings", bound=BaseModel)
+
+NO_KEYS = "expected keys and values"
+NOT_A_MAPPING = frozenset({"model_type", "dict_type"})
+"""Names pydantic has for that fault."""
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, which by itself would take the last of two equal keys."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping.  Raises MarkedYAMLError for a key that is given twice."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark)
+            seen.add((key.tag, str(key.value)))
+        return node
 
 
 def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSettings:
@@ -31,25 +58,41 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
         if first["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown key '{key}'; known here: {_known_keys(kind, first['loc'])}") from None
         detail = str(first["msg"]).removeprefix("Value error, ")
-        given = "" if first["type"] == "missing" else f" (given: {first['input']!r:.60})"
+        if first["type"] in NOT_A_MAPPING:
+            detail = NO_KEYS
+        is_said = first["type"] == "missing" or (first["type"] == "value_error" and isinstance(first["input"], dict))
+        given = "" if is_said else f" (given: {first['input']!r:.60})"
         raise InputError(f"{source}: {key}: {detail}{given}") from None
 
 
-def read_yaml(path: Path | str) -> Any:
-    """Return the content of a YAML file, safely loaded.  Raises InputError for a missing or malformed file."""
+def read_yaml(path: Path | str) -> dict[Any, Any]:
+    """Return the keys and values of a YAML file, safely loaded.
+
+    Raises InputError for a missing or malformed file, a key given twice, or anything but keys and values.
+    """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf8")) or {}
+        content = yaml.load(Path(path).read_text(encoding="utf8"), _UniqueKeyLoader)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise InputError(f"cannot read {path}: not a text file") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: {NO_KEYS}")
+    return content
 
 
 def read_settings(kind: type[SomeSettings], path: Path | str) -> SomeSettings:
     """Read settings of the given kind from a YAML file.  Raises InputError in one line."""
     return parse_settings(kind, read_yaml(path), str(path))
+
+
+def _takes_booleans(kind: type[BaseModel], name: str | None) -> bool:
+    annotation = kind.model_fields[name].annotation if name in kind.model_fields else None
+    return annotation is bool or bool in get_args(annotation)
 
 
 def _known_keys(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:

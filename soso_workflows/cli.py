@@ -83,9 +83,9 @@ def setup(workdir: Path | None) -> None:
 
 @soso.command("launch")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
-@click.option("--run", "mode", flag_value="run", default=True, help="Run in this process (the default).")
-@click.option("--submit", "mode", flag_value="submit", help="Hand it to the daemon and return.")
-@click.option("--dry-run", "mode", flag_value="dry-run", help="Show what would be done, store nothing.")
+@click.option("--run", is_flag=True, help="Run in this process (the default).")
+@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; not together with --run.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
 @click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
 @click.option("--once", is_flag=True, help="Show the campaign if it ended before, go on with it if it was cut short.")
 @click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
@@ -94,14 +94,16 @@ def setup(workdir: Path | None) -> None:
 @with_profile
 def launch(
     campaign_file: Path,
-    mode: str,
+    run: bool,
+    submit: bool,
+    dry_run: bool,
     follow: bool,
     once: bool,
     code_label: str,
     model_out: Path | None,
     report_out: Path | None,
 ) -> None:
-    """Start a campaign from its YAML file.
+    """Start a campaign from its YAML file; without --submit it runs here and the command ends with it.
 
     \b
     Look first, then run here, or let the daemon work:
@@ -112,8 +114,9 @@ def launch(
     from soso_workflows.campaign import describe, read_campaign
     from soso_workflows.launch import campaign_builder, find_code, find_marked
 
+    mode = _mode(run, submit)
     campaign = read_campaign(campaign_file)
-    if mode == "dry-run":
+    if dry_run:
         for name, value in describe(campaign).items():
             click.echo(f"{name + ':':<22}{value}")
         return
@@ -135,12 +138,15 @@ def status(pk: str) -> None:
     Example (the PK was printed by launch; `verdi process list -a` shows it too):
       verdi data soso status 123
     """
+    from soso_workflows.launch import why_idle
     from soso_workflows.state import load_campaign
     from soso_workflows.table import status_table
 
     state = load_campaign(pk)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(status_table(state))
+    if (idle := why_idle(state.node)) is not None:
+        click.echo(idle)
     for failure in (item for campaign in state.lineage for item in campaign.failures):
         click.echo(f"label {failure.index} of batch {failure.batch} failed <{failure.pk}>: {failure.reason}")
 
@@ -167,14 +173,20 @@ def report(pk: str, output: Path | None) -> None:
 @soso.command("resume")
 @click.argument("pk")
 @click.option("--max-labels", type=click.IntRange(min=1), help="A new budget, counted from the very first label.")
-@click.option("--run", "mode", flag_value="run", default=True, help="Run in this process (the default).")
-@click.option("--submit", "mode", flag_value="submit", help="Hand it to the daemon and return.")
+@click.option("--run", is_flag=True, help="Run in this process (the default).")
+@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; not together with --run.")
 @click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
 @click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
 @click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
 @with_profile
 def resume(
-    pk: str, max_labels: int | None, mode: str, follow: bool, model_out: Path | None, report_out: Path | None
+    pk: str,
+    max_labels: int | None,
+    run: bool,
+    submit: bool,
+    follow: bool,
+    model_out: Path | None,
+    report_out: Path | None,
 ) -> None:
     """Go on with a campaign that stopped, was killed, or failed; no finished label is made again.
 
@@ -187,9 +199,16 @@ def resume(
     from soso_workflows.resume import resume_builder
     from soso_workflows.state import load_campaign
 
+    mode = _mode(run, submit)
     state = load_campaign(pk)
     fingerprint = None if max_labels else state.node.base.extras.get(FINGERPRINT_EXTRA, None)
     _start(resume_builder(state, max_labels), mode, follow, model_out, report_out, fingerprint)
+
+
+def _mode(run: bool, submit: bool) -> str:
+    if run and submit:
+        raise InputError("--run and --submit contradict each other; give one of them (--run is the default)")
+    return "submit" if submit else "run"
 
 
 def _go_on(node: Any, mode: str, follow: bool, model_out: Path | None, report_out: Path | None) -> None:

@@ -122,6 +122,19 @@ def is_alive(node: WorkChainNode) -> bool:
     return runner is None or runner["host"] != socket.gethostname() or _is_running(runner["pid"])
 
 
+def why_idle(node: WorkChainNode) -> str | None:
+    """Return one line with what to type when nobody works on an open campaign."""
+    if node.is_terminated:
+        return None
+    if not is_alive(node):
+        return f"no process is working on this campaign any more; go on with `verdi data soso resume {node.pk}`"
+    extras = node.base.extras.all
+    was_submitted = FINGERPRINT_EXTRA in extras and RUNNER_EXTRA not in extras
+    if was_submitted and not get_manager().get_daemon_client().is_daemon_running:
+        return "the daemon does not run; this campaign goes on after `verdi daemon start 2`"
+    return None
+
+
 def close_books(campaign: ProcessNode) -> None:
     """Mark the open processes of a campaign nobody works on any more as killed."""
     for node in [*campaign.called_descendants, campaign]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from aiida.orm import WorkChainNode
 
+from soso_workflows.launch import why_idle
 from soso_workflows.state import CampaignState
 from soso_workflows.table import UNITS, header_line, row_line, state_line
 
@@ -48,7 +49,7 @@ class Progress:
         return f"interrupted; all finished labels are kept. Go on with: verdi data soso resume {self.node.pk}"
 
     def _say_what_happens(self, state: CampaignState) -> None:
-        line = state_line(state)
+        line = why_idle(state.node) or state_line(state)
         if line != self.last_line and not state.node.is_terminated:
             self.last_line = line
             self.echo(f"  {line}")

@@ -163,7 +163,7 @@ def load_campaign(pk: int | str) -> CampaignState:
         raise InputError(f"there is no node {pk} in this profile") from None
     if not isinstance(node, WorkChainNode) or node.process_type != PROCESS_TYPE:
         kind = getattr(node, "process_label", None) or type(node).__name__
-        raise InputError(f"node {pk} is not a campaign but a {kind}; see `verdi process list -a`")
+        raise InputError(f"node {pk} is not a campaign ({kind}); see `verdi process list -a`")
     return CampaignState(node)
 
 

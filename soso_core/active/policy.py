@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import Enum
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from soso_core.settings import Settings
 
@@ -33,6 +33,12 @@ class PolicySettings(Settings):
     min_blind: int = Field(default=8, ge=1)
     patience: int = Field(default=5, ge=1, description="batches without a 5 % better blind error before giving up")
     max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _check_budget(self) -> "PolicySettings":
+        if self.max_labels < self.n_initial:
+            raise ValueError(f"max_labels ({self.max_labels}) is smaller than n_initial ({self.n_initial})")
+        return self
 
 
 class BatchRecord(Settings):

@@ -6,8 +6,12 @@ import click
 
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
+from soso_core.dataset import Dataset
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.errors import InputError
 from soso_core.gp.evaluation import Evaluation
 from soso_core.gp.evaluation import evaluate as evaluate_model
+from soso_core.gp.fitted import FittedModel
 from soso_core.io import atomic_write, load_model, read_dataset
 
 
@@ -28,11 +32,23 @@ def evaluate(model: Path, data: Path, output: Path | None) -> None:
     """
     if output is not None:
         check_output(output, [model, data])
-    evaluation = evaluate_model(load_model(model), read_dataset(data))
+    fitted, dataset = load_model(model), read_dataset(data)
+    _check_species(fitted, dataset, data)
+    if not dataset.n_energies and not dataset.n_field_configurations:
+        raise InputError(f"{data}: nothing to compare with: no configuration has an energy or exchange fields")
+    evaluation = evaluate_model(fitted, dataset)
     if output is not None:
         with atomic_write(output) as temporary:
             temporary.write_text(evaluation.model_dump_json(indent=2) + "\n", encoding="utf8")
     print_errors(f"errors of {model} on {data}", evaluation)
+
+
+def _check_species(model: FittedModel, dataset: Dataset, path: Path) -> None:
+    for i, item in enumerate(dataset):
+        try:
+            species_indices(item.configuration, model.basis.species)
+        except InputError as error:
+            raise InputError(f"{path}, configuration {i}: {error}") from None
 
 
 def print_errors(title: str, evaluation: Evaluation) -> None:

@@ -41,11 +41,15 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int) -> None:
     """
     check_output(output, [path for path in (train, settings) if path is not None])
     dataset = read_dataset(train)
+    if not any(item.configuration.n_magnetic for item in dataset):
+        raise InputError(f"{train}: no atom carries a spin")
     chosen = merged_settings(dataset, settings)
     print_settings(chosen)
     model = fit_model(dataset, chosen, np.random.default_rng(seed))
     print_scales(model)
     print_errors(f"errors on {train} (trained on)", evaluate(model, dataset))
+    if not dataset.n_energies:
+        click.echo(f"note: {train} has no energies; those of the model are known up to a constant only")
     save_model(output, model)
     click.echo(f"model written to {output}")
 
@@ -55,10 +59,7 @@ def merged_settings(dataset: Dataset, path: Path | None) -> FitSettings:
     chosen = choose_settings(dataset)
     if path is None:
         return chosen
-    given = read_yaml(path)
-    if not isinstance(given, dict):
-        raise InputError(f"{path}: expected keys and values")
-    return parse_settings(FitSettings, _overruled(chosen.model_dump(), given), str(path))
+    return parse_settings(FitSettings, _overruled(chosen.model_dump(), read_yaml(path)), str(path))
 
 
 def print_settings(settings: FitSettings) -> None:

@@ -26,6 +26,7 @@ from soso_core.settings import Settings, parse_settings, read_settings
 def label(ctx: click.Context, engine: str, configurations: Path, output: Path, settings: Path | None) -> None:
     """Label CONFIGURATIONS with ENGINE (tight-binding): energy, exchange fields, moments, forces, stress.
 
+    All configurations are checked before the first is computed.
     OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.
     A configuration that does not converge is left out and named on stderr; the exit status is then 3.
 
@@ -41,6 +42,8 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     frames = read_atoms(configurations)
     check_output(output, [path for path in (configurations, settings) if path is not None])
     jobs = [_located(configurations, i, configuration_from_atoms, atoms) for i, atoms in enumerate(frames)]
+    for i, job in enumerate(jobs):
+        _located(configurations, i, chosen.check, job, values)
     done: list[LabelledConfiguration] = []
     with _progress() as progress:
         for i in progress.track(range(len(jobs)), description="labelling"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from soso_core.descriptors.channels import CHANNELS
 from soso_core.settings import Settings
@@ -21,6 +21,13 @@ class PairDescriptorParameters(Settings):
     lambda_max: int = Field(default=6, ge=0, le=12)
     sigma_atom_angstrom: float = Field(default=0.5, gt=0.05)
     sigma_spin: float = Field(default=1.5, gt=0.1)
+
+    @model_validator(mode="after")
+    def _check_taper(self) -> "PairDescriptorParameters":
+        if not self.taper_angstrom < self.cutoff_angstrom:
+            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
+            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
+        return self
 
 
 class ThreeBodyParameters(Settings):
@@ -63,3 +70,10 @@ class ThreeBodyParameters(Settings):
         if len({frozenset(pair) for pair in value}) < len(value):
             raise ValueError("the same pair of channels twice")
         return value
+
+    @model_validator(mode="after")
+    def _check_taper(self) -> "ThreeBodyParameters":
+        if not self.taper_angstrom < self.cutoff_angstrom:
+            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
+            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
+        return self

@@ -13,12 +13,16 @@ from soso_core.settings import Settings
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine: the class of its settings and the function that labels a configuration with such settings."""
+    """One engine: the class of its settings, and what it does with a configuration and such settings.
+
+    `check` is cheap and raises InputError for a configuration that `label` would refuse.
+    """
 
     settings_class: type[Settings]
+    check: Callable[[Configuration, Any], None]
     label: Callable[[Configuration, Any], LabelledConfiguration]
 
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
-    {"tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.label)}
+    {"tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label)}
 )

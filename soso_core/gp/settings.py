@@ -1,6 +1,6 @@
 """How to fit: pair part, descriptor, covariance, inducing points."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
 from soso_core.settings import Settings
@@ -15,6 +15,13 @@ class PairPartSettings(Settings):
     lambda_max: int = Field(default=3, ge=1, le=6)
     sigma_angstrom: float = Field(default=0.5, gt=0.05)
     decay: float = Field(default=3.0, ge=0.0, le=6.0, description="prior J(r) falls as r^-decay")
+
+    @model_validator(mode="after")
+    def _check_taper(self) -> "PairPartSettings":
+        if not self.taper_angstrom < self.cutoff_angstrom:
+            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
+            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
+        return self
 
 
 class FitSettings(Settings):

@@ -49,6 +49,10 @@ def test_the_demo_is_what_the_documentation_says():
         ({"structure": "nowhere.cif"}, "nowhere.cif does not exist"),
         ({"structure": "campaign.yaml"}, "campaign.yaml cannot be read"),
         ({"policy": {"max_labels": -4}}, "policy.max_labels"),
+        ({"policy": {"max_labels": 4}}, "policy: max_labels (4) is smaller than n_initial (5)"),
+        ({"policy": [1]}, "policy: expected keys and values"),
+        ({"engine_settings": [1]}, "engine_settings: expected keys and values"),
+        ({"seed": True}, "seed: true or false has no meaning here"),
         ({"policy": {"max_lables": 4}}, "unknown key 'policy.max_lables'"),
         ({"seed": "tomorrow"}, "seed"),
         ({"engine": "crystal_ball"}, "'crystal_ball' is not installed; known: tight_binding"),
@@ -63,3 +67,10 @@ def test_a_fault_gets_one_line_that_names_it(written, changes, words):
         read_campaign(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_list_is_no_campaign(tmp_path):
+    path = tmp_path / "list.yaml"
+    path.write_text("- 1\n")
+    with pytest.raises(InputError, match="expected keys and values"):
+        read_campaign(path)

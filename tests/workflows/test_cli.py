@@ -2,12 +2,14 @@
 
 import base64
 import re
+from types import SimpleNamespace
 
 import pytest
 from aiida_fixtures import count_label_calls
 from click.testing import CliRunner
 
 from soso_workflows.cli import main, soso
+from soso_workflows.progress import Progress
 from soso_workflows.state import load_campaign
 from soso_workflows.table import COLUMNS
 
@@ -92,8 +94,10 @@ def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
     node = SosoDataset.from_dataset(pair_dataset).store()
     assert "nowhere.yaml" in error_line(call("launch", tmp_path / "nowhere.yaml"))
     assert "no code 'ghost@localhost'" in error_line(call("launch", campaign_file, "--code", "ghost@localhost"))
+    for command in (("launch", campaign_file), ("resume", 999999)):
+        assert "--run and --submit contradict each other" in error_line(call(*command, "--run", "--submit"))
     assert "999999" in error_line(call("status", 999999))
-    assert "not a campaign but a SosoDataset" in error_line(call("status", node.pk))
+    assert "not a campaign (SosoDataset)" in error_line(call("status", node.pk))
     assert "not a campaign" in error_line(call("report", node.pk))
     assert "not a campaign" in error_line(call("resume", node.pk))
 
@@ -143,5 +147,29 @@ def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
     assert is_alive(node)
     assert "still runs" in error_line(call("resume", node.pk))
+    assert "no process is working" not in call("status", node.pk).output
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": 2**22 + 1})
     assert not is_alive(node)
+    said = f"no process is working on this campaign any more; go on with `verdi data soso resume {node.pk}`"
+    assert said in call("status", node.pk).output.splitlines()
+    lines = []
+    Progress(lines.append)(node)
+    assert f"  {said}" in lines
+
+
+def test_a_submitted_campaign_waits_for_the_daemon(call, finished_campaign, monkeypatch):
+    from aiida.engine import ProcessState
+    from aiida.orm import WorkChainNode
+
+    from soso_workflows import launch
+
+    running = []
+    daemon = SimpleNamespace(get_daemon_client=lambda: SimpleNamespace(is_daemon_running=bool(running)))
+    monkeypatch.setattr(launch, "get_manager", lambda: daemon)
+    node = WorkChainNode(process_type=finished_campaign.process_type)
+    node.set_process_state(ProcessState.WAITING)
+    node.store()
+    launch.mark(node, None)
+    assert "the daemon does not run" in call("status", node.pk).output
+    running.append(True)
+    assert "the daemon does not run" not in call("status", node.pk).output

@@ -4,7 +4,7 @@ A model for tutorials, tests and method development, with the physics of an itin
 length, long-ranged and multi-spin exchange, forces that depend on spins).  It is not a replacement for DFT.
 """
 
-from soso_core.engines.tight_binding.engine import label
+from soso_core.engines.tight_binding.engine import check, label
 from soso_core.engines.tight_binding.settings import SpeciesParameters, TightBindingSettings
 
-__all__ = ["SpeciesParameters", "TightBindingSettings", "label"]
+__all__ = ["SpeciesParameters", "TightBindingSettings", "check", "label"]

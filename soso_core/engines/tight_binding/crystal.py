@@ -53,8 +53,7 @@ class Crystal:
 
 def build_crystal(configuration: Configuration, settings: TightBindingSettings) -> Crystal:
     """Look up parameters and pairs.  Raises InputError for an unknown species or atoms on top of each other."""
-    neighbours = find_neighbours(configuration, settings.cutoff_angstrom)
-    _check_distances(neighbours, settings.minimum_distance_angstrom)
+    neighbours = checked_neighbours(configuration, settings)
     hopping_a = np.stack([_parameter_a(configuration, settings, name) for name in HOPPING_NAMES], axis=1)
     repulsion_a = _parameter_a(configuration, settings, "repulsion_ev")
     hopping_value_p, hopping_slope_p = _radial(settings, settings.hopping_exponent)(neighbours.distances_p)
@@ -76,6 +75,14 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
         repulsion=float(np.sum(half_repulsion_p * repulsion_value_p)),
         repulsion_slopes_p=half_repulsion_p * repulsion_slope_p,
     )
+
+
+def checked_neighbours(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
+    """Return the pairs.  Raises InputError for an unknown species or atoms on top of each other."""
+    _check_species(configuration, settings)
+    neighbours = find_neighbours(configuration, settings.cutoff_angstrom)
+    _check_distances(neighbours, settings.minimum_distance_angstrom)
+    return neighbours
 
 
 def bloch_hoppings(crystal: Crystal) -> ComplexArray:
@@ -105,11 +112,14 @@ def _radial(settings: TightBindingSettings, exponent: float) -> TaperedPower:
 
 
 def _parameter_a(configuration: Configuration, settings: TightBindingSettings, name: str) -> FloatArray:
+    return np.array([getattr(settings.species[symbol], name) for symbol in configuration.symbols], dtype=np.float64)
+
+
+def _check_species(configuration: Configuration, settings: TightBindingSettings) -> None:
     for atom, symbol in enumerate(configuration.symbols):
         if symbol not in settings.species:
             known = ", ".join(settings.species)
             raise InputError(f"atom {atom} is {symbol}; the tight-binding engine has parameters for {known} only")
-    return np.array([getattr(settings.species[symbol], name) for symbol in configuration.symbols], dtype=np.float64)
 
 
 def _pair_mean(values_a: FloatArray, neighbours: Neighbours) -> FloatArray:

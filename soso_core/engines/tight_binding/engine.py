@@ -3,7 +3,7 @@
 import numpy as np
 
 from soso_core.configuration import Configuration
-from soso_core.engines.tight_binding.crystal import build_crystal
+from soso_core.engines.tight_binding.crystal import build_crystal, checked_neighbours
 from soso_core.engines.tight_binding.forces import forces_and_stress
 from soso_core.engines.tight_binding.scf import solve
 from soso_core.engines.tight_binding.settings import TightBindingSettings
@@ -11,6 +11,11 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.threads import one_blas_thread
 
 ENGINE_NAME = "tight-binding"
+
+
+def check(configuration: Configuration, settings: TightBindingSettings) -> None:
+    """Raise InputError for a species without parameters, or atoms closer than `minimum_distance_angstrom`."""
+    checked_neighbours(configuration, settings)
 
 
 def label(configuration: Configuration, settings: TightBindingSettings) -> LabelledConfiguration:

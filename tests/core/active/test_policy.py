@@ -28,6 +28,12 @@ def history(*errors, per_batch=5, field=None, n_failed=0):
     return records
 
 
+def test_the_budget_holds_the_first_batch():
+    with pytest.raises(ValueError, match=r"max_labels \(4\) is smaller than n_initial \(5\)"):
+        PolicySettings(max_labels=4, n_initial=5)
+    assert PolicySettings(max_labels=5, n_initial=5).max_labels == 5
+
+
 def test_goes_on_before_anything_was_tested_blind():
     decision = decide(history(), SETTINGS)
     assert (decision.action, decision.n_next) == (Action.CONTINUE, 5)

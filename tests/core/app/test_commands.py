@@ -102,11 +102,11 @@ def test_partial_labels_are_welcome_everywhere(desk, small_dataset, labels, miss
     assert len(read_configurations("next.extxyz")) == 4
 
 
-def test_evaluate_without_labels_is_all_null(desk):
-    assert desk("evaluate", "model.soso", "batch.extxyz", "--json", "errors.json").status == 0
-    errors = json.loads(Path("errors.json").read_text())
-    assert errors["energy_rmse_meV_per_spin"] is errors["field_rmse_meV"] is None
-    assert errors["n_configurations"] == 3
+def test_a_fit_to_fields_alone_says_what_it_does_not_know(desk, small_dataset):
+    write_dataset("fields.extxyz", only(small_dataset, "exchange_fields_ac", "moments_a"))
+    said = "note: fields.extxyz has no energies; those of the model are known up to a constant only"
+    assert said in desk("fit", "fields.extxyz", "-o", "a.soso", "--settings", "fit.yaml").stdout.splitlines()
+    assert "note:" not in desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "fit.yaml").stdout
 
 
 def test_predictions_replace_labels_and_keep_the_rest(desk, small_model):

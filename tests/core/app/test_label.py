@@ -26,8 +26,16 @@ class NoSettings(Settings):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """Install an engine whose n-th call raises what `faults` holds under n; returns `faults` and the calls made."""
-    faults, calls = {}, []
+    """Install an engine whose n-th call raises what `faults` holds under n; returns `faults` and the calls made.
+
+    A fault under the word "check" is what its check raises at the last configuration.
+    """
+    faults, calls, checked = {}, [], []
+
+    def check(configuration, settings):
+        checked.append(configuration)
+        if len(checked) == 3 and "check" in faults:
+            raise faults["check"]
 
     def label(configuration, settings):
         calls.append(configuration)
@@ -35,7 +43,7 @@ def engine(monkeypatch):
             raise fault
         return LabelledConfiguration(configuration, energy=-float(len(calls)), info={"scf_residual": 1e-6})
 
-    monkeypatch.setattr(label_command, "ENGINES", {"stand-in": Engine(NoSettings, label)})
+    monkeypatch.setattr(label_command, "ENGINES", {"stand-in": Engine(NoSettings, check, label)})
     return faults, calls
 
 
@@ -100,6 +108,25 @@ def test_every_configuration_is_checked_before_the_first_is_labelled(desk, engin
     Path("batch.extxyz").write_text("\n".join(text))
     assert "configuration 2: spin of atom 3" in desk.refuses("label", "stand-in", "batch.extxyz", "-o", "out")
     assert engine[1] == []
+
+
+def test_the_engine_sees_every_configuration_before_the_first_is_labelled(desk, engine):
+    engine[0]["check"] = InputError("no parameters for Xe")
+    said = desk.refuses("label", "stand-in", "batch.extxyz", "-o", "out.extxyz")
+    assert "batch.extxyz, configuration 2: no parameters for Xe" in said
+    assert engine[1] == []
+
+
+def test_the_embedded_engine_checks_species_and_distances(desk):
+    frames = read_atoms("batch.extxyz")
+    frames[2].positions[1] = frames[2].positions[0] + 0.3
+    write_atoms("close.extxyz", frames)
+    frames[1].symbols[0] = "Xe"
+    write_atoms("foreign.extxyz", frames)
+    said = desk.refuses("label", "tight-binding", "close.extxyz", "-o", "out.extxyz")
+    assert "close.extxyz, configuration 2: atoms 0 and 1 are 0.52 Å apart" in said
+    said = desk.refuses("label", "tight-binding", "foreign.extxyz", "-o", "out.extxyz")
+    assert "foreign.extxyz, configuration 1: atom 0 is Xe" in said
 
 
 def test_the_embedded_engine_labels_through_the_command(desk):

@@ -1,4 +1,4 @@
-"""Frozen parameters of the descriptors (DESIGN of the paper: arXiv:2403.10769, section II)."""
+"""Frozen parameters of the descriptors; the pair one has the published defaults (arXiv:2403.10769)."""
 
 from typing import Any
 

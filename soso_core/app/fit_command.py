@@ -48,6 +48,8 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int) -> None:
     model = fit_model(dataset, chosen, np.random.default_rng(seed))
     print_scales(model)
     print_errors(f"errors on {train} (trained on)", evaluate(model, dataset))
+    if n_repeats := len(dataset) - model.record.n_configurations:
+        click.echo(f"note: {train} repeats {n_repeats} of its configurations exactly; each counts once")
     if not dataset.n_energies:
         click.echo(f"note: {train} has no energies; those of the model are known up to a constant only")
     save_model(output, model)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from operator import add
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
@@ -156,13 +156,9 @@ def _with_gp(
     reference = "field" if "field" in equations else "energy"
     gram_mm, noise = equations[reference].gram_mm, baseline.scales.noise[reference]
     other, gp = slice(0, blocks["gp"].start), blocks["gp"]
-    precision_m = np.concatenate(
-        [
-            np.full(block.stop - block.start, baseline.scales.prior[name] ** -2.0)
-            for name, block in baseline.basis.blocks.items()
-        ]
-    )
-    shared_mm = cho_solve(cho_factor(gram_mm[other, other] / noise**2 + np.diag(precision_m)), gram_mm[other, gp])
+    alone = {reference: equations[reference].restricted(np.arange(other.stop))}
+    _, lower_mm = posterior(alone, baseline.basis.blocks, baseline.scales)
+    shared_mm = cho_solve((lower_mm, True), gram_mm[other, gp])
     left_m = np.diag(gram_mm[gp, gp]) - np.sum(gram_mm[other, gp] * shared_mm, axis=0) / noise**2
     row_size = np.sqrt(max(float(np.sum(np.maximum(left_m, 0.0))), 1e-12) / equations[reference].n_rows)
     amplitude, log_width = GP_BELIEF[reference]

@@ -109,6 +109,12 @@ def test_a_fit_to_fields_alone_says_what_it_does_not_know(desk, small_dataset):
     assert "note:" not in desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "fit.yaml").stdout
 
 
+def test_a_fit_says_which_repeats_it_left_out(desk, small_dataset):
+    write_dataset("twice.extxyz", small_dataset.labelled * 2)
+    said = f"note: twice.extxyz repeats {len(small_dataset)} of its configurations exactly; each counts once"
+    assert said in desk("fit", "twice.extxyz", "-o", "a.soso", "--settings", "fit.yaml").stdout.splitlines()
+
+
 def test_predictions_replace_labels_and_keep_the_rest(desk, small_model):
     frames = ase.io.read("train.extxyz", ":")
     for frame in frames:

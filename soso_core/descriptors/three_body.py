@@ -8,6 +8,7 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.channels import CHANNELS, ChannelComponents, evaluate_channels, first_components
+from soso_core.descriptors.element_mixing import element_mixing
 from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
 from soso_core.descriptors.spin_pairs import neighbours_within, species_indices
@@ -76,9 +77,9 @@ class ThreeBodyFeatures:
 class ThreeBodyDescriptor:
     """Compute p and its exact adjoints; `species` are the atomic numbers it knows.
 
-    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1) with A^q_{xlm} = Σ_j f_c h_n(r) Y_lm(r̂) c_q(i, j) and
-    x = (species of j, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of
-    channels.  An atom without a spin is a neighbour in channel 1 only.  A centre without a spin has the pairs
+    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1), A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j)
+    and x = (k, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of
+    channels.  k is the species of j, or one of fewer element channels (`element_mixing`).  An atom without a spin is a neighbour in channel 1 only.  A centre without a spin has the pairs
     (1, 1) and (vector, vector), the latter made by its magnetic neighbours; P_λ is zero for it.
     """
 
@@ -92,6 +93,11 @@ class ThreeBodyDescriptor:
         return EnvelopedBasis(OverlapBasis(p.cutoff_angstrom, p.taper_angstrom, p.n_max, p.sigma_angstrom), p.decay)
 
     @cached_property
+    def mix_ks(self) -> FloatArray:
+        """What a neighbour of species s gives to element channel k, (k, s)."""
+        return element_mixing(self.species, self.parameters.element_channels)
+
+    @cached_property
     def channels(self) -> tuple[str, ...]:
         """The channels in use, in the order of their densities."""
         used = {name for pair in self.parameters.channel_pairs for name in pair}
@@ -100,7 +106,7 @@ class ThreeBodyDescriptor:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Number of components of p from each channel pair."""
-        n_x, n_l = len(self.species) * self.parameters.n_max, self.parameters.l_max + 1
+        n_x, n_l = len(self.mix_ks) * self.parameters.n_max, self.parameters.l_max + 1
         pairs = self.parameters.channel_pairs
         return tuple(n_l * (n_x * (n_x + 1) // 2 if left == right else n_x**2) for left, right in pairs)
 
@@ -116,9 +122,8 @@ class ThreeBodyDescriptor:
         h_pn, dh_pn = self.basis.evaluate(pairs.distances_p)
         y_py = spherical_harmonics(pairs.vectors_pc, pairs.distances_p, self.parameters.l_max)
         components = evaluate_channels(configuration, pairs.i_q, pairs.j_q, self.channels)
-        n_atoms, n_species = len(configuration), len(self.species)
         a_atxy = decorated_density(
-            pairs.starts_q, pairs.i_q, pairs.s_q, h_pn, y_py, components.values_qt, n_atoms, n_species
+            pairs.starts_q, pairs.i_q, pairs.s_q, self.mix_ks, h_pn, y_py, components.values_qt, len(configuration)
         )
         p_af = power_spectrum(a_atxy, self._terms_wk, self.parameters.l_max, self.size)
         return ThreeBodyFeatures(configuration, pairs, h_pn, dh_pn, y_py, components, a_atxy, p_af)
@@ -131,6 +136,7 @@ class ThreeBodyDescriptor:
             pairs.i_q,
             pairs.j_q,
             pairs.s_q,
+            self.mix_ks,
             features.h_pn,
             features.y_py,
             components.slopes_qt,
@@ -147,6 +153,7 @@ class ThreeBodyDescriptor:
             pairs.i_q,
             pairs.j_q,
             pairs.s_q,
+            self.mix_ks,
             pairs.vectors_pc,
             pairs.distances_p,
             features.h_pn,

@@ -1,10 +1,11 @@
 """Decorated neighbour densities A, their power spectrum, and the exact adjoints of both.
 
-    A[a, t, x, y] = Σ_j h_n(r) Y_lm(r̂) c_t(i, j),    x = (species of j, n), y = (l, m)
+    A[a, t, x, y] = Σ_j W[k, s_j] h_n(r) Y_lm(r̂) c_t(i, j),    x = (k, n), y = (l, m)
     p[a, f]       = Σ_k Σ_m A[a, t+k, x, y] A[a, t'+k, x', y] / sqrt(2l+1)
 
 A component t is a scalar channel or one Cartesian component of a vector channel.  Pairs p are sorted by centre
 and neighbour; images of one pair (i, j) share their spins, so they are groups q: pairs starts_q[q]:starts_q[q+1].
+mix_ks is W, what a neighbour of species s gives to the density of element channel k; zeros in it are skipped.
 Table terms_wk, one row for each channel pair: first t, first t', number of components k, first column f; when
 t = t', only x <= x' is kept and off-diagonals carry sqrt(2), so that dot products of p are unchanged.
 """
@@ -32,25 +33,26 @@ def decorated_density(
     starts_q: IntArray,
     i_q: IntArray,
     s_q: IntArray,
+    mix_ks: FloatArray,
     h_pn: FloatArray,
     y_py: FloatArray,
     c_qt: FloatArray,
     n_atoms: int,
-    n_species: int,
 ) -> FloatArray:
     """Return A of every centre, (a, t, x, y)."""
     n_max = h_pn.shape[1]
-    a_atxy = np.zeros((n_atoms, c_qt.shape[1], n_species * n_max, y_py.shape[1]))
+    a_atxy = np.zeros((n_atoms, c_qt.shape[1], len(mix_ks) * n_max, y_py.shape[1]))
     shape_ny = np.zeros((n_max, y_py.shape[1]))
     for q in range(len(i_q)):
         add_images(starts_q[q], starts_q[q + 1], h_pn, y_py, shape_ny)
         for t in range(c_qt.shape[1]):
-            weight = c_qt[q, t]
-            if weight == 0.0:
-                continue
-            for n in range(n_max):
-                for y in range(y_py.shape[1]):
-                    a_atxy[i_q[q], t, s_q[q] * n_max + n, y] += weight * shape_ny[n, y]
+            for k in range(len(mix_ks)):
+                weight = c_qt[q, t] * mix_ks[k, s_q[q]]
+                if weight == 0.0:
+                    continue
+                for n in range(n_max):
+                    for y in range(y_py.shape[1]):
+                        a_atxy[i_q[q], t, k * n_max + n, y] += weight * shape_ny[n, y]
     return a_atxy
 
 
@@ -112,6 +114,7 @@ def decorated_spin_adjoint(
     i_q: IntArray,
     j_q: IntArray,
     s_q: IntArray,
+    mix_ks: FloatArray,
     h_pn: FloatArray,
     y_py: FloatArray,
     slope_qt: FloatArray,
@@ -134,7 +137,11 @@ def decorated_spin_adjoint(
         for t in range(len(axis_t)):
             if slope_qt[q, t] == 0.0:
                 continue
-            _project(shape_ny, slope_qt[q, t], g_atxyb[i, t], s_q[q] * n_max, v_b)
+            v_b[:] = 0.0
+            for k in range(len(mix_ks)):
+                weight = slope_qt[q, t] * mix_ks[k, s_q[q]]
+                if weight != 0.0:
+                    _project(shape_ny, weight, g_atxyb[i, t], k * n_max, v_b)
             if axis_t[t] >= 0:
                 for b in range(n_columns):
                     out_acb[j, axis_t[t], b] += v_b[b]
@@ -148,8 +155,7 @@ def decorated_spin_adjoint(
 
 @jit
 def _project(shape_ny: FloatArray, slope: float, g_xyb: FloatArray, first_x: int, out_b: FloatArray) -> None:
-    """Write slope · Σ_ny g[first_x + n, y] shape[n, y] into out_b."""
-    out_b[:] = 0.0
+    """Add slope · Σ_ny g[first_x + n, y] shape[n, y] to out_b."""
     for n in range(shape_ny.shape[0]):
         for y in range(shape_ny.shape[1]):
             weight = slope * shape_ny[n, y]
@@ -163,6 +169,7 @@ def decorated_position_adjoint(
     i_q: IntArray,
     j_q: IntArray,
     s_q: IntArray,
+    mix_ks: FloatArray,
     vectors_pc: FloatArray,
     r_p: FloatArray,
     h_pn: FloatArray,
@@ -181,9 +188,13 @@ def decorated_position_adjoint(
     for q in range(len(i_q)):
         g_ny[:] = 0.0
         for t in range(c_qt.shape[1]):
-            for n in range(n_max):
-                for y in range(y_py.shape[1]):
-                    g_ny[n, y] += c_qt[q, t] * g_atxy[i_q[q], t, s_q[q] * n_max + n, y]
+            for k in range(len(mix_ks)):
+                weight = c_qt[q, t] * mix_ks[k, s_q[q]]
+                if weight == 0.0:
+                    continue
+                for n in range(n_max):
+                    for y in range(y_py.shape[1]):
+                        g_ny[n, y] += weight * g_atxy[i_q[q], t, k * n_max + n, y]
         for p in range(starts_q[q], starts_q[q + 1]):
             _pull(g_ny, h_pn[p], dh_pn[p], y_py[p], dy_pyc[p], vectors_pc[p], r_p[p], pull_c)
             for c in range(3):

@@ -8,6 +8,7 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.pair import PairDescriptor, PairFeatures
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
+from soso_core.descriptors.rows import Columns, PositionRows, SpinRows, UnitColumns
 from soso_core.descriptors.three_body import ThreeBodyDescriptor, ThreeBodyFeatures
 from soso_core.neighbours import Neighbours
 
@@ -68,6 +69,29 @@ class EnvironmentDescriptor:
         x_af = np.concatenate([to_pair * d_af / _lengths(d_af), to_three * three.p_af / _lengths(three.p_af)], axis=1)
         return EnvironmentFeatures(configuration, x_af, pair, three)
 
+    def spin_rows(self, features: EnvironmentFeatures, columns: Columns) -> SpinRows:
+        """Return the rows by spins of `columns`, whose g is by x, and of Σ_i p_if (none of d); not projected."""
+        pair_columns, three_columns = self._block_columns(features, columns)
+        rows_acb = self.pair.spin_rows(features.pair, pair_columns)
+        if self.three_body is None or features.three_body is None:
+            return SpinRows(rows_acb, np.zeros((*rows_acb.shape[:2], len(self.pair.species), 0)))
+        more = self.three_body.spin_rows(features.three_body, three_columns)
+        return SpinRows(rows_acb + more.columns_acb, more.features_acsf)
+
+    def position_rows(
+        self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns
+    ) -> PositionRows:
+        """Return the rows by positions and strain of `columns`, whose g is by x, and of Σ_i p_if (none of d)."""
+        pair_columns, three_columns = self._block_columns(features, columns)
+        rows_acb, strain_ccb = self.pair.position_rows(features.pair, neighbours, pair_columns)
+        if self.three_body is None or features.three_body is None:
+            none_ccsf = np.zeros((3, 3, len(self.pair.species), 0))
+            return PositionRows(rows_acb, strain_ccb, np.zeros((len(rows_acb), *none_ccsf.shape[1:])), none_ccsf)
+        more = self.three_body.position_rows(features.three_body, three_columns)
+        return PositionRows(
+            rows_acb + more.columns_acb, strain_ccb + more.strain_ccb, more.features_acsf, more.features_strain_ccsf
+        )
+
     def spin_adjoint(self, features: EnvironmentFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂x, (a, f, b); not projected."""
         g_pair_afb, g_three_afb = self._block_adjoints(features, g_afb)
@@ -92,6 +116,17 @@ class EnvironmentDescriptor:
     def _roots(self) -> tuple[float, float]:
         share = 0.0 if self.three_body is None else self.three_body.parameters.share
         return float(np.sqrt(1.0 - share)), float(np.sqrt(share))
+
+    def _block_columns(self, features: EnvironmentFeatures, columns: Columns) -> tuple[Columns, Columns]:
+        """Return columns of d and of p from columns of x."""
+        if features.three_body is None:
+            return columns, columns
+        (to_pair, to_three), p_af = self._roots, features.three_body.p_af
+        d_af = features.pair.d_asnl.reshape(len(p_af), -1)
+        return (
+            UnitColumns.of(columns, 0, to_pair, d_af, _lengths(d_af)[:, 0]),
+            UnitColumns.of(columns, self.pair.size, to_three, p_af, _lengths(p_af)[:, 0]),
+        )
 
     def _block_adjoints(self, features: EnvironmentFeatures, g_afb: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ∂E_b/∂d and ∂E_b/∂p, (a, f, b), from ∂E_b/∂x."""

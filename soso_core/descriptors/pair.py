@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -9,8 +10,10 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters
 from soso_core.descriptors.radial_basis import OverlapBasis
+from soso_core.descriptors.rows import Columns, PositionJacobian, PositionRowSums, SpinJacobian, SpinRowSums
 from soso_core.descriptors.spin_coupling import spin_coupling
 from soso_core.descriptors.spin_pairs import (
+    ImagePairs,
     SpinPairs,
     merge_images,
     neighbours_within,
@@ -18,6 +21,7 @@ from soso_core.descriptors.spin_pairs import (
     species_indices,
 )
 from soso_core.kernels.density import density, density_position_adjoint, density_spin_adjoint
+from soso_core.kernels.jacobian import pair_position_jacobian, pair_spin_jacobian
 from soso_core.neighbours import Neighbours
 
 
@@ -73,6 +77,42 @@ class PairDescriptor:
         central_n = self.basis.evaluate(np.zeros(1))[0][0]
         d_asnl[np.arange(len(configuration)), species_a, :, 0] += central_n
         return PairFeatures(configuration, pairs, d_asnl)
+
+    def spin_rows(self, features: PairFeatures, columns: Columns) -> FloatArray:
+        """Return ∂E_b/∂e_i, (a, c, b), of columns whose g is by d, f = (s, n, l); not projected."""
+        sums = SpinRowSums(features.configuration.spins_ac, columns, len(self.species), 0)
+        pairs, runs = features.pairs, (slice(0, self.size),)
+        slopes_pl = pairs.slopes_pl * self.coupling_l
+        offsets_a = np.searchsorted(pairs.i_p, np.arange(len(features.d_asnl) + 1))
+        for i in range(len(features.d_asnl)):
+            p = slice(offsets_a[i], offsets_a[i + 1])
+            by_product_fq = pair_spin_jacobian(pairs.s_p[p], pairs.h_pn[p], slopes_pl[p], len(self.species))
+            sums.add(SpinJacobian(i, pairs.j_p[p], by_product_fq, by_product_fq[None, :0], runs, ()), 0)
+        return sums.result().columns_acb
+
+    def position_rows(
+        self, features: PairFeatures, neighbours: Neighbours, columns: Columns
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return ∂E_b/∂position (a, c, b), eV/Å, and ∂E_b/∂strain (c, c, b), eV, of columns whose g is by d."""
+        species_a = species_indices(features.configuration, self.species)
+        pairs = ImagePairs.of(neighbours_within(neighbours, self.parameters.cutoff_angstrom), species_a)
+        _, dh_pn = self.basis.evaluate(pairs.distances_p)
+        values_ql = pair_legendre(features.configuration, pairs.i_q, pairs.j_q, self.parameters.lambda_max)[0]
+        values_ql *= self.coupling_l
+        sums = PositionRowSums(len(species_a), columns, len(self.species), 0)
+        for i, (start, stop) in enumerate(pairwise(pairs.offsets_a)):
+            by_position_fd = pair_position_jacobian(
+                pairs.starts_q[start : stop + 1],
+                pairs.s_q[start:stop],
+                pairs.vectors_pc,
+                pairs.distances_p,
+                dh_pn,
+                values_ql[start:stop],
+                len(self.species),
+            )
+            sums.add(PositionJacobian(i, pairs.j_q[start:stop], by_position_fd), 0)
+        rows = sums.result()
+        return rows.columns_acb, rows.strain_ccb
 
     def spin_adjoint(self, features: PairFeatures, g_asnlb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂d, (a, s, n, l, b); not projected."""

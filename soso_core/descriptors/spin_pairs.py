@@ -1,6 +1,7 @@
 """SpinPairs: what a radial basis sees of a configuration, periodic images of one pair merged."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -29,6 +30,45 @@ class SpinPairs:
     h_pn: FloatArray
     values_pl: FloatArray
     slopes_pl: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePairs:
+    """Pairs p sorted by (i, j) and their groups q of periodic images, which share spins and species.
+
+    vectors_pc (p, c) Å, distances_p (p,) Å; group q is pairs starts_q[q]:starts_q[q + 1], with centre,
+    neighbour and species index of the neighbour i_q, j_q, s_q.
+    """
+
+    vectors_pc: FloatArray
+    distances_p: FloatArray
+    starts_q: IntArray
+    i_q: IntArray
+    j_q: IntArray
+    s_q: IntArray
+
+    @cached_property
+    def offsets_a(self) -> IntArray:
+        """Groups of centre i are offsets_a[i]:offsets_a[i + 1]; atoms after the last centre are left out."""
+        n_centres = int(self.i_q[-1]) + 1 if len(self.i_q) else 0
+        return np.searchsorted(self.i_q, np.arange(n_centres + 1)).astype(np.int64)
+
+    @classmethod
+    def of(cls, neighbours: Neighbours, species_a: IntArray) -> "ImagePairs":
+        """Return the groups of a neighbour list."""
+        n_atoms = len(species_a)
+        key_p = neighbours.i_p * n_atoms + neighbours.j_p
+        order_p = np.argsort(key_p, kind="stable")
+        keys_q, first_q = np.unique(key_p[order_p], return_index=True)
+        i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
+        return cls(
+            np.ascontiguousarray(neighbours.vectors_pc[order_p]),
+            np.ascontiguousarray(neighbours.distances_p[order_p]),
+            np.append(first_q, len(key_p)).astype(np.int64),
+            i_q,
+            j_q,
+            species_a[j_q],
+        )
 
 
 def species_indices(configuration: Configuration, species: tuple[int, ...]) -> IntArray:

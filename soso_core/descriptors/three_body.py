@@ -1,5 +1,6 @@
 """The three-body descriptor: power spectrum of neighbour densities decorated with spin channels."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,23 @@ from soso_core.descriptors.channels import CHANNELS, ChannelComponents, evaluate
 from soso_core.descriptors.element_mixing import element_mixing
 from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
-from soso_core.descriptors.spin_pairs import neighbours_within, species_indices
+from soso_core.descriptors.rows import (
+    Columns,
+    PositionJacobian,
+    PositionRows,
+    PositionRowSums,
+    SpinJacobian,
+    SpinRows,
+    SpinRowSums,
+    feature_runs,
+)
+from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within, species_indices
+from soso_core.kernels.jacobian import (
+    density_position_slopes,
+    density_spin_slopes,
+    power_spectrum_jacobian,
+    vector_jacobian,
+)
 from soso_core.kernels.spherical import spherical_harmonics, spherical_harmonics_gradient
 from soso_core.kernels.three_body import (
     decorated_density,
@@ -21,39 +38,6 @@ from soso_core.kernels.three_body import (
     power_spectrum_adjoint,
 )
 from soso_core.neighbours import Neighbours
-
-
-@dataclass(frozen=True, eq=False)
-class ImagePairs:
-    """Pairs p sorted by (i, j) and their groups q of periodic images, which share spins and species.
-
-    vectors_pc (p, c) Å, distances_p (p,) Å; group q is pairs starts_q[q]:starts_q[q + 1], with centre,
-    neighbour and species index of the neighbour i_q, j_q, s_q.
-    """
-
-    vectors_pc: FloatArray
-    distances_p: FloatArray
-    starts_q: IntArray
-    i_q: IntArray
-    j_q: IntArray
-    s_q: IntArray
-
-    @classmethod
-    def of(cls, neighbours: Neighbours, species_a: IntArray) -> "ImagePairs":
-        """Return the groups of a neighbour list."""
-        n_atoms = len(species_a)
-        key_p = neighbours.i_p * n_atoms + neighbours.j_p
-        order_p = np.argsort(key_p, kind="stable")
-        keys_q, first_q = np.unique(key_p[order_p], return_index=True)
-        i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
-        return cls(
-            np.ascontiguousarray(neighbours.vectors_pc[order_p]),
-            np.ascontiguousarray(neighbours.distances_p[order_p]),
-            np.append(first_q, len(key_p)).astype(np.int64),
-            i_q,
-            j_q,
-            species_a[j_q],
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +112,22 @@ class ThreeBodyDescriptor:
         p_af = power_spectrum(a_atxy, self._terms_wk, self.parameters.l_max, self.size)
         return ThreeBodyFeatures(configuration, pairs, h_pn, dh_pn, y_py, components, a_atxy, p_af)
 
+    def spin_rows(self, features: ThreeBodyFeatures, columns: Columns | None) -> SpinRows:
+        """Return the rows of `columns`, whose g is by p, and of Σ_i p_if; not projected."""
+        species_a = species_indices(features.configuration, self.species)
+        sums = SpinRowSums(features.configuration.spins_ac, columns, len(self.species), self.size)
+        for jacobian in self._spin_jacobians(features):
+            sums.add(jacobian, species_a[jacobian.centre])
+        return sums.result()
+
+    def position_rows(self, features: ThreeBodyFeatures, columns: Columns | None) -> PositionRows:
+        """Return the rows of `columns`, whose g is by p, and of Σ_i p_if, by positions and strain."""
+        species_a = species_indices(features.configuration, self.species)
+        sums = PositionRowSums(len(species_a), columns, len(self.species), self.size)
+        for jacobian in self._position_jacobians(features):
+            sums.add(jacobian, species_a[jacobian.centre])
+        return sums.result()
+
     def spin_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂p, (a, f, b); not projected."""
         pairs, components = features.pairs, features.components
@@ -164,11 +164,56 @@ class ThreeBodyDescriptor:
             np.ascontiguousarray(self._density_adjoint(features, g_af[:, :, None])[..., 0]),
         )
 
+    def _spin_jacobians(self, features: ThreeBodyFeatures) -> Iterator[SpinJacobian]:
+        """Yield the Jacobian of every centre that has neighbours."""
+        pairs, slopes_qt = features.pairs, features.components.slopes_qt
+        scalar_wk, scalar_runs = self._terms_of("P")
+        vector_wk, vector_runs = self._terms_of("vector")
+        for i, a_txy in enumerate(features.a_atxy[: len(pairs.offsets_a) - 1]):
+            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
+            starts_q = pairs.starts_q[q.start : q.stop + 1]
+            da_txyq = density_spin_slopes(
+                starts_q, pairs.s_q[q], self.mix_ks, features.h_pn, features.y_py, slopes_qt[q]
+            )
+            how = (a_txy, da_txyq)
+            by_product_fq = power_spectrum_jacobian(*how, scalar_wk, self.parameters.l_max, self.size)
+            by_vector_cfq = vector_jacobian(*how, vector_wk, self.parameters.l_max, self.size)
+            yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_cfq, scalar_runs, vector_runs)
+
+    def _position_jacobians(self, features: ThreeBodyFeatures) -> Iterator[PositionJacobian]:
+        """Yield the Jacobian of every centre that has neighbours."""
+        pairs, l_max = features.pairs, self.parameters.l_max
+        dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, l_max)
+        for i, a_txy in enumerate(features.a_atxy[: len(pairs.offsets_a) - 1]):
+            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
+            da_txyd = density_position_slopes(
+                pairs.starts_q[q.start : q.stop + 1],
+                pairs.s_q[q],
+                self.mix_ks,
+                pairs.vectors_pc,
+                pairs.distances_p,
+                features.h_pn,
+                features.dh_pn,
+                features.y_py,
+                dy_pyc,
+                features.components.values_qt[q],
+            )
+            by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, l_max, self.size)
+            yield PositionJacobian(i, pairs.j_q[q], by_position_fd)
+
     def _density_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂A, (a, t, x, y, b)."""
         return power_spectrum_adjoint(
             features.a_atxy, self._terms_wk, self.parameters.l_max, np.ascontiguousarray(g_afb)
         )
+
+    def _terms_of(self, kind: str) -> tuple[IntArray, tuple[slice, ...]]:
+        """Return rows of `_terms_wk` and features of the pairs with a channel whose name begins like this."""
+        pairs = self.parameters.channel_pairs
+        chosen_w = [w for w, names in enumerate(pairs) if any(name.startswith(kind) for name in names)]
+        first_w = np.cumsum((0, *self.sizes))
+        runs = feature_runs([int(first_w[w]) for w in chosen_w], [int(first_w[w + 1]) for w in chosen_w])
+        return self._terms_wk[chosen_w], runs
 
     @cached_property
     def _terms_wk(self) -> IntArray:

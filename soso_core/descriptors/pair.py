@@ -87,7 +87,7 @@ class PairDescriptor:
         for i in range(len(features.d_asnl)):
             p = slice(offsets_a[i], offsets_a[i + 1])
             by_product_fq = pair_spin_jacobian(pairs.s_p[p], pairs.h_pn[p], slopes_pl[p], len(self.species))
-            sums.add(SpinJacobian(i, pairs.j_p[p], by_product_fq, by_product_fq[None, :0], runs, ()), 0)
+            sums.add(SpinJacobian(i, pairs.j_p[p], by_product_fq, np.zeros((self.size, 0)), runs, ()), 0)
         return sums.result().columns_acb
 
     def position_rows(

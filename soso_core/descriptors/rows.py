@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels.jacobian import add_neighbour_rows, add_position_rows, add_product_rows
+from soso_core.kernels.jacobian import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
 
 
 class Columns(Protocol):
@@ -45,14 +45,14 @@ class DenseColumns:
 class UnitColumns:
     """Columns of a block x that their `inner` columns see as scale x / length, from feature `first` on.
 
-    The gradient by x is scale (g - û (x·g) / length) / length, û = x / length; it is applied after the product.
+    The gradient by x is scale (g - û (û·g)) / length, û = x / length; it is applied after the product, with
+    scale_ab = scale / length and along_ab = û·g scale / length.
     """
 
     inner: Columns
     first: int
-    scale: float
     unit_af: FloatArray
-    length_a: FloatArray
+    scale_ab: FloatArray
     along_ab: FloatArray
 
     @classmethod
@@ -60,8 +60,9 @@ class UnitColumns:
         """Return the columns of a block x_af (a, f) that is divided by length_a (a,)."""
         unit_af = x_af / length_a[:, None]
         block = slice(first, first + x_af.shape[1])
-        along = [inner.times(a, block, unit_f[:, None])[0] for a, unit_f in enumerate(unit_af)]
-        return cls(inner, first, scale, unit_af, length_a, np.array(along))
+        along_ab = np.array([inner.times(a, block, unit_f[:, None])[0] for a, unit_f in enumerate(unit_af)])
+        scale_ab = np.repeat(scale / length_a[:, None], inner.n_columns, axis=1)
+        return cls(inner, first, unit_af, scale_ab, scale_ab * along_ab)
 
     @property
     def n_columns(self) -> int:
@@ -72,8 +73,8 @@ class UnitColumns:
         """Return Σ_f jacobian_fd g_fb over these features of a centre, (d, b)."""
         moved = slice(self.first + features.start, self.first + features.stop)
         rows_db = self.inner.times(centre, moved, jacobian_fd)
-        rows_db -= np.outer(self.unit_af[centre, features] @ jacobian_fd, self.along_ab[centre])
-        rows_db *= self.scale / self.length_a[centre]
+        move_d = self.unit_af[centre, features] @ jacobian_fd
+        scale_and_project(rows_db, self.scale_ab[centre], move_d, self.along_ab[centre])
         return rows_db
 
 
@@ -97,12 +98,12 @@ class PositionRows:
 
 @dataclass(frozen=True, eq=False)
 class SpinJacobian:
-    """∂x/∂(e_i·e_j) (f, q) and ∂x/∂e_j (c, f, q) of one centre; `product_runs` and `vector_runs` are the f not zero."""
+    """∂x/∂(e_i·e_j) (f, q) and ∂x/∂e_j (f, d), d = (c, q), of one centre, zero outside `product_runs`, `vector_runs`."""
 
     centre: int
     j_q: IntArray
     by_product_fq: FloatArray
-    by_vector_cfq: FloatArray
+    by_vector_fd: FloatArray
     product_runs: Sequence[slice]
     vector_runs: Sequence[slice]
 
@@ -142,16 +143,14 @@ class SpinRowSums:
             u_qb = columns.times(jac.centre, run, jac.by_product_fq[run])
             add_product_rows(jac.centre, jac.j_q, self._e_ac, u_qb, self._rows_acb)
         for run in jac.vector_runs:
-            for c in range(3):
-                v_qb = columns.times(jac.centre, run, jac.by_vector_cfq[c, run])
-                add_neighbour_rows(jac.j_q, c, v_qb, self._rows_acb)
+            v_db = columns.times(jac.centre, run, jac.by_vector_fd[run])
+            add_neighbour_rows(jac.j_q, v_db, self._rows_acb)
 
     def _add_features(self, jac: SpinJacobian, out_acf: FloatArray) -> None:
         if jac.product_runs:
             add_product_rows(jac.centre, jac.j_q, self._e_ac, np.ascontiguousarray(jac.by_product_fq.T), out_acf)
         if jac.vector_runs:
-            for c in range(3):
-                add_neighbour_rows(jac.j_q, c, np.ascontiguousarray(jac.by_vector_cfq[c].T), out_acf)
+            add_neighbour_rows(jac.j_q, np.ascontiguousarray(jac.by_vector_fd.T), out_acf)
 
 
 class PositionRowSums:

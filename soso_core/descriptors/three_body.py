@@ -177,8 +177,8 @@ class ThreeBodyDescriptor:
             )
             how = (a_txy, da_txyq)
             by_product_fq = power_spectrum_jacobian(*how, scalar_wk, self.parameters.l_max, self.size)
-            by_vector_cfq = vector_jacobian(*how, vector_wk, self.parameters.l_max, self.size)
-            yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_cfq, scalar_runs, vector_runs)
+            by_vector_fd = vector_jacobian(*how, vector_wk, self.parameters.l_max, self.size)
+            yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_fd, scalar_runs, vector_runs)
 
     def _position_jacobians(self, features: ThreeBodyFeatures) -> Iterator[PositionJacobian]:
         """Yield the Jacobian of every centre that has neighbours."""

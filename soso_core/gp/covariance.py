@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
+from soso_core.kernels.jacobian import scale_and_project
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,17 @@ class PolynomialCovariance:
         along_afb = unit_af[:, :, None] * (slope_ab * cosine_ab)[:, None, :]
         return np.asarray(slope_ab[:, None, :] * unit_bf.T[None, :, :] - along_afb)
 
+    def columns(
+        self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray
+    ) -> "CovarianceColumns":
+        """Return the columns k(x_a, x_b) for design rows; their gradient (a, f, b) is never formed."""
+        unit_af, length_a = unit_rows(x_af)
+        unit_bf, _ = unit_rows(x_bf)
+        cosine_ab = unit_af @ unit_bf.T
+        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0)
+        slope_ab /= length_a[:, None]
+        return CovarianceColumns(unit_af, np.ascontiguousarray(unit_bf.T), slope_ab, slope_ab * cosine_ab)
+
     def weighted_gradient(
         self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray, weights_b: FloatArray
     ) -> FloatArray:
@@ -38,6 +50,28 @@ class PolynomialCovariance:
         slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0) * weights_b
         along_a = np.sum(slope_ab * cosine_ab, axis=1)
         return np.asarray((slope_ab @ unit_bf - along_a[:, None] * unit_af) / length_a[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class CovarianceColumns:
+    """Columns (`descriptors.rows.Columns`) with g_afb = slope_ab x̂_bf - along_ab x̂_af, kept as its factors."""
+
+    unit_af: FloatArray
+    unit_fb: FloatArray
+    slope_ab: FloatArray
+    along_ab: FloatArray
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns b."""
+        return int(self.unit_fb.shape[1])
+
+    def times(self, centre: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
+        """Return Σ_f jacobian_fd g_fb over these features of a centre, (d, b)."""
+        rows_db = jacobian_fd.T @ self.unit_fb[features]
+        move_d = self.unit_af[centre, features] @ jacobian_fd
+        scale_and_project(rows_db, self.slope_ab[centre], move_d, self.along_ab[centre])
+        return np.asarray(rows_db)
 
 
 def unit_rows(x_af: FloatArray) -> tuple[FloatArray, FloatArray]:

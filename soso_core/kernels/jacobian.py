@@ -111,25 +111,26 @@ def power_spectrum_jacobian(
         for k in range(n_components):
             add_products(
                 a_txy[left + k], a_txy[right + k], da_txyd[left + k], da_txyd[right + k], left == right, l_max,
-                first_f, out_fd,
+                first_f, 0, out_fd,
             )  # fmt: skip
     return out_fd
 
 
 @jit
 def vector_jacobian(
-    a_txy: FloatArray, da_txyd: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
+    a_txy: FloatArray, da_txyq: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
 ) -> FloatArray:
-    """Return the same for terms of vectors, whose component c moves only where e_j moves along c, (c, f, d)."""
-    out_cfd = np.zeros((3, n_features, da_txyd.shape[3]))
+    """Return the same for terms of vectors, whose component c moves only where e_j moves along c, (f, d), d = (c, q)."""
+    n_q = da_txyq.shape[3]
+    out_fd = np.zeros((n_features, 3 * n_q))
     for w in range(len(terms_wk)):
         left, right, _, first_f = terms_wk[w]
         for c in range(3):
             add_products(
-                a_txy[left + c], a_txy[right + c], da_txyd[left + c], da_txyd[right + c], left == right, l_max,
-                first_f, out_cfd[c],
+                a_txy[left + c], a_txy[right + c], da_txyq[left + c], da_txyq[right + c], left == right, l_max,
+                first_f, c * n_q, out_fd,
             )  # fmt: skip
-    return out_cfd
+    return out_fd
 
 
 @jit
@@ -141,9 +142,10 @@ def add_products(
     same: bool,
     l_max: int,
     first_f: int,
+    first_d: int,
     out_fd: FloatArray,
 ) -> None:
-    """Add d(Σ_m left right) / sqrt(2l+1) of every x, x', l to out_fd, from row first_f on."""
+    """Add d(Σ_m left right) / sqrt(2l+1) of every x, x', l to out_fd, from row first_f and column first_d on."""
     f = first_f
     for x in range(len(left_xy)):
         for x2 in range(x if same else 0, len(left_xy)):
@@ -153,8 +155,8 @@ def add_products(
                 for y in range(order * order, (order + 1) ** 2):
                     to_left = scale * right_xy[x2, y]
                     to_right = scale * left_xy[x, y]
-                    for d in range(out_fd.shape[1]):
-                        out_fd[f, d] += to_left * dleft_xyd[x, y, d] + to_right * dright_xyd[x2, y, d]
+                    for d in range(dleft_xyd.shape[2]):
+                        out_fd[f, first_d + d] += to_left * dleft_xyd[x, y, d] + to_right * dright_xyd[x2, y, d]
                 f += 1
 
 
@@ -210,6 +212,14 @@ def add_radial_gradient(vector_c: FloatArray, r: float, dh_n: FloatArray, out_nd
 
 
 @jit
+def scale_and_project(rows_db: FloatArray, scale_b: FloatArray, move_d: FloatArray, along_b: FloatArray) -> None:
+    """Replace rows by rows · scale - move · along."""
+    for d in range(rows_db.shape[0]):
+        for b in range(rows_db.shape[1]):
+            rows_db[d, b] = rows_db[d, b] * scale_b[b] - move_d[d] * along_b[b]
+
+
+@jit
 def add_product_rows(i: int, j_q: IntArray, e_ac: FloatArray, u_qb: FloatArray, out_acb: FloatArray) -> None:
     """Add derivatives u by e_i·e_j to both ends of every pair of centre i."""
     for q in range(len(j_q)):
@@ -221,11 +231,13 @@ def add_product_rows(i: int, j_q: IntArray, e_ac: FloatArray, u_qb: FloatArray, 
 
 
 @jit
-def add_neighbour_rows(j_q: IntArray, c: int, v_qb: FloatArray, out_acb: FloatArray) -> None:
-    """Add derivatives v by component c of every neighbour."""
-    for q in range(len(j_q)):
-        for b in range(v_qb.shape[1]):
-            out_acb[j_q[q], c, b] += v_qb[q, b]
+def add_neighbour_rows(j_q: IntArray, v_db: FloatArray, out_acb: FloatArray) -> None:
+    """Add derivatives v by component c of every neighbour, d = (c, q)."""
+    n_q = len(j_q)
+    for c in range(3):
+        for q in range(n_q):
+            for b in range(v_db.shape[1]):
+                out_acb[j_q[q], c, b] += v_db[c * n_q + q, b]
 
 
 @jit

@@ -8,9 +8,16 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import DecayingBasis
-from soso_core.descriptors.spin_pairs import merge_images, neighbours_within, pair_legendre, species_indices
+from soso_core.descriptors.rows import full_strain
+from soso_core.descriptors.spin_pairs import (
+    ImagePairs,
+    merge_images,
+    neighbours_within,
+    pair_legendre,
+    species_indices,
+)
 from soso_core.gp.settings import PairPartSettings
-from soso_core.kernels.density import density, density_position_adjoint, spin_density
+from soso_core.kernels.density import density, density_position_adjoint, position_density, spin_density
 from soso_core.neighbours import Neighbours
 
 
@@ -60,6 +67,27 @@ class PairPart:
         )
         energy_m = 0.5 * self._fold(d_asnl[:, None], species_a).sum(axis=(0, 1))
         return energy_m, self._fold(v_acsnl, species_a)
+
+    def position_rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
+        """Return ∂E/∂w by positions, (a, c, m), 1/Å, and by strain, (c, c, m)."""
+        species_a = species_indices(configuration, self.species)
+        pairs = ImagePairs.of(neighbours_within(neighbours, self.settings.cutoff_angstrom), species_a)
+        _, dh_pn = self.basis.evaluate(pairs.distances_p)
+        values_ql, _ = pair_legendre(configuration, pairs.i_q, pairs.j_q, self.settings.lambda_max)
+        moved_adsnl = position_density(
+            pairs.starts_q,
+            pairs.i_q,
+            pairs.s_q,
+            pairs.vectors_pc,
+            pairs.distances_p,
+            dh_pn,
+            values_ql,
+            len(configuration),
+            len(self.species),
+        )
+        moved_adm = self._fold(moved_adsnl, species_a)
+        # Both ends of a pair move it alike, so the half of each pair's two entries is made up by its other end.
+        return -moved_adm[:, :3], full_strain(0.5 * moved_adm[:, 3:].sum(axis=0))
 
     def position_gradient(
         self, configuration: Configuration, neighbours: Neighbours, weights_m: FloatArray

@@ -8,6 +8,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels._jit import jit
+from soso_core.kernels.jacobian import add_radial_gradient
 
 
 @jit
@@ -101,3 +102,34 @@ def density_position_adjoint(
             for k in range(3):
                 strain_cc[c, k] += pull * vectors_pc[p, k]
     return gradient_ac, strain_cc
+
+
+@jit
+def position_density(
+    starts_q: IntArray,
+    i_q: IntArray,
+    s_q: IntArray,
+    vectors_pc: FloatArray,
+    r_p: FloatArray,
+    dh_pn: FloatArray,
+    values_ql: FloatArray,
+    n_atoms: int,
+    n_species: int,
+) -> FloatArray:
+    """Return Σ_pairs q_λ times the derivative of h_n by the vector (3) and by strain (6) of a centre, (a, d, s, n, l).
+
+    Pairs starts_q[q]:starts_q[q+1] are periodic images and share q_λ; strains as in `jacobian.strain_index`.
+    """
+    n_max, n_l = dh_pn.shape[1], values_ql.shape[1]
+    out_adsnl = np.zeros((n_atoms, 9, n_species, n_max, n_l))
+    move_nd = np.zeros((n_max, 9))
+    for q in range(len(i_q)):
+        move_nd[:] = 0.0
+        for p in range(starts_q[q], starts_q[q + 1]):
+            add_radial_gradient(vectors_pc[p], r_p[p], dh_pn[p], move_nd)
+        for d in range(9):
+            target_nl = out_adsnl[i_q[q], d, s_q[q]]
+            for n in range(n_max):
+                for m in range(n_l):
+                    target_nl[n, m] += move_nd[n, d] * values_ql[q, m]
+    return out_adsnl

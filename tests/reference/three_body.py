@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from reference.pair_descriptor import images_within, overlap, taper
+from scipy.fft import dct
 from scipy.linalg import sqrtm
 from scipy.special import eval_legendre, sph_harm_y
 
@@ -36,17 +37,27 @@ def decoration(channel, e_i, e_j):
     return np.array([eval_legendre(order, e_i @ e_j)])
 
 
+def mixing(species, n_channels):
+    """W[k, s]: the identity, or the first rows of SciPy's orthonormal DCT-II over the ranks of the atomic numbers."""
+    if n_channels is None:
+        return np.eye(len(species))
+    ranks = [sorted(species).index(z) for z in species]
+    return dct(np.eye(len(species)), axis=0, norm="ortho")[:n_channels][:, ranks]
+
+
 def density(configuration, p, species, channel):
-    """A[i][component, s, n, (l, m)] of one channel."""
+    """A[i][component, k, n, (l, m)] of one channel, k the species or the element channel."""
+    mix = mixing(species, p.element_channels)
     index = [species.index(z) for z in configuration.numbers_a]
     orders = [(order, m) for order in range(p.l_max + 1) for m in range(-order, order + 1)]
     n_components = 3 if channel == "vector" else 1
-    a = np.zeros((len(configuration), n_components, len(species), p.n_max, len(orders)))
+    a = np.zeros((len(configuration), n_components, len(mix), p.n_max, len(orders)))
     for i, j, vector in images_within(configuration, p.cutoff_angstrom):
         h = radial_functions(np.linalg.norm(vector), p)
         y = np.array([real_harmonic(order, m, vector) for order, m in orders])
         c = decoration(channel, configuration.spins_ac[i], configuration.spins_ac[j])
-        a[i, :, index[j]] += c[:, None, None] * h[:, None] * y
+        for k, weight in enumerate(mix[:, index[j]]):
+            a[i, :, k] += weight * c[:, None, None] * h[:, None] * y
     return a
 
 
@@ -56,9 +67,9 @@ def kernel(left, right, p, species, pair):
 
 
 def full_spectrum(configuration, p, species, pair):
-    """p[i, (s n, s' n', l)] of one channel pair, every (s n), (s' n') kept."""
+    """p[i, (k n, k' n', l)] of one channel pair, every (k n), (k' n') kept."""
     a, b = (density(configuration, p, species, channel) for channel in pair)
-    rows = list(itertools.product(range(len(species)), range(p.n_max)))
+    rows = list(itertools.product(range(a.shape[2]), range(p.n_max)))
     spectrum = []
     for i in range(len(configuration)):
         values = []

@@ -78,9 +78,7 @@ class EnvironmentDescriptor:
         more = self.three_body.spin_rows(features.three_body, three_columns)
         return SpinRows(rows_acb + more.columns_acb, more.features_acsf)
 
-    def position_rows(
-        self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns
-    ) -> PositionRows:
+    def position_rows(self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns) -> PositionRows:
         """Return the rows by positions and strain of `columns`, whose g is by x, and of Σ_i p_if (none of d)."""
         pair_columns, three_columns = self._block_columns(features, columns)
         rows_acb, strain_ccb = self.pair.position_rows(features.pair, neighbours, pair_columns)

@@ -1,7 +1,8 @@
 """Design rows of many columns: the Jacobian of one centre at a time, multiplied into all of them.
 
-A column b is Σ_i E_b(x_i) with g = ∂E_b/∂x_i of every centre (`Columns`).  The columns Σ_i x_if themselves, one for each
-feature f and species s of the centre, need no product: their rows are sums of Jacobians.  Memory holds one Jacobian.
+A column b is Σ_i E_b(x_i) with g = ∂E_b/∂x_i of every centre (`Columns`).  The columns Σ_i x_if themselves, one for
+each feature f and species s of the centre, need no product: their rows are sums of Jacobians.  Memory holds the
+Jacobian of one centre.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels.jacobian import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
+from soso_core.kernels.rows import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
 
 
 class Columns(Protocol):
@@ -80,7 +81,10 @@ class UnitColumns:
 
 @dataclass(frozen=True, eq=False)
 class SpinRows:
-    """Derivatives by spins, not projected: of the columns (a, c, b), of Σ_i x_if over species s of centres (a, c, s, f)."""
+    """Derivatives by spins, not projected.
+
+    columns_acb (a, c, b): of the columns.  features_acsf (a, c, s, f): of Σ_i x_if over the centres of species s.
+    """
 
     columns_acb: FloatArray
     features_acsf: FloatArray
@@ -88,7 +92,11 @@ class SpinRows:
 
 @dataclass(frozen=True, eq=False)
 class PositionRows:
-    """Derivatives by positions, eV/Å, and strain, eV, for columns in eV: of the columns and of Σ_i x_if."""
+    """Derivatives by positions, 1/Å, and strain (of the symmetric strain, so symmetric themselves).
+
+    columns_acb (a, c, b), strain_ccb (c, c, b): of the columns.  features_acsf (a, c, s, f), features_strain_ccsf
+    (c, c, s, f): of Σ_i x_if over the centres of species s.
+    """
 
     columns_acb: FloatArray
     strain_ccb: FloatArray
@@ -98,7 +106,10 @@ class PositionRows:
 
 @dataclass(frozen=True, eq=False)
 class SpinJacobian:
-    """∂x/∂(e_i·e_j) (f, q) and ∂x/∂e_j (f, d), d = (c, q), of one centre, zero outside `product_runs`, `vector_runs`."""
+    """∂x/∂(e_i·e_j), (f, q), and ∂x/∂e_j, (f, d) with d = (c, q), of one centre.
+
+    `product_runs` and `vector_runs` are the features where they are not zero.
+    """
 
     centre: int
     j_q: IntArray
@@ -187,7 +198,7 @@ class PositionRowSums:
 
 def full_strain(six_db: FloatArray) -> FloatArray:
     """Return the symmetric (c, c, ...) of six strains xx, yy, zz, yz, xz, xy in the first axis."""
-    return six_db[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])]
+    return np.asarray(six_db[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])])
 
 
 def feature_runs(starts: Sequence[int], stops: Sequence[int]) -> tuple[slice, ...]:

@@ -9,6 +9,7 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import RadialBasis
 from soso_core.errors import InputError
+from soso_core.kernels.density import sum_images
 from soso_core.kernels.legendre import legendre
 from soso_core.neighbours import Neighbours
 
@@ -114,8 +115,7 @@ def merge_images(
     h_pn, _ = basis.evaluate(neighbours.distances_p)
     n_atoms = len(configuration)
     keys_q, inverse_p = np.unique(neighbours.i_p * n_atoms + neighbours.j_p, return_inverse=True)
-    h_qn = np.zeros((len(keys_q), h_pn.shape[1]))
-    np.add.at(h_qn, inverse_p, h_pn)
+    h_qn = sum_images(inverse_p, h_pn, len(keys_q))
     i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
     values_ql, slopes_ql = pair_legendre(configuration, i_q, j_q, lambda_max)
     return SpinPairs(i_q, j_q, species_a[j_q], h_qn, values_ql, slopes_ql)

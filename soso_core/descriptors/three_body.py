@@ -61,10 +61,11 @@ class ThreeBodyFeatures:
 class ThreeBodyDescriptor:
     """Compute p and its exact adjoints; `species` are the atomic numbers it knows.
 
-    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1), A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j)
-    and x = (k, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of
-    channels.  k is the species of j, or one of fewer element channels (`element_mixing`).  An atom without a spin is a neighbour in channel 1 only.  A centre without a spin has the pairs
-    (1, 1) and (vector, vector), the latter made by its magnetic neighbours; P_λ is zero for it.
+    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1), A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j),
+    x = (k, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of channels.  k is
+    the species of j, or one of fewer element channels (`element_mixing`).  An atom without a spin is a neighbour in
+    channel 1 only.  A centre without a spin has the pairs (1, 1) and (vector, vector), the latter made by its magnetic
+    neighbours; P_λ is zero for it.
     """
 
     parameters: ThreeBodyParameters

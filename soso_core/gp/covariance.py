@@ -1,11 +1,12 @@
 """The polynomial covariance of normalised descriptors and its derivative."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.kernels.jacobian import scale_and_project
+from soso_core.kernels.rows import scale_and_project
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,9 @@ class PolynomialCovariance:
         cosine_ab = unit_af @ unit_bf.T
         slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0)
         slope_ab /= length_a[:, None]
-        return CovarianceColumns(unit_af, np.ascontiguousarray(unit_bf.T), slope_ab, slope_ab * cosine_ab)
+        own = {int(s): np.flatnonzero(species_b == s) for s in np.unique(species_a)}
+        own_fb = {s: np.ascontiguousarray(unit_bf[own_b].T) for s, own_b in own.items()}
+        return CovarianceColumns(unit_af, species_a, own, own_fb, slope_ab, slope_ab * cosine_ab)
 
     def weighted_gradient(
         self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray, weights_b: FloatArray
@@ -54,24 +57,37 @@ class PolynomialCovariance:
 
 @dataclass(frozen=True, eq=False)
 class CovarianceColumns:
-    """Columns (`descriptors.rows.Columns`) with g_afb = slope_ab x̂_bf - along_ab x̂_af, kept as its factors."""
+    """Columns (`descriptors.rows.Columns`) with g_afb = slope_ab x̂_bf - along_ab x̂_af, kept as its factors.
+
+    A centre of species s has columns own_columns[s] only, whose x̂ are own_fb[s] (f, b): the others are not multiplied.
+    """
 
     unit_af: FloatArray
-    unit_fb: FloatArray
+    species_a: IntArray
+    own_columns: Mapping[int, IntArray]
+    own_fb: Mapping[int, FloatArray]
     slope_ab: FloatArray
     along_ab: FloatArray
 
     @property
     def n_columns(self) -> int:
         """Number of columns b."""
-        return int(self.unit_fb.shape[1])
+        return int(self.slope_ab.shape[1])
 
     def times(self, centre: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
         """Return Σ_f jacobian_fd g_fb over these features of a centre, (d, b)."""
-        rows_db = jacobian_fd.T @ self.unit_fb[features]
+        rows_db = self._products(int(self.species_a[centre]), features, jacobian_fd)
         move_d = self.unit_af[centre, features] @ jacobian_fd
         scale_and_project(rows_db, self.slope_ab[centre], move_d, self.along_ab[centre])
-        return np.asarray(rows_db)
+        return rows_db
+
+    def _products(self, species: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
+        own_db = jacobian_fd.T @ self.own_fb[species][features]
+        if own_db.shape[1] == self.n_columns:
+            return np.asarray(own_db)
+        rows_db = np.zeros((len(own_db), self.n_columns))
+        rows_db[:, self.own_columns[species]] = own_db
+        return rows_db
 
 
 def unit_rows(x_af: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,6 +12,16 @@ from soso_core.kernels.jacobian import add_radial_gradient
 
 
 @jit
+def sum_images(q_p: IntArray, h_pn: FloatArray, n_groups: int) -> FloatArray:
+    """Return the sums of h over the pairs p of every group q_p of periodic images, (q, n)."""
+    h_qn = np.zeros((n_groups, h_pn.shape[1]))
+    for p in range(len(q_p)):
+        for n in range(h_pn.shape[1]):
+            h_qn[q_p[p], n] += h_pn[p, n]
+    return h_qn
+
+
+@jit
 def density(
     i_p: IntArray, s_p: IntArray, h_pn: FloatArray, q_pl: FloatArray, n_atoms: int, n_species: int
 ) -> FloatArray:

@@ -120,7 +120,7 @@ def power_spectrum_jacobian(
 def vector_jacobian(
     a_txy: FloatArray, da_txyq: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
 ) -> FloatArray:
-    """Return the same for terms of vectors, whose component c moves only where e_j moves along c, (f, d), d = (c, q)."""
+    """Return the derivatives of p for terms of vectors by e_j, (f, d), d = (c, q): component c moves with e_jc only."""
     n_q = da_txyq.shape[3]
     out_fd = np.zeros((n_features, 3 * n_q))
     for w in range(len(terms_wk)):
@@ -209,47 +209,3 @@ def add_radial_gradient(vector_c: FloatArray, r: float, dh_n: FloatArray, out_nd
             out_nd[n, c] += slope
             for k in range(c, 3):
                 out_nd[n, 3 + strain_index(c, k)] += slope * vector_c[k]
-
-
-@jit
-def scale_and_project(rows_db: FloatArray, scale_b: FloatArray, move_d: FloatArray, along_b: FloatArray) -> None:
-    """Replace rows by rows · scale - move · along."""
-    for d in range(rows_db.shape[0]):
-        for b in range(rows_db.shape[1]):
-            rows_db[d, b] = rows_db[d, b] * scale_b[b] - move_d[d] * along_b[b]
-
-
-@jit
-def add_product_rows(i: int, j_q: IntArray, e_ac: FloatArray, u_qb: FloatArray, out_acb: FloatArray) -> None:
-    """Add derivatives u by e_i·e_j to both ends of every pair of centre i."""
-    for q in range(len(j_q)):
-        for c in range(3):
-            for b in range(u_qb.shape[1]):
-                out_acb[i, c, b] += u_qb[q, b] * e_ac[j_q[q], c]
-            for b in range(u_qb.shape[1]):
-                out_acb[j_q[q], c, b] += u_qb[q, b] * e_ac[i, c]
-
-
-@jit
-def add_neighbour_rows(j_q: IntArray, v_db: FloatArray, out_acb: FloatArray) -> None:
-    """Add derivatives v by component c of every neighbour, d = (c, q)."""
-    n_q = len(j_q)
-    for c in range(3):
-        for q in range(n_q):
-            for b in range(v_db.shape[1]):
-                out_acb[j_q[q], c, b] += v_db[c * n_q + q, b]
-
-
-@jit
-def add_position_rows(i: int, j_q: IntArray, rows_db: FloatArray, out_acb: FloatArray, strain_db: FloatArray) -> None:
-    """Add derivatives by displacements to neighbours, take them off centre i, and add the six strains."""
-    n_q = len(j_q)
-    for q in range(n_q):
-        for c in range(3):
-            for b in range(rows_db.shape[1]):
-                out_acb[j_q[q], c, b] += rows_db[3 * q + c, b]
-            for b in range(rows_db.shape[1]):
-                out_acb[i, c, b] -= rows_db[3 * q + c, b]
-    for d in range(6):
-        for b in range(rows_db.shape[1]):
-            strain_db[d, b] += rows_db[3 * n_q + d, b]

@@ -20,9 +20,17 @@ from soso_core.testing import assert_derivative
 CHANNEL_PAIRS = [("1", "1"), ("vector", "vector"), ("1", "P1"), ("P1", "P1"), ("P2", "P2"), ("P1", "P2"), ("1", "P2")]
 SPECIES = (26, 32)
 PAIR = PairDescriptorParameters(cutoff_angstrom=3.6, n_max=4, lambda_max=3, sigma_spin=1.0)
-# The cell of iron is shorter than the cutoffs: atoms have images of themselves as neighbours.
-CELLS = {"Fe4": skewed_iron(1), "Fe3Ge": iron_germanium(3)}
 REACH = 3.9
+
+
+def all_with_spins():
+    """Two species, both with spins, in the skewed cell."""
+    cell = skewed_iron(5)
+    return Configuration(np.array([26, 32, 32, 26]), cell.positions_ac, cell.cell_vc, cell.spins_ac)
+
+
+# The skewed cells are shorter than the cutoffs: atoms have images of themselves as neighbours.
+CELLS = {"Fe4": skewed_iron(1), "Fe3Ge": iron_germanium(3), "Fe2Ge2": all_with_spins()}
 
 
 def three_body(*channel_pairs, element_channels=None):

@@ -1,7 +1,6 @@
-"""SpinPairs: what a radial basis sees of a configuration, periodic images of one pair merged."""
+"""SpinPairs and ImagePairs: what a radial basis sees of a configuration, periodic images of one pair together."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class ImagePairs:
     """Pairs p sorted by (i, j) and their groups q of periodic images, which share spins and species.
 
     vectors_pc (p, c) Å, distances_p (p,) Å; group q is pairs starts_q[q]:starts_q[q + 1], with centre,
-    neighbour and species index of the neighbour i_q, j_q, s_q.
+    neighbour and species index of the neighbour i_q, j_q, s_q.  Groups of centre i are offsets_a[i]:offsets_a[i + 1].
     """
 
     vectors_pc: FloatArray
@@ -47,12 +46,7 @@ class ImagePairs:
     i_q: IntArray
     j_q: IntArray
     s_q: IntArray
-
-    @cached_property
-    def offsets_a(self) -> IntArray:
-        """Groups of centre i are offsets_a[i]:offsets_a[i + 1]; atoms after the last centre are left out."""
-        n_centres = int(self.i_q[-1]) + 1 if len(self.i_q) else 0
-        return np.searchsorted(self.i_q, np.arange(n_centres + 1)).astype(np.int64)
+    offsets_a: IntArray
 
     @classmethod
     def of(cls, neighbours: Neighbours, species_a: IntArray) -> "ImagePairs":
@@ -69,6 +63,7 @@ class ImagePairs:
             i_q,
             j_q,
             species_a[j_q],
+            np.searchsorted(i_q, np.arange(n_atoms + 1)).astype(np.int64),
         )
 
 

@@ -166,11 +166,11 @@ class ThreeBodyDescriptor:
         )
 
     def _spin_jacobians(self, features: ThreeBodyFeatures) -> Iterator[SpinJacobian]:
-        """Yield the Jacobian of every centre that has neighbours."""
+        """Yield the Jacobian of every centre."""
         pairs, slopes_qt = features.pairs, features.components.slopes_qt
         scalar_wk, scalar_runs = self._terms_of("P")
         vector_wk, vector_runs = self._terms_of("vector")
-        for i, a_txy in enumerate(features.a_atxy[: len(pairs.offsets_a) - 1]):
+        for i, a_txy in enumerate(features.a_atxy):
             q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
             starts_q = pairs.starts_q[q.start : q.stop + 1]
             da_txyq = density_spin_slopes(
@@ -182,10 +182,10 @@ class ThreeBodyDescriptor:
             yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_fd, scalar_runs, vector_runs)
 
     def _position_jacobians(self, features: ThreeBodyFeatures) -> Iterator[PositionJacobian]:
-        """Yield the Jacobian of every centre that has neighbours."""
+        """Yield the Jacobian of every centre."""
         pairs, l_max = features.pairs, self.parameters.l_max
         dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, l_max)
-        for i, a_txy in enumerate(features.a_atxy[: len(pairs.offsets_a) - 1]):
+        for i, a_txy in enumerate(features.a_atxy):
             q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
             da_txyd = density_position_slopes(
                 pairs.starts_q[q.start : q.stop + 1],

@@ -53,24 +53,17 @@ class Dataset:
 
     def without_repeats(self) -> "Dataset":
         """Return the dataset with the first of every set of items that are equal in every number."""
-        first: dict[bytes, LabelledConfiguration] = {}
+        first: dict[str, LabelledConfiguration] = {}
         for item in self.labelled:
-            first.setdefault(_digest(item), item)
+            first.setdefault(item.digest, item)
         return Dataset(tuple(first.values()))
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all numbers, to tell which data a model was fitted to."""
-        return hashlib.sha256(b"".join(_digest(item) for item in self.labelled)).hexdigest()
+        return self.fingerprint_of([item.digest for item in self.labelled])
 
-
-def _digest(item: LabelledConfiguration) -> bytes:
-    """Return the SHA-256 of every number of a labelled configuration."""
-    digest = hashlib.sha256()
-    where = item.configuration
-    for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
-        digest.update(array.tobytes())
-    for label in (item.exchange_fields_ac, item.moments_a, item.forces_ac, item.stress_cc):
-        digest.update(b"-" if label is None else label.tobytes())
-    digest.update(repr(item.energy).encode())
-    return digest.digest()
+    @staticmethod
+    def fingerprint_of(digests: Iterable[str]) -> str:
+        """Return the fingerprint of labels with these digests, in order."""
+        return hashlib.sha256("".join(digests).encode()).hexdigest()

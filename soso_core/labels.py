@@ -1,5 +1,6 @@
 """LabelledConfiguration: a configuration with what an electronic-structure engine said of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -74,6 +75,18 @@ class LabelledConfiguration:
         raw_ac = self.exchange_fields_ac * self.moments_a[:, None]
         return transverse(raw_ac, self.configuration.spins_ac)
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of every number, to tell equal labels."""
+        digest = hashlib.sha256()
+        where = self.configuration
+        for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
+            digest.update(array.tobytes())
+        for label in (self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc):
+            digest.update(b"-" if label is None else label.tobytes())
+        digest.update(repr(self.energy).encode())
+        return digest.hexdigest()
+
     @property
     def energy_per_spin(self) -> float | None:
         """Energy per magnetic atom (per atom when none is magnetic), eV."""
@@ -83,7 +96,10 @@ class LabelledConfiguration:
 
 
 def transverse(vectors_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:
-    """Return the part of each vector perpendicular to its spin; zero where the spin is zero."""
+    """Return the part of each vector perpendicular to its spin; zero where the spin is zero.
+
+    Shapes (a, c); further axes broadcast, as in (a, c, m) and (a, c, 1).
+    """
     along_a = np.sum(vectors_ac * spins_ac, axis=1, keepdims=True)
     has_spin_a = np.any(spins_ac != 0.0, axis=1, keepdims=True)
     return np.where(has_spin_a, vectors_ac - along_a * spins_ac, 0.0)

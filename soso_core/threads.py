@@ -19,3 +19,9 @@ def one_blas_thread() -> AbstractContextManager[Any]:
         return nullcontext()
     limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
     return limits
+
+
+def worker_count() -> int:
+    """Return how many Python threads may compute at once: NUMBA_NUM_THREADS, or the cores this process may use."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else len(os.sched_getaffinity(0))

@@ -12,11 +12,12 @@ def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
     """Return predictions for `dataset` in meV.
 
     `energy`, `energy_std`, `energy_label` (per spin, one entry per configuration that has an energy);
-    `field`, `field_label` (all components of -∂E/∂e on magnetic atoms); empty where labels are absent.
+    `field`, `field_label` (all components of -∂E/∂e on magnetic atoms, in the units of the labels); empty where labels are absent.
     """
     pairs = [(item, model.predict(item.configuration)) for item in dataset]
     energies = [_energy_entry(*pair) for pair in pairs if pair[0].energy is not None]
-    fields = [_field_entries(*pair) for pair in pairs if pair[0].spin_gradient_ac is not None]
+    scale = model.scales.field_scale
+    fields = [_field_entries(*pair, scale) for pair in pairs if pair[0].spin_gradient_ac is not None]
     energy_kn = np.array(energies).reshape(-1, 3).T
     field_kn = np.concatenate(fields, axis=1) if fields else np.empty((2, 0))
     names = ("energy", "energy_std", "energy_label", "field", "field_label")
@@ -28,8 +29,8 @@ def _energy_entry(item: LabelledConfiguration, predicted: Prediction) -> tuple[f
     return predicted.energy / n_spins, (predicted.energy_std or 0.0) / n_spins, item.energy_per_spin or 0.0
 
 
-def _field_entries(item: LabelledConfiguration, predicted: Prediction) -> np.ndarray:
+def _field_entries(item: LabelledConfiguration, predicted: Prediction, scale: float) -> np.ndarray:
     magnetic_a = item.configuration.is_magnetic_a
     labels_ac = item.spin_gradient_ac
     assert labels_ac is not None
-    return np.stack([predicted.fields_ac[magnetic_a].ravel(), labels_ac[magnetic_a].ravel()])
+    return np.stack([predicted.fields_ac[magnetic_a].ravel() / scale, labels_ac[magnetic_a].ravel()])

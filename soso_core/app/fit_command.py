@@ -1,67 +1,115 @@
 """`soso fit`: labelled configurations in, model out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from rich.progress import Progress
+
 from soso_core.app.evaluate_command import print_errors
 from soso_core.app.paths import check_output
+from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.defaults import choose_settings
+from soso_core.gp.defaults import choices, differences
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import fit as fit_model
+from soso_core.gp.regression import choose
+from soso_core.gp.regression import update as update_model
 from soso_core.gp.settings import FitSettings
-from soso_core.io import read_dataset, save_model
+from soso_core.io import load_model, read_dataset, save_model
 from soso_core.settings import parse_settings, read_yaml
 
 
-@click.command(short_help="Fit a model to energies and exchange fields.")
+@click.command(short_help="Fit a model to energies, exchange fields, forces and stresses.")
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The model file.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file; what it leaves out is chosen.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the inducing points.")
-def fit(train: Path, output: Path, settings: Path | None, seed: int) -> None:
-    """Fit a model to the energies and exchange fields of TRAIN; either may be missing.
+@click.option("--update", "old", type=click.Path(path_type=Path), help="Add TRAIN to this model; old rows are kept.")
+def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path | None) -> None:
+    """Fit a model to the energies, exchange fields, forces, stresses and moment lengths of TRAIN; any may be missing.
 
-    Prints the settings, the scales that were learnt, and the errors on TRAIN itself beside those of the
-    pair-only baseline.  Errors on other data: `soso evaluate`.
+    Settings that are left out are chosen from the data: reaches from the distances of the atoms, and between a short
+    and a long one by the evidence.  Prints the settings, the scales that were learnt, and the errors on TRAIN itself
+    beside those of the pair-only baseline.  Errors on other data: `soso evaluate`.
+
+    With --update the inducing points and scales of the old model are kept and only the rows of TRAIN are computed;
+    what it has seen already is left out.
 
     \b
-    Example:
+    Examples:
       soso fit train.extxyz -o model.soso --settings fit.yaml --seed 1
+      soso fit new.extxyz -o better.soso --update model.soso
     with fit.yaml:
-      descriptor: {sigma_spin: 1.0, cutoff_angstrom: 5.1}
-      n_inducing: 100
+      three_body: {cutoff_angstrom: 4.6, n_max: 3}
+      n_inducing: 60
     """
-    check_output(output, [path for path in (train, settings) if path is not None])
+    check_output(output, [path for path in (train, settings, old) if path is not None])
+    if settings is not None and old is not None:
+        raise InputError("--update keeps the settings of the old model; leave --settings out")
     dataset = read_dataset(train)
     if not any(item.configuration.n_magnetic for item in dataset):
         raise InputError(f"{train}: no atom carries a spin")
-    chosen = merged_settings(dataset, settings)
-    print_settings(chosen)
-    model = fit_model(dataset, chosen, np.random.default_rng(seed))
+    model = _chosen(dataset, settings, seed) if old is None else _updated(load_model(old), dataset)
     print_scales(model)
     print_errors(f"errors on {train} (trained on)", evaluate(model, dataset))
-    if n_repeats := len(dataset) - model.record.n_configurations:
+    if old is None and (n_repeats := len(dataset) - model.record.n_configurations):
         click.echo(f"note: {train} repeats {n_repeats} of its configurations exactly; each counts once")
-    if not dataset.n_energies:
-        click.echo(f"note: {train} has no energies; those of the model are known up to a constant only")
+    if not model.record.n_energies:
+        click.echo("note: there are no energies; those of the model are known up to a constant only")
     save_model(output, model)
-    click.echo(f"model written to {output}")
+    click.echo(f"model of {model.record.n_configurations} configurations written to {output}")
 
 
-def merged_settings(dataset: Dataset, path: Path | None) -> FitSettings:
-    """Return the settings chosen for the data, overruled by those of the file."""
-    chosen = choose_settings(dataset)
+def _chosen(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
+    """Return the fit of highest evidence among the settings that the file leaves open, and print them."""
+    offered = merged_settings(dataset, path)
+    with progress_bar() as progress:
+        model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress))
+    if len(offered) > 1:
+        print_choices(offered, evidences, model.basis.settings)
+    print_settings(model.basis.settings)
+    return model
+
+
+def _tracked(progress: Progress) -> Callable[[Sequence[FitSettings]], Iterable[FitSettings]]:
+    def track(settings: Sequence[FitSettings]) -> Iterable[FitSettings]:
+        return progress.track(settings, description="fitting")
+
+    return track
+
+
+def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
+    updated = update_model(model, dataset)
+    n_new = updated.record.n_configurations - model.record.n_configurations
+    click.echo(f"{n_new} of {len(dataset)} configurations are new to the model")
+    return updated
+
+
+def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ...]:
+    """Return the settings offered for the data, overruled by those of the file; equal ones once."""
+    offered = choices(dataset)
     if path is None:
-        return chosen
-    return parse_settings(FitSettings, _overruled(chosen.model_dump(), read_yaml(path)), str(path))
+        return offered
+    given = read_yaml(path)
+    merged = [parse_settings(FitSettings, _overruled(each.model_dump(), given), str(path)) for each in offered]
+    return tuple(dict.fromkeys(merged))
+
+
+def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], chosen: FitSettings) -> None:
+    """Print in what the offered settings differ, and their log evidence below the best."""
+    varied = differences(offered)
+    rows = [
+        (*(f"{value:g}" if isinstance(value, float) else str(value) for value in each.values()),
+         number(evidence - max(evidences), 1), "chosen" if settings == chosen else "")
+        for each, evidence, settings in zip(varied, evidences, offered, strict=True)
+    ]  # fmt: skip
+    print_table("settings weighed by evidence", (*varied[0], "log evidence", ""), rows)
 
 
 def print_settings(settings: FitSettings) -> None:
@@ -73,10 +121,15 @@ def print_settings(settings: FitSettings) -> None:
 def print_scales(model: FittedModel) -> None:
     """Print prior scales and noise, in meV."""
     rows = [(f"prior, {name}", number(1e3 * value), "meV") for name, value in model.scales.prior.items()]
-    units = {"energy": "meV/√spin", "field": "meV"}
+    units = {"energy": "meV/√spin", "field": "meV", "force": "meV/Å", "stress": "meV/√atom"}
     rows += [
         (f"noise, {name}", number(1e3 * value), units.get(name, "meV")) for name, value in model.scales.noise.items()
     ]
+    if model.lengths is not None:
+        rows.append(("noise, length", number(1e3 * model.lengths.scales.noise["length"]), "mμB"))
+    if "field" in model.scales.noise:
+        rows.append(("-∂E/∂e over the labels' fields", number(model.scales.field_scale), ""))
+    rows += [(f"deviation stretched, {target}", number(value), "") for target, value in model.calibration.items()]
     print_table("scales learnt", ("scale", "value", "unit"), rows)
 
 

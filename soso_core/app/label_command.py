@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 from ase import Atoms
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from soso_core.app.paths import check_output
+from soso_core.app.progress import progress_bar
 from soso_core.engines import ENGINES, Engine
 from soso_core.errors import ConvergenceError, InputError
 from soso_core.io import write_dataset
@@ -45,7 +44,7 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     for i, job in enumerate(jobs):
         _located(configurations, i, chosen.check, job, values)
     done: list[LabelledConfiguration] = []
-    with _progress() as progress:
+    with progress_bar() as progress:
         for i in progress.track(range(len(jobs)), description="labelling"):
             try:
                 labelled = _located(configurations, i, chosen.label, jobs[i], values)
@@ -71,13 +70,6 @@ def _engine_settings(engine: Engine, path: Path | None) -> Settings:
     if path is None:
         return parse_settings(engine.settings_class, {}, "engine settings")
     return read_settings(engine.settings_class, path)
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    times = (TimeElapsedColumn(), TimeRemainingColumn())
-    return Progress(*columns, *times, console=console, disable=not console.is_terminal)
 
 
 def _located(path: Path, index: int, function: Any, *arguments: Any) -> Any:

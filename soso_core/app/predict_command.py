@@ -28,9 +28,10 @@ LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "st
 def predict(model: Path, data: Path, output: Path) -> None:
     """Predict energy, exchange fields, forces and stress of every configuration of DATA, with error bars.
 
-    Labels in DATA are replaced, all else is kept.  `energy_std` (eV) and `exchange_fields_std` (eV/μB) are
-    standard deviations of a new label.  Exchange fields are -∂E/∂e (eV) over the moment length, taken from
-    the column `moments`, or else the mean of the species in the training data; the lengths used are written.
+    Labels in DATA are replaced, all else is kept.  `energy_std` (eV), `exchange_fields_std` (eV/μB), `forces_std` (eV/Å)
+    and `moments_std` (μB) are standard deviations of a new label.  Exchange fields are -∂E/∂e (eV) over the predicted
+    moment length; a model that has learnt no lengths takes them from the column `moments`, or else the mean of the
+    species in the training data.
 
     \b
     Example:
@@ -55,28 +56,38 @@ def predict(model: Path, data: Path, output: Path) -> None:
 def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     """Return a copy of a frame with predicted labels, and how many moment lengths had to be guessed."""
     configuration = configuration_from_atoms(atoms)
-    prediction = model.predict(configuration)
+    prediction = model.predict(configuration, with_force_std=True)
     given = LabelledConfiguration(configuration, moments_a=atoms.arrays.get("moments"))
-    moments_a, n_guessed = moment_lengths(model, configuration, given.moments_a)
+    moments_a, n_guessed = moment_lengths(model, configuration, prediction.moments_a, given.moments_a)
     frame = atoms.copy()
     per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=configuration.is_magnetic_a)
     frame.set_array("moments", moments_a)
+    if prediction.moments_std_a is not None:
+        frame.set_array("moments_std", prediction.moments_std_a)
     frame.set_array("exchange_fields", prediction.fields_ac * per_moment_a[:, None])
     assert prediction.fields_std_ac is not None
+    assert prediction.forces_std_ac is not None
     frame.set_array("exchange_fields_std", prediction.fields_std_ac * per_moment_a[:, None])
+    frame.set_array("forces_std", prediction.forces_std_ac)
     frame.info["energy_std"] = prediction.energy_std
     frame.calc = SinglePointCalculator(frame, **_kept_results(atoms), **_results(prediction))
     return frame, n_guessed
 
 
 def moment_lengths(
-    model: FittedModel, configuration: Configuration, given_a: FloatArray | None
+    model: FittedModel, configuration: Configuration, predicted_a: FloatArray | None, given_a: FloatArray | None
 ) -> tuple[FloatArray, int]:
-    """Return |m| (a,) in μB, zero for non-magnetic atoms, and how many had to be taken as 1 μB."""
+    """Return |m| (a,) in μB, zero for non-magnetic atoms, and how many had to be taken as 1 μB.
+
+    Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive is
+    replaced by that mean.
+    """
     magnetic_a = configuration.is_magnetic_a
+    mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
+    if predicted_a is not None:
+        return np.where(magnetic_a, np.where(predicted_a > 0.0, predicted_a, mean_a), 0.0), 0
     if given_a is not None:
         return np.where(magnetic_a, given_a, 0.0), 0
-    mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
     guessed_a = magnetic_a & ~np.isfinite(mean_a)
     return np.where(magnetic_a, np.where(guessed_a, 1.0, mean_a), 0.0), int(guessed_a.sum())
 

@@ -1,6 +1,8 @@
-"""The environment of a centre as the GP sees it: a vector x of a pair block and, when asked for, a three-body block."""
+"""The environment of a centre as the GP sees it: a vector x of a pair block, a three-body block, or both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -8,12 +10,18 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.pair import PairDescriptor, PairFeatures
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
-from soso_core.descriptors.rows import Columns, PositionRows, SpinRows, UnitColumns
+from soso_core.descriptors.rows import Columns, DividedColumns
 from soso_core.descriptors.three_body import ThreeBodyDescriptor, ThreeBodyFeatures
+from soso_core.errors import InputError
 from soso_core.neighbours import Neighbours
 
 SHORTEST = 1e-3
-"""A three-body block shorter than this fades to zero instead of being normalised; beside iron's |p| it is nothing."""
+"""A block shorter than this fades to zero instead of being normalised; beside iron's |p| it is nothing."""
+PAIR_BLOCK = "d"
+"""Name of the block of the pair descriptor."""
+LATTICE_PAIR = ("1", "1")
+"""The channel pair that knows no spins."""
+ALL = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,131 +30,162 @@ class EnvironmentFeatures:
 
     configuration: Configuration
     x_af: FloatArray
-    pair: PairFeatures
+    pair: PairFeatures | None
     three_body: ThreeBodyFeatures | None
 
 
 @dataclass(frozen=True, eq=False)
 class EnvironmentDescriptor:
-    """Compute x and its exact adjoints: x = d for pairs alone, otherwise [√(1-share) d/|d|, √share p/|p|].
+    """Compute x = [d/|d|, p/|p(1,1)|] and its exact adjoints; either part may be absent.
 
-    Each block is normalised by itself, so that the covariance is ((1-share) k_pair + share k_three)^zeta: the share
-    means the same for every material, cutoff and radial basis (|p| goes with the square of the density), and the
-    constant part of one block cannot drown what varies in the other.  |p| should stay away from zero, which the
-    channel pair (1, 1) sees to.
+    Each part is normalised by itself.  p is divided by the length of its channel pair (1, 1), the part that knows no
+    spins: what density does to all channels alike drops out, and the size of the magnetic ones beside it stays.
+    Without (1, 1) in the parameters the length of the whole p is taken.
     """
 
-    pair: PairDescriptor
+    pair: PairDescriptor | None
     three_body: ThreeBodyDescriptor | None
 
     @classmethod
     def of(
-        cls, pair: PairDescriptorParameters, three_body: ThreeBodyParameters | None, species: tuple[int, ...]
+        cls, pair: PairDescriptorParameters | None, three_body: ThreeBodyParameters | None, species: tuple[int, ...]
     ) -> "EnvironmentDescriptor":
-        """Return the descriptor with these parameters."""
-        three = None if three_body is None else ThreeBodyDescriptor(three_body, species)
-        return cls(PairDescriptor(pair, species), three)
+        """Return the descriptor with these parameters.  Raises InputError when both are absent."""
+        if pair is None and three_body is None:
+            raise InputError("a descriptor of environments needs a pair part, a three-body part, or both")
+        return cls(
+            None if pair is None else PairDescriptor(pair, species),
+            None if three_body is None else ThreeBodyDescriptor(three_body, species),
+        )
+
+    @property
+    def pair_size(self) -> int:
+        """Number of components of d in x."""
+        return 0 if self.pair is None else self.pair.size
 
     @property
     def size(self) -> int:
         """Number of components of x."""
-        return self.pair.size + (0 if self.three_body is None else self.three_body.size)
+        return self.pair_size + (0 if self.three_body is None else self.three_body.size)
 
     @property
     def cutoff(self) -> float:
         """Reach, Å."""
-        reach = self.pair.parameters.cutoff_angstrom
-        return reach if self.three_body is None else max(reach, self.three_body.parameters.cutoff_angstrom)
+        parts = (part.parameters.cutoff_angstrom for part in (self.pair, self.three_body) if part is not None)
+        return max(parts)
+
+    @cached_property
+    def blocks(self) -> Mapping[str, slice]:
+        """Features of the pair descriptor and of every channel pair, by name."""
+        blocks = {PAIR_BLOCK: slice(0, self.pair_size)} if self.pair is not None else {}
+        if self.three_body is not None:
+            ends = self.pair_size + np.cumsum(self.three_body.sizes)
+            for names, size, end in zip(
+                self.three_body.parameters.channel_pairs, self.three_body.sizes, ends, strict=True
+            ):
+                blocks["-".join(names)] = slice(int(end) - size, int(end))
+        return blocks
+
+    @cached_property
+    def reference(self) -> slice:
+        """The components of p whose length p is divided by."""
+        if self.three_body is None or LATTICE_PAIR not in self.three_body.parameters.channel_pairs:
+            return slice(None)
+        block = self.blocks["-".join(LATTICE_PAIR)]
+        return slice(block.start - self.pair_size, block.stop - self.pair_size)
 
     def compute(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures:
         """Return the descriptors; `neighbours` must reach at least to the cutoff."""
-        pair = self.pair.compute(configuration, neighbours)
-        d_af = pair.d_asnl.reshape(len(configuration), -1)
-        if self.three_body is None:
-            return EnvironmentFeatures(configuration, d_af, pair, None)
-        three = self.three_body.compute(configuration, neighbours)
-        to_pair, to_three = self._roots
-        x_af = np.concatenate([to_pair * d_af / _lengths(d_af), to_three * three.p_af / _lengths(three.p_af)], axis=1)
-        return EnvironmentFeatures(configuration, x_af, pair, three)
+        parts = []
+        pair = None if self.pair is None else self.pair.compute(configuration, neighbours)
+        three = None if self.three_body is None else self.three_body.compute(configuration, neighbours)
+        if pair is not None:
+            parts.append(_divided(_flat(pair), ALL))
+        if three is not None:
+            parts.append(_divided(three.p_af, self.reference))
+        return EnvironmentFeatures(configuration, np.concatenate(parts, axis=1), pair, three)
 
-    def spin_rows(self, features: EnvironmentFeatures, columns: Columns) -> SpinRows:
-        """Return the rows by spins of `columns`, whose g is by x, and of Σ_i p_if (none of d); not projected."""
-        pair_columns, three_columns = self._block_columns(features, columns)
-        rows_acb = self.pair.spin_rows(features.pair, pair_columns)
-        if self.three_body is None or features.three_body is None:
-            return SpinRows(rows_acb, np.zeros((*rows_acb.shape[:2], len(self.pair.species), 0)))
-        more = self.three_body.spin_rows(features.three_body, three_columns)
-        return SpinRows(rows_acb + more.columns_acb, more.features_acsf)
+    def spin_rows(self, features: EnvironmentFeatures, columns: Columns) -> FloatArray:
+        """Return the derivatives of `columns`, whose g is by x, by spins, (a, c, b); not projected."""
+        rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
+        if self.pair is not None and features.pair is not None:
+            rows_acb += self.pair.spin_rows(features.pair, _inner_columns(columns, 0, _flat(features.pair), ALL))
+        if self.three_body is not None and features.three_body is not None:
+            inner = _inner_columns(columns, self.pair_size, features.three_body.p_af, self.reference)
+            rows_acb += self.three_body.spin_rows(features.three_body, inner)
+        return rows_acb
 
-    def position_rows(self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns) -> PositionRows:
-        """Return the rows by positions and strain of `columns`, whose g is by x, and of Σ_i p_if (none of d)."""
-        pair_columns, three_columns = self._block_columns(features, columns)
-        rows_acb, strain_ccb = self.pair.position_rows(features.pair, neighbours, pair_columns)
-        if self.three_body is None or features.three_body is None:
-            none_ccsf = np.zeros((3, 3, len(self.pair.species), 0))
-            return PositionRows(rows_acb, strain_ccb, np.zeros((len(rows_acb), *none_ccsf.shape[1:])), none_ccsf)
-        more = self.three_body.position_rows(features.three_body, three_columns)
-        return PositionRows(
-            rows_acb + more.columns_acb, strain_ccb + more.strain_ccb, more.features_acsf, more.features_strain_ccsf
-        )
+    def position_rows(
+        self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of `columns`, whose g is by x, by positions (a, c, b) and strain (c, c, b)."""
+        rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
+        strain_ccb = np.zeros((3, 3, columns.n_columns))
+        if self.pair is not None and features.pair is not None:
+            inner = _inner_columns(columns, 0, _flat(features.pair), ALL)
+            more_acb, more_ccb = self.pair.position_rows(features.pair, neighbours, inner)
+            rows_acb, strain_ccb = rows_acb + more_acb, strain_ccb + more_ccb
+        if self.three_body is not None and features.three_body is not None:
+            inner = _inner_columns(columns, self.pair_size, features.three_body.p_af, self.reference)
+            more_acb, more_ccb = self.three_body.position_rows(features.three_body, inner)
+            rows_acb, strain_ccb = rows_acb + more_acb, strain_ccb + more_ccb
+        return rows_acb, strain_ccb
 
     def spin_adjoint(self, features: EnvironmentFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂x, (a, f, b); not projected."""
-        g_pair_afb, g_three_afb = self._block_adjoints(features, g_afb)
-        out_acb = self.pair.spin_adjoint(features.pair, g_pair_afb.reshape(*features.pair.d_asnl.shape, -1))
-        if self.three_body is None or features.three_body is None:
-            return out_acb
-        return out_acb + self.three_body.spin_adjoint(features.three_body, g_three_afb)
+        out_acb = np.zeros((len(g_afb), 3, g_afb.shape[2]))
+        if self.pair is not None and features.pair is not None:
+            g_pair_afb = _division_adjoint(_flat(features.pair), g_afb[:, : self.pair_size], ALL)
+            out_acb += self.pair.spin_adjoint(features.pair, g_pair_afb.reshape(*features.pair.d_asnl.shape, -1))
+        if self.three_body is not None and features.three_body is not None:
+            g_three_afb = _division_adjoint(features.three_body.p_af, g_afb[:, self.pair_size :], self.reference)
+            out_acb += self.three_body.spin_adjoint(features.three_body, g_three_afb)
+        return out_acb
 
     def position_adjoint(
         self, features: EnvironmentFeatures, neighbours: Neighbours, g_af: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂x (a, f)."""
-        g_pair_afb, g_three_afb = self._block_adjoints(features, g_af[:, :, None])
-        g_asnl = g_pair_afb.reshape(features.pair.d_asnl.shape)
-        position_ac, strain_cc = self.pair.position_adjoint(features.pair, neighbours, g_asnl)
-        if self.three_body is None or features.three_body is None:
-            return position_ac, strain_cc
-        more_ac, more_cc = self.three_body.position_adjoint(features.three_body, g_three_afb[:, :, 0])
-        return position_ac + more_ac, strain_cc + more_cc
-
-    @property
-    def _roots(self) -> tuple[float, float]:
-        share = 0.0 if self.three_body is None else self.three_body.parameters.share
-        return float(np.sqrt(1.0 - share)), float(np.sqrt(share))
-
-    def _block_columns(self, features: EnvironmentFeatures, columns: Columns) -> tuple[Columns, Columns]:
-        """Return columns of d and of p from columns of x."""
-        if features.three_body is None:
-            return columns, columns
-        (to_pair, to_three), p_af = self._roots, features.three_body.p_af
-        d_af = features.pair.d_asnl.reshape(len(p_af), -1)
-        return (
-            UnitColumns.of(columns, 0, to_pair, d_af, _lengths(d_af)[:, 0]),
-            UnitColumns.of(columns, self.pair.size, to_three, p_af, _lengths(p_af)[:, 0]),
-        )
-
-    def _block_adjoints(self, features: EnvironmentFeatures, g_afb: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ∂E_b/∂d and ∂E_b/∂p, (a, f, b), from ∂E_b/∂x."""
-        size = self.pair.size
-        if features.three_body is None:
-            return g_afb, g_afb[:, size:]
-        to_pair, to_three = self._roots
-        d_af = features.pair.d_asnl.reshape(len(g_afb), -1)
-        return (
-            _normalisation_adjoint(d_af, to_pair * g_afb[:, :size]),
-            _normalisation_adjoint(features.three_body.p_af, to_three * g_afb[:, size:]),
-        )
+        g_afb = g_af[:, :, None]
+        position_ac, strain_cc = np.zeros((len(g_af), 3)), np.zeros((3, 3))
+        if self.pair is not None and features.pair is not None:
+            g_pair_afb = _division_adjoint(_flat(features.pair), g_afb[:, : self.pair_size], ALL)
+            g_asnl = g_pair_afb.reshape(features.pair.d_asnl.shape)
+            more_ac, more_cc = self.pair.position_adjoint(features.pair, neighbours, g_asnl)
+            position_ac, strain_cc = position_ac + more_ac, strain_cc + more_cc
+        if self.three_body is not None and features.three_body is not None:
+            g_three_afb = _division_adjoint(features.three_body.p_af, g_afb[:, self.pair_size :], self.reference)
+            more_ac, more_cc = self.three_body.position_adjoint(features.three_body, g_three_afb[:, :, 0])
+            position_ac, strain_cc = position_ac + more_ac, strain_cc + more_cc
+        return position_ac, strain_cc
 
 
-def _lengths(x_af: FloatArray) -> FloatArray:
-    """Return sqrt(|x|² + SHORTEST²), (a, 1): smooth also where x vanishes."""
-    return np.asarray(np.sqrt(np.sum(x_af**2, axis=1, keepdims=True) + SHORTEST**2))
+def _flat(pair: PairFeatures) -> FloatArray:
+    return pair.d_asnl.reshape(len(pair.d_asnl), -1)
 
 
-def _normalisation_adjoint(x_af: FloatArray, g_afb: FloatArray) -> FloatArray:
-    """Return ∂E_b/∂x from g = ∂E_b/∂u with u = x / `_lengths`(x): (g - u (u·g)) / length, (a, f, b)."""
-    length_a1 = _lengths(x_af)
-    unit_af = x_af / length_a1
-    along_ab = np.einsum("af,afb->ab", unit_af, g_afb)
-    return np.asarray((g_afb - unit_af[:, :, None] * along_ab[:, None, :]) / length_a1[:, :, None])
+def _lengths(x_af: FloatArray, reference: slice) -> FloatArray:
+    """Return sqrt(|x_reference|² + SHORTEST²), (a, 1): smooth also where x vanishes."""
+    return np.asarray(np.sqrt(np.sum(x_af[:, reference] ** 2, axis=1, keepdims=True) + SHORTEST**2))
+
+
+def _divided(x_af: FloatArray, reference: slice) -> FloatArray:
+    return x_af / _lengths(x_af, reference)
+
+
+def _inner_columns(columns: Columns, first: int, x_af: FloatArray, reference: slice) -> DividedColumns:
+    """Return columns of a block x from columns of x over its length, whose features start at `first`."""
+    return DividedColumns.of(columns, first, x_af, _lengths(x_af, reference)[:, 0], reference)
+
+
+def _division_adjoint(x_af: FloatArray, g_afb: FloatArray, reference: slice) -> FloatArray:
+    """Return ∂E_b/∂x from g = ∂E_b/∂u, u = x / length, (a, f, b).
+
+    The length moves with the reference components only: (g - u_reference (u·g)) / length.
+    """
+    length_a1 = _lengths(x_af, reference)
+    u_af = x_af / length_a1
+    along_ab = np.einsum("af,afb->ab", u_af, g_afb)
+    out_afb = g_afb / length_a1[:, :, None]
+    out_afb[:, reference] -= (u_af[:, reference] / length_a1)[:, :, None] * along_ab[:, None, :]
+    return np.asarray(out_afb)

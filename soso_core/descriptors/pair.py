@@ -10,7 +10,14 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters
 from soso_core.descriptors.radial_basis import OverlapBasis
-from soso_core.descriptors.rows import Columns, PositionJacobian, PositionRowSums, SpinJacobian, SpinRowSums
+from soso_core.descriptors.rows import (
+    Columns,
+    PositionJacobian,
+    SpinJacobian,
+    add_position_rows_of,
+    add_spin_rows,
+    full_strain,
+)
 from soso_core.descriptors.spin_coupling import spin_coupling
 from soso_core.descriptors.spin_pairs import (
     ImagePairs,
@@ -80,15 +87,17 @@ class PairDescriptor:
 
     def spin_rows(self, features: PairFeatures, columns: Columns) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), of columns whose g is by d, f = (s, n, l); not projected."""
-        sums = SpinRowSums(features.configuration.spins_ac, columns, len(self.species), 0)
+        e_ac = features.configuration.spins_ac
+        rows_acb = np.zeros((*e_ac.shape, columns.n_columns))
         pairs, runs = features.pairs, (slice(0, self.size),)
         slopes_pl = pairs.slopes_pl * self.coupling_l
         offsets_a = np.searchsorted(pairs.i_p, np.arange(len(features.d_asnl) + 1))
         for i in range(len(features.d_asnl)):
             p = slice(offsets_a[i], offsets_a[i + 1])
             by_product_fq = pair_spin_jacobian(pairs.s_p[p], pairs.h_pn[p], slopes_pl[p], len(self.species))
-            sums.add(SpinJacobian(i, pairs.j_p[p], by_product_fq, np.zeros((self.size, 0)), runs, ()), 0)
-        return sums.result().columns_acb
+            jacobian = SpinJacobian(i, pairs.j_p[p], by_product_fq, np.zeros((self.size, 0)), runs, ())
+            add_spin_rows(jacobian, columns, e_ac, rows_acb)
+        return rows_acb
 
     def position_rows(
         self, features: PairFeatures, neighbours: Neighbours, columns: Columns
@@ -99,7 +108,7 @@ class PairDescriptor:
         _, dh_pn = self.basis.evaluate(pairs.distances_p)
         values_ql = pair_legendre(features.configuration, pairs.i_q, pairs.j_q, self.parameters.lambda_max)[0]
         values_ql *= self.coupling_l
-        sums = PositionRowSums(len(species_a), columns, len(self.species), 0)
+        rows_acb, strain_db = np.zeros((len(species_a), 3, columns.n_columns)), np.zeros((6, columns.n_columns))
         for i, (start, stop) in enumerate(pairwise(pairs.offsets_a)):
             by_position_fd = pair_position_jacobian(
                 pairs.starts_q[start : stop + 1],
@@ -110,9 +119,9 @@ class PairDescriptor:
                 values_ql[start:stop],
                 len(self.species),
             )
-            sums.add(PositionJacobian(i, pairs.j_q[start:stop], by_position_fd), 0)
-        rows = sums.result()
-        return rows.columns_acb, rows.strain_ccb
+            jacobian = PositionJacobian(i, pairs.j_q[start:stop], by_position_fd)
+            add_position_rows_of(jacobian, columns, rows_acb, strain_db)
+        return rows_acb, full_strain(strain_db)
 
     def spin_adjoint(self, features: PairFeatures, g_asnlb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂d, (a, s, n, l, b); not projected."""

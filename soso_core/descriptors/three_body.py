@@ -15,12 +15,11 @@ from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
 from soso_core.descriptors.rows import (
     Columns,
     PositionJacobian,
-    PositionRows,
-    PositionRowSums,
     SpinJacobian,
-    SpinRows,
-    SpinRowSums,
+    add_position_rows_of,
+    add_spin_rows,
     feature_runs,
+    full_strain,
 )
 from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within, species_indices
 from soso_core.kernels.jacobian import (
@@ -113,21 +112,21 @@ class ThreeBodyDescriptor:
         p_af = power_spectrum(a_atxy, self._terms_wk, self.parameters.l_max, self.size)
         return ThreeBodyFeatures(configuration, pairs, h_pn, dh_pn, y_py, components, a_atxy, p_af)
 
-    def spin_rows(self, features: ThreeBodyFeatures, columns: Columns | None) -> SpinRows:
-        """Return the rows of `columns`, whose g is by p, and of Σ_i p_if; not projected."""
-        species_a = species_indices(features.configuration, self.species)
-        sums = SpinRowSums(features.configuration.spins_ac, columns, len(self.species), self.size)
+    def spin_rows(self, features: ThreeBodyFeatures, columns: Columns) -> FloatArray:
+        """Return the derivatives of `columns`, whose g is by p, by spins, (a, c, b); not projected."""
+        e_ac = features.configuration.spins_ac
+        rows_acb = np.zeros((*e_ac.shape, columns.n_columns))
         for jacobian in self._spin_jacobians(features):
-            sums.add(jacobian, species_a[jacobian.centre])
-        return sums.result()
+            add_spin_rows(jacobian, columns, e_ac, rows_acb)
+        return rows_acb
 
-    def position_rows(self, features: ThreeBodyFeatures, columns: Columns | None) -> PositionRows:
-        """Return the rows of `columns`, whose g is by p, and of Σ_i p_if, by positions and strain."""
-        species_a = species_indices(features.configuration, self.species)
-        sums = PositionRowSums(len(species_a), columns, len(self.species), self.size)
+    def position_rows(self, features: ThreeBodyFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of `columns`, whose g is by p, by positions (a, c, b) and strain (c, c, b)."""
+        rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
+        strain_db = np.zeros((6, columns.n_columns))
         for jacobian in self._position_jacobians(features):
-            sums.add(jacobian, species_a[jacobian.centre])
-        return sums.result()
+            add_position_rows_of(jacobian, columns, rows_acb, strain_db)
+        return rows_acb, full_strain(strain_db)
 
     def spin_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂p, (a, f, b); not projected."""

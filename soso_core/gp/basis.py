@@ -1,6 +1,6 @@
 """ModelBasis: the columns of the linear-in-the-weights model and their rows for one configuration.
 
-E = Σ_i μ(species) + pair part + Σ_i Σ_B α_B k(x_i, x_B); the columns are [species | pair λ=0.. | gp].
+E = Σ_i [μ(species) + pair part + Σ_t Σ_b α_tb k_t(x_i, x_b)]; the columns are [species | pair λ=0.. | gp t=0..].
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from soso_core.arrays import FloatArray, IntArray
+from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.environment import EnvironmentDescriptor, EnvironmentFeatures
 from soso_core.descriptors.spin_pairs import species_indices
-from soso_core.gp.covariance import PolynomialCovariance
+from soso_core.gp.covariance import Points, ProductCovariance
 from soso_core.gp.inducing import InducingPoints
 from soso_core.gp.pair_part import PairPart
 from soso_core.gp.settings import FitSettings
@@ -25,11 +25,19 @@ from soso_core.neighbours import Neighbours, find_neighbours
 class DesignRows:
     """What each weight adds to the labels of one configuration.
 
-    energy_m (m,): ∂E/∂w.  fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse to each spin.
+    sites_am (a, m): what each atom has of ∂E/∂w.  fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse to each spin.
+    forces_acm (a, c, m), 1/Å, and strain_ccm (c, c, m): ∂(-∂E/∂r)/∂w and ∂(∂E/∂ε)/∂w; None when not asked for.
     """
 
-    energy_m: FloatArray
-    fields_acm: FloatArray
+    sites_am: FloatArray
+    fields_acm: FloatArray | None = None
+    forces_acm: FloatArray | None = None
+    strain_ccm: FloatArray | None = None
+
+    @cached_property
+    def energy_m(self) -> FloatArray:
+        """∂E/∂w, (m,)."""
+        return np.asarray(self.sites_am.sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +78,9 @@ class ModelBasis:
         return EnvironmentDescriptor.of(self.settings.descriptor, self.settings.three_body, self.species)
 
     @cached_property
-    def covariance(self) -> PolynomialCovariance:
+    def covariance(self) -> ProductCovariance:
         """The covariance of the GP."""
-        return PolynomialCovariance(self.settings.zeta)
+        return ProductCovariance(self.descriptor.blocks, self.settings.zeta)
 
     @cached_property
     def blocks(self) -> Mapping[str, slice]:
@@ -80,9 +88,20 @@ class ModelBasis:
         sizes = {"species": len(self.species)}
         sizes |= {f"pair {order}": self.pair_part.size_per_order for order in range(self.pair_part.n_orders)}
         if self.inducing is not None:
-            sizes["gp"] = self.inducing.whitening_bm.shape[1]
+            widths = (whitening_bm.shape[1] for whitening_bm in self.inducing.whitening_t)
+            sizes |= {f"gp {name}": width for name, width in zip(self.covariance.names, widths, strict=True)}
         ends = np.cumsum(list(sizes.values()))
         return {name: slice(int(end) - size, int(end)) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+    @property
+    def pair_columns(self) -> slice:
+        """Columns of the pair part."""
+        return slice(len(self.species), len(self.species) + self.pair_part.size)
+
+    @property
+    def gp_columns(self) -> slice:
+        """Columns of the GP; empty for a pair-only model."""
+        return slice(self.pair_columns.stop, self.size)
 
     @property
     def size(self) -> int:
@@ -99,50 +118,79 @@ class ModelBasis:
         """Return the neighbour list this model needs."""
         return find_neighbours(configuration, self.cutoff)
 
+    def descriptor_neighbours(self, configuration: Configuration) -> Neighbours:
+        """Return the neighbour list that the descriptor of the GP needs."""
+        return find_neighbours(configuration, self.descriptor.cutoff)
+
     def energy_row(self, configuration: Configuration) -> FloatArray:
         """Return ∂E/∂w of a configuration, (m,).  Raises InputError for an unknown element."""
-        neighbours = self.neighbours(configuration)
-        pair_m, _ = self.pair_part.rows(configuration, neighbours)
-        return self._energy_row(configuration, pair_m, self.features(configuration, neighbours))
+        return self.rows(configuration, by_spin=False).energy_m
 
-    def rows(self, configuration: Configuration) -> DesignRows:
-        """Return the design rows of a configuration.  Raises InputError for an unknown element."""
+    def rows(self, configuration: Configuration, by_spin: bool = True, by_position: bool = False) -> DesignRows:
+        """Return the design rows of a configuration.  Raises InputError for an unknown element.
+
+        `by_spin` asks for those of fields, `by_position` for those of forces and strain.
+        """
         neighbours = self.neighbours(configuration)
-        pair_m, pair_acm = self.pair_part.rows(configuration, neighbours)
         features = self.features(configuration, neighbours)
-        gradients = [np.zeros((len(configuration), 3, len(self.species))), pair_acm]
-        if features is not None:
-            gradients.append(self._gp_spin_rows(features))
-        fields_mac = -np.moveaxis(np.concatenate(gradients, axis=2), 2, 0)
-        projected = np.stack([transverse(field_ac, configuration.spins_ac) for field_ac in fields_mac], axis=2)
-        return DesignRows(self._energy_row(configuration, pair_m, features), projected)
+        pair_am, pair_acm = self.pair_part.rows(configuration, neighbours)
+        sites_am = self._site_rows(configuration, pair_am, features)
+        fields_acm = forces_acm = strain_ccm = None
+        if by_spin:
+            gp_acm = self._gp_spin_rows(features) if features is not None else pair_acm[:, :, :0]
+            fields_acm = transverse(-self._padded(pair_acm, gp_acm), configuration.spins_ac[:, :, None])
+        if by_position:
+            position_acm, strain_ccm = self._position_rows(configuration, neighbours, features)
+            forces_acm = -position_acm
+        return DesignRows(sites_am, fields_acm, forces_acm, strain_ccm)
 
     def features(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures | None:
         """Return the descriptors of a configuration; None for a pair-only model."""
         return None if self.inducing is None else self.descriptor.compute(configuration, neighbours)
 
-    def covariance_arguments(self, features: EnvironmentFeatures) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
-        """Return what the covariance takes: descriptors (a, f) and species of the centres, of the inducing points."""
-        assert self.inducing is not None
-        species_a = species_indices(features.configuration, self.species)
-        return features.x_af, species_a, self.inducing.x_bf, self.inducing.species_b
+    def points(self, features: EnvironmentFeatures) -> Points:
+        """Return the environments of a configuration as the covariance takes them."""
+        return Points(features.x_af, species_indices(features.configuration, self.species))
 
-    def _energy_row(
-        self, configuration: Configuration, pair_m: FloatArray, features: EnvironmentFeatures | None
+    def _site_rows(
+        self, configuration: Configuration, pair_am: FloatArray, features: EnvironmentFeatures | None
     ) -> FloatArray:
         indices_a = species_indices(configuration, self.species)
-        counts_s = np.bincount(indices_a, minlength=len(self.species)).astype(np.float64)
-        parts = [counts_s, pair_m]
+        parts = [np.eye(len(self.species))[indices_a], pair_am]
         if features is not None and self.inducing is not None:
-            k_ab = self.covariance.between(*self.covariance_arguments(features))
-            parts.append(k_ab.sum(axis=0) @ self.inducing.whitening_bm)
-        return np.asarray(np.concatenate(parts) - counts_s @ self.centre_sm)
+            k_tab = self.covariance.values(self.points(features), self.inducing.points)
+            parts += [k_ab @ w_bm for k_ab, w_bm in zip(k_tab, self.inducing.whitening_t, strict=True)]
+        return np.concatenate(parts, axis=1) - self.centre_sm[indices_a]
 
     def _gp_spin_rows(self, features: EnvironmentFeatures) -> FloatArray:
         assert self.inducing is not None
-        g_afb = self.covariance.gradient(*self.covariance_arguments(features))
-        spin_acb = self.descriptor.spin_adjoint(features, g_afb)
-        return np.asarray(spin_acb @ self.inducing.whitening_bm)
+        columns = self.covariance.columns(self.points(features), self.inducing.points)
+        return self._whitened(self.descriptor.spin_rows(features, columns))
+
+    def _position_rows(
+        self, configuration: Configuration, neighbours: Neighbours, features: EnvironmentFeatures | None
+    ) -> tuple[FloatArray, FloatArray]:
+        pair_acm, pair_ccm = self.pair_part.position_rows(configuration, neighbours)
+        gp_acm, gp_ccm = pair_acm[:, :, :0], pair_ccm[:, :, :0]
+        if features is not None and self.inducing is not None:
+            columns = self.covariance.columns(self.points(features), self.inducing.points)
+            raw_acb, raw_ccb = self.descriptor.position_rows(features, neighbours, columns)
+            gp_acm, gp_ccm = self._whitened(raw_acb), self._whitened(raw_ccb)
+        return self._padded(pair_acm, gp_acm), self._padded(pair_ccm, gp_ccm)
+
+    def _whitened(self, rows_xcb: FloatArray) -> FloatArray:
+        """Return rows of whitened columns, (·, c, m), from those of the columns k_t(x, x_b), (·, c, [t, b])."""
+        assert self.inducing is not None
+        n_points = len(self.inducing)
+        parts = [
+            rows_xcb[:, :, t * n_points : (t + 1) * n_points] @ whitening_bm
+            for t, whitening_bm in enumerate(self.inducing.whitening_t)
+        ]
+        return np.concatenate(parts, axis=2)
+
+    def _padded(self, pair_xcm: FloatArray, gp_xcm: FloatArray) -> FloatArray:
+        """Return rows of all columns; the species constants have no derivative."""
+        return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
 
 def centred(basis: ModelBasis, configurations: Sequence[Configuration]) -> ModelBasis:

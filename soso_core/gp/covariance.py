@@ -1,101 +1,119 @@
-"""The polynomial covariance of normalised descriptors and its derivative."""
+"""The covariance of two environments: every product of zeta block kernels, each with a prior of its own.
 
-from collections.abc import Mapping
+x = [x_1, x_2, ...] has blocks q (the pair descriptor, each channel pair of the power spectrum) with k_q = x_q·x'_q.
+(Σ_q k_q)^zeta is the sum of monomials t = k_q1 k_q2 ... k_q_zeta; here each monomial spans columns of its own, so that the
+evidence weighs them one by one.  Zero between species.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 
-from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.kernels.rows import scale_and_project
+from soso_core.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class PolynomialCovariance:
-    """k(x, x') = (x̂·x̂')^zeta for centres of one species, zero between species; k(x, x) = 1."""
+class Points:
+    """Environments: x_af (a, f) and the species index of each, species_a (a,)."""
 
+    x_af: FloatArray
+    species_a: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class ProductCovariance:
+    """Monomials of degree zeta in the block kernels; `features` says which features belong to each named block."""
+
+    features: Mapping[str, slice]
     zeta: int
 
-    def between(self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray) -> FloatArray:
-        """Return k, (a, b).  Rows need not be normalised."""
-        cosine_ab = unit_rows(x_af)[0] @ unit_rows(x_bf)[0].T
-        return np.where(_same(species_a, species_b), cosine_ab**self.zeta, 0.0)
+    @cached_property
+    def monomials(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of the blocks of every monomial t, ascending."""
+        return tuple(combinations_with_replacement(range(len(self.features)), self.zeta))
 
-    def gradient(self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray) -> FloatArray:
-        """Return ∂k(x_a, x_b)/∂x_a, (a, f, b), the normalisation of x_a included."""
-        unit_af, length_a = unit_rows(x_af)
-        unit_bf, _ = unit_rows(x_bf)
-        cosine_ab = unit_af @ unit_bf.T
-        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0)
-        slope_ab /= length_a[:, None]
-        along_afb = unit_af[:, :, None] * (slope_ab * cosine_ab)[:, None, :]
-        return np.asarray(slope_ab[:, None, :] * unit_bf.T[None, :, :] - along_afb)
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of every monomial."""
+        blocks = tuple(self.features)
+        return tuple(" ".join(blocks[q] for q in monomial) for monomial in self.monomials)
 
-    def columns(
-        self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray
-    ) -> "CovarianceColumns":
-        """Return the columns k(x_a, x_b) for design rows; their gradient (a, f, b) is never formed."""
-        unit_af, length_a = unit_rows(x_af)
-        unit_bf, _ = unit_rows(x_bf)
-        cosine_ab = unit_af @ unit_bf.T
-        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0)
-        slope_ab /= length_a[:, None]
-        own = {int(s): np.flatnonzero(species_b == s) for s in np.unique(species_a)}
-        own_fb = {s: np.ascontiguousarray(unit_bf[own_b].T) for s, own_b in own.items()}
-        return CovarianceColumns(unit_af, species_a, own, own_fb, slope_ab, slope_ab * cosine_ab)
+    def values(self, left: Points, right: Points) -> FloatArray:
+        """Return k_t, (t, a, b)."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        return np.array([np.where(same_ab, _product(s_qab, monomial), 0.0) for monomial in self.monomials])
 
-    def weighted_gradient(
-        self, x_af: FloatArray, species_a: IntArray, x_bf: FloatArray, species_b: IntArray, weights_b: FloatArray
-    ) -> FloatArray:
-        """Return Σ_b weights_b ∂k(x_a, x_b)/∂x_a, (a, f), without forming (a, f, b)."""
-        unit_af, length_a = unit_rows(x_af)
-        unit_bf, _ = unit_rows(x_bf)
-        cosine_ab = unit_af @ unit_bf.T
-        slope_ab = np.where(_same(species_a, species_b), self.zeta * cosine_ab ** (self.zeta - 1), 0.0) * weights_b
-        along_a = np.sum(slope_ab * cosine_ab, axis=1)
-        return np.asarray((slope_ab @ unit_bf - along_a[:, None] * unit_af) / length_a[:, None])
+    def columns(self, left: Points, right: Points) -> "ProductColumns":
+        """Return the columns k_t(x_a, x_b), in the order [t, b], for design rows."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        slopes = {
+            (t, q): np.where(same_ab, _slope(s_qab, monomial, q), 0.0)
+            for t, monomial in enumerate(self.monomials)
+            for q in sorted(set(monomial))
+        }
+        return ProductColumns(tuple(self.features.values()), right.x_af, slopes, len(self.monomials))
+
+    def weighted_gradient(self, left: Points, right: Points, weights_tb: FloatArray) -> FloatArray:
+        """Return Σ_tb weights_tb ∂k_t(x_a, x_b)/∂x_a, (a, f)."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        gradient_af = np.zeros_like(left.x_af)
+        for q, block in enumerate(self.features.values()):
+            pull_ab = np.zeros(same_ab.shape)
+            for t, monomial in enumerate(self.monomials):
+                if q in monomial:
+                    pull_ab += _slope(s_qab, monomial, q) * weights_tb[t]
+            gradient_af[:, block] = np.where(same_ab, pull_ab, 0.0) @ right.x_af[:, block]
+        return gradient_af
+
+    def _block_kernels(self, left: Points, right: Points) -> FloatArray:
+        return np.array([left.x_af[:, block] @ right.x_af[:, block].T for block in self.features.values()])
 
 
 @dataclass(frozen=True, eq=False)
-class CovarianceColumns:
-    """Columns (`descriptors.rows.Columns`) with g_afb = slope_ab x̂_bf - along_ab x̂_af, kept as its factors.
+class ProductColumns:
+    """Columns (`descriptors.rows.Columns`) with g = Σ_q slope_{tq,ab} x_bq, kept as its factors.
 
-    A centre of species s has columns own_columns[s] only, whose x̂ are own_fb[s] (f, b): the others are not multiplied.
+    `slopes` holds ∂k_t/∂k_q (a, b) for every block q of monomial t.
     """
 
-    unit_af: FloatArray
-    species_a: IntArray
-    own_columns: Mapping[int, IntArray]
-    own_fb: Mapping[int, FloatArray]
-    slope_ab: FloatArray
-    along_ab: FloatArray
+    blocks: Sequence[slice]
+    x_bf: FloatArray
+    slopes: Mapping[tuple[int, int], FloatArray]
+    n_monomials: int
 
     @property
     def n_columns(self) -> int:
-        """Number of columns b."""
-        return int(self.slope_ab.shape[1])
+        """Number of columns [t, b]."""
+        return self.n_monomials * len(self.x_bf)
 
     def times(self, centre: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
-        """Return Σ_f jacobian_fd g_fb over these features of a centre, (d, b)."""
-        rows_db = self._products(int(self.species_a[centre]), features, jacobian_fd)
-        move_d = self.unit_af[centre, features] @ jacobian_fd
-        scale_and_project(rows_db, self.slope_ab[centre], move_d, self.along_ab[centre])
-        return rows_db
-
-    def _products(self, species: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
-        own_db = jacobian_fd.T @ self.own_fb[species][features]
-        if own_db.shape[1] == self.n_columns:
-            return np.asarray(own_db)
-        rows_db = np.zeros((len(own_db), self.n_columns))
-        rows_db[:, self.own_columns[species]] = own_db
-        return rows_db
-
-
-def unit_rows(x_af: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return rows divided by their lengths, and the lengths; a zero row stays zero."""
-    length_a = np.linalg.norm(x_af, axis=1)
-    safe_a = np.where(length_a > 0.0, length_a, 1.0)
-    return x_af / safe_a[:, None], safe_a
+        """Return Σ_f jacobian_fd g_f over these features of a centre, (d, [t, b])."""
+        n_points = len(self.x_bf)
+        rows_dtb = np.zeros((jacobian_fd.shape[1], self.n_monomials, n_points))
+        for q, block in enumerate(self.blocks):
+            shared = slice(max(block.start, features.start), min(block.stop, features.stop))
+            if shared.start >= shared.stop:
+                continue
+            inside = slice(shared.start - features.start, shared.stop - features.start)
+            moves_db = jacobian_fd[inside].T @ self.x_bf[:, shared].T
+            for (t, of), slope_ab in self.slopes.items():
+                if of == q:
+                    rows_dtb[:, t] += moves_db * slope_ab[centre]
+        return rows_dtb.reshape(len(rows_dtb), -1)
 
 
-def _same(species_a: IntArray, species_b: IntArray) -> BoolArray:
-    return np.asarray(species_a[:, None] == species_b[None, :])
+def _product(s_qab: FloatArray, monomial: Sequence[int]) -> FloatArray:
+    return np.asarray(np.prod(s_qab[list(monomial)], axis=0))
+
+
+def _slope(s_qab: FloatArray, monomial: Sequence[int], q: int) -> FloatArray:
+    """Return the derivative of a monomial by the kernel of block q."""
+    rest = list(monomial)
+    rest.remove(q)
+    return monomial.count(q) * _product(s_qab, rest)

@@ -1,53 +1,86 @@
-"""Settings of a fit, chosen from the data."""
+"""Settings of a fit, chosen from the data: reaches from the distances, the choice between them left to the evidence."""
 
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.descriptors.parameters import PairDescriptorParameters
+from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.gp.settings import FitSettings, PairPartSettings
 from soso_core.neighbours import find_neighbours
 
-RadialSettings = TypeVar("RadialSettings", PairPartSettings, PairDescriptorParameters)
-
 PAIR_REACH = 2.83
 """Cutoff of the pair part over the nearest distance of magnetic atoms: 7 Å in bcc iron."""
-DESCRIPTOR_REACH = 2.45
-"""The same for the GP, which is for the short range: 6 Å in bcc iron, five shells and the taper."""
-SIGMA_SPIN = 1.2
-"""Sharper than the published 1.5: better where nearly parallel and random spins meet, as in a campaign."""
-SHORTEST_REACH, LONGEST_REACH = 4.0, 12.0
+THREE_BODY_REACHES = (1.87, 2.37)
+"""The same for the three-body part: 4.6 Å and 5.8 Å in bcc iron, three and five shells with their taper."""
+DECAYS = (3.0, 4.0)
+"""How the density of neighbours may fall with distance."""
+RADIAL_WIDTH = 0.24
+"""Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
+ZETA = 2
+N_INDUCING = 40
+"""For each monomial of the covariance; more were measured to change nothing on 60 configurations of bcc iron."""
+SHORTEST_REACH, LONGEST_REACH = 3.0, 12.0
 """Å; the cost grows with the cube of the cutoff."""
 SEARCH_RADIUS = 6.0
 """Å; a nearest distance beyond this would give the longest reach anyway."""
 
 
-def choose_settings(dataset: Dataset) -> FitSettings:
-    """Return settings for `dataset`: the defaults, with reach and number of inducing points from the data.
+def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
+    """Return settings between which the evidence of `dataset` should choose: short and long reach, slow and fast decay.
 
-    Reach follows the distance of nearest magnetic atoms; radial functions keep their density.  Inducing
-    points: half of the environments, 20 at least and 100 at most, never more than there are.
+    Reach and widths follow the distance of nearest magnetic atoms.
     """
-    default = FitSettings()
-    sharp = default.descriptor.model_copy(update={"sigma_spin": SIGMA_SPIN})
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
-    return default.model_copy(
-        update={
-            "pair": _reaching(default.pair, PAIR_REACH * nearest),
-            "descriptor": _reaching(sharp, DESCRIPTOR_REACH * nearest),
-            "n_inducing": min(n_environments, max(20, min(default.n_inducing, n_environments // 2))),
-        }
+    return tuple(
+        FitSettings(
+            pair=_pair_settings(nearest),
+            descriptor=None,
+            three_body=_three_body_settings(nearest, reach, decay),
+            zeta=ZETA,
+            n_inducing=min(n_environments, N_INDUCING),
+        )
+        for reach in THREE_BODY_REACHES
+        for decay in DECAYS
     )
 
 
-def _reaching(default: RadialSettings, reach: float) -> RadialSettings:
-    """Return the same settings with another cutoff (Å, within limits) and as many radial functions per Å."""
-    cutoff = round(min(max(reach, SHORTEST_REACH), LONGEST_REACH), 1)
+def choose_settings(dataset: Dataset) -> FitSettings:
+    """Return the first of `choices`, for a fit that asks no further."""
+    return choices(dataset)[0]
+
+
+def differences(settings: Sequence[FitSettings]) -> list[dict[str, object]]:
+    """Return, for each of some settings, the keys (dotted) and values in which they are not all alike."""
+    flat = [_flat(each.model_dump()) for each in settings]
+    keys = [key for key in flat[0] if any(each.get(key) != flat[0][key] for each in flat)]
+    return [{key: each.get(key) for key in keys} for each in flat]
+
+
+def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    rows: dict[str, object] = {}
+    for key, value in values.items():
+        rows |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return rows
+
+
+def _pair_settings(nearest: float) -> PairPartSettings:
+    """Return the pair part with its reach (Å, within limits) and as many radial functions per Å as the default."""
+    default = PairPartSettings()
+    cutoff = _limited(PAIR_REACH * nearest)
     n_max = max(4, round(default.n_max * cutoff / default.cutoff_angstrom))
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
+
+
+def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
+    width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
+    return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
+
+
+def _limited(cutoff: float) -> float:
+    return round(min(max(cutoff, SHORTEST_REACH), LONGEST_REACH), 1)
 
 
 def _nearest_distance(configuration: Configuration) -> float:

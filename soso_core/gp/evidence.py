@@ -1,9 +1,9 @@
 """Noise and prior scales by evidence maximisation, with analytic gradients.
 
-Bayesian linear regression y_t = Φ_t w + noise σ_t, w_c ~ N(0, δ_block²).  With A = Λ + Σ_t Φ_tᵀΦ_t/σ_t²,
-w = A⁻¹ Σ_t Φ_tᵀy_t/σ_t²:
+Bayesian linear regression y_t = f_t Φ_t w + noise σ_t, w_c ~ N(0, δ_block²); f_t = 1/c for fields, whose labels may
+come in units c times too large, 1 for all else.  With A = Λ + Σ_t f_t² Φ_tᵀΦ_t/σ_t², w = A⁻¹ Σ_t f_t Φ_tᵀy_t/σ_t²:
 
-    -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
+    -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - f_t Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
 
 (MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from soso_core.arrays import FloatArray
@@ -20,14 +21,27 @@ from soso_core.gp.normal_equations import NormalEquations
 
 LOG_WIDTH = 2.0
 """A scale is expected within a factor exp(2) of its centre."""
+FIELD_SCALE = "field scale"
+FIELD_SCALE_WIDTH = 0.05
+"""Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
+JITTER = 1e-14
+"""Of the largest eigenvalue: what rounding in sums of products can take off the smallest one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scales:
-    """Prior standard deviation of each block and noise standard deviation of each target (eV)."""
+    """Prior standard deviation of each block and noise standard deviation of each target (eV).
+
+    `field_scale` is c in -∂E/∂e = c · (field of the labels).
+    """
 
     prior: Mapping[str, float]
     noise: Mapping[str, float]
+    field_scale: float = 1.0
+
+    def factor(self, target: str) -> float:
+        """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
+        return 1.0 / self.field_scale if target == "field" else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +54,18 @@ class Hyperprior:
     centre: Scales
     log_width: Mapping[str, float] = field(default_factory=dict)
 
+    def width(self, name: str) -> float:
+        """Return the width of the belief in one scale."""
+        return self.log_width.get(name, FIELD_SCALE_WIDTH if name == FIELD_SCALE else LOG_WIDTH)
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceMaximum:
+    """The scales of highest evidence times hyperprior, and the logarithm of that product (additive constant apart)."""
+
+    scales: Scales
+    log_evidence: float
+
 
 def posterior(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
@@ -49,11 +75,7 @@ def posterior(
     Solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
     """
     prior_m = _prior_deviation(blocks, scales)
-    a_mm, b_m = np.eye(len(prior_m)), np.zeros(len(prior_m))
-    for target, equation in equations.items():
-        a_mm += prior_m[:, None] * equation.gram_mm * prior_m / scales.noise[target] ** 2
-        b_m += prior_m * equation.projection_m / scales.noise[target] ** 2
-    lower_mm = cholesky(a_mm, lower=True)
+    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
     return prior_m * cho_solve((lower_mm, True), b_m), lower_mm / prior_m[:, None]
 
 
@@ -61,20 +83,26 @@ def log_evidence(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
 ) -> tuple[float, Scales]:
     """Return log p(y) and its derivatives by the logarithm of every scale."""
-    precision_m = _prior_deviation(blocks, scales) ** -2.0
-    weights_m, lower_mm = posterior(equations, blocks, scales)
-    covariance_mm = cho_solve((lower_mm, True), np.eye(len(weights_m)))
-    value = -np.sum(np.log(np.diag(lower_mm))) + 0.5 * np.sum(np.log(precision_m))
-    value -= 0.5 * float(weights_m @ (precision_m * weights_m))
-    noise_slopes = {}
+    prior_m = _prior_deviation(blocks, scales)
+    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
+    scaled_m = cho_solve((lower_mm, True), b_m)
+    weights_m, inverse_mm = prior_m * scaled_m, _inverse(lower_mm)
+    covariance_mm = inverse_mm * (prior_m[:, None] * prior_m)
+    value = -float(np.sum(np.log(np.diag(lower_mm)))) - 0.5 * float(scaled_m @ scaled_m)
+    noise_slopes, field_slope = {}, 0.0
     for target, equation in equations.items():
-        variance = scales.noise[target] ** 2
-        misfit = equation.misfit(weights_m)
+        variance, factor = scales.noise[target] ** 2, scales.factor(target)
+        along = factor * float(weights_m @ equation.projection_m)
+        inside = factor**2 * float(weights_m @ equation.gram_mm @ weights_m)
+        spread = factor**2 * float(np.vdot(covariance_mm, equation.gram_mm))
+        misfit = max(equation.square - 2.0 * along + inside, 0.0)
         value -= 0.5 * (equation.n_rows * np.log(2.0 * np.pi * variance) + misfit / variance)
-        noise_slopes[target] = (misfit + np.sum(covariance_mm * equation.gram_mm)) / variance - equation.n_rows
-    spread_m = (weights_m**2 + np.diag(covariance_mm)) * precision_m
+        noise_slopes[target] = (misfit + spread) / variance - equation.n_rows
+        if target == "field":
+            field_slope = (inside + spread - along) / variance
+    spread_m = scaled_m**2 + np.diag(inverse_mm)
     prior_slopes = {name: float(np.sum(spread_m[block] - 1.0)) for name, block in blocks.items()}
-    return float(value), Scales(prior_slopes, {name: float(slope) for name, slope in noise_slopes.items()})
+    return value, Scales(prior_slopes, noise_slopes, field_slope)
 
 
 def maximise_evidence(
@@ -82,29 +110,55 @@ def maximise_evidence(
     blocks: Mapping[str, slice],
     hyperprior: Hyperprior,
     fixed: frozenset[str] = frozenset(),
-) -> Scales:
-    """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre."""
-    prior_names = [name for name in blocks if name not in fixed]
-    noise_names = list(equations)
-    centre_k = np.log(
-        [hyperprior.centre.prior[n] for n in prior_names] + [hyperprior.centre.noise[n] for n in noise_names]
-    )
-    width_k = np.array([hyperprior.log_width.get(name, LOG_WIDTH) for name in (*prior_names, *noise_names)])
+) -> EvidenceMaximum:
+    """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre.
+
+    The field scale is free when there are energies to compare fields with.
+    """
+    names = [name for name in blocks if name not in fixed] + list(equations)
+    names += [FIELD_SCALE] if {"energy", "field"} <= equations.keys() else []
+    centre = hyperprior.centre
+    at_centre = {**centre.prior, **centre.noise, FIELD_SCALE: centre.field_scale}
+    centre_k = np.log([at_centre[name] for name in names])
+    width_k = np.array([hyperprior.width(name) for name in names])
 
     def scales_at(log_k: FloatArray) -> Scales:
-        values = np.exp(log_k).tolist()
-        prior = dict(hyperprior.centre.prior) | dict(zip(prior_names, values, strict=False))
-        return Scales(prior, dict(zip(noise_names, values[len(prior_names) :], strict=True)))
+        given = at_centre | dict(zip(names, np.exp(log_k).tolist(), strict=True))
+        prior, noise = ({name: given[name] for name in group} for group in (blocks, equations))
+        return Scales(prior, noise, given[FIELD_SCALE])
 
     def objective(log_k: FloatArray) -> tuple[float, FloatArray]:
         value, slopes = log_evidence(equations, blocks, scales_at(log_k))
-        slope_k = np.array([slopes.prior[n] for n in prior_names] + [slopes.noise[n] for n in noise_names])
+        slope_of = {**slopes.prior, **slopes.noise, FIELD_SCALE: slopes.field_scale}
         offset_k = (log_k - centre_k) / width_k
+        slope_k = np.array([slope_of[name] for name in names])
         return -value + 0.5 * float(offset_k @ offset_k), -slope_k + offset_k / width_k
 
     bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
-    best = minimize(objective, centre_k, jac=True, method="L-BFGS-B", bounds=bounds)
-    return scales_at(best.x)
+    best = minimize(objective, centre_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7})
+    return EvidenceMaximum(scales_at(best.x), -float(best.fun))
+
+
+def _scaled_system(
+    equations: Mapping[str, NormalEquations], prior_m: FloatArray, scales: Scales
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Cholesky factor of 1 + Σ f² δ ΦᵀΦ δ/σ² and Σ f δ Φᵀy/σ²."""
+    a_mm, b_m = np.zeros((len(prior_m), len(prior_m))), np.zeros(len(prior_m))
+    for target, equation in equations.items():
+        weight, factor = scales.noise[target] ** -2.0, scales.factor(target)
+        a_mm += (factor**2 * weight) * equation.gram_mm
+        b_m += (factor * weight) * equation.projection_m
+    a_mm *= prior_m[:, None] * prior_m
+    diagonal_m = np.diag(a_mm)
+    a_mm[np.diag_indices(len(prior_m))] += 1.0 + JITTER * float(np.sum(diagonal_m))
+    return cholesky(a_mm, lower=True, overwrite_a=True, check_finite=False), prior_m * b_m
+
+
+def _inverse(lower_mm: FloatArray) -> FloatArray:
+    """Return (L Lᵀ)⁻¹."""
+    inverse_mm, _ = dpotri(lower_mm, lower=1)
+    lower = np.tril(inverse_mm)
+    return np.asarray(lower + np.tril(lower, -1).T)
 
 
 def _prior_deviation(blocks: Mapping[str, slice], scales: Scales) -> FloatArray:

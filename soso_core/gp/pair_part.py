@@ -56,7 +56,10 @@ class PairPart:
         return self.n_orders * self.size_per_order
 
     def rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
-        """Return ∂E/∂w (m,) and its derivative by the spins, (a, c, m), not projected."""
+        """Return what each atom has of ∂E/∂w, (a, m), and the derivative of ∂E/∂w by the spins, (a, c, m), not projected.
+
+        A pair belongs to its two atoms by halves.
+        """
         species_a = species_indices(configuration, self.species)
         near = neighbours_within(neighbours, self.settings.cutoff_angstrom)
         pairs = merge_images(configuration, near, species_a, self.basis, self.settings.lambda_max)
@@ -65,8 +68,7 @@ class PairPart:
         v_acsnl = spin_density(
             pairs.i_p, pairs.j_p, pairs.s_p, pairs.h_pn, pairs.slopes_pl, configuration.spins_ac, n_species
         )
-        energy_m = 0.5 * self._fold(d_asnl[:, None], species_a).sum(axis=(0, 1))
-        return energy_m, self._fold(v_acsnl, species_a)
+        return 0.5 * self._fold(d_asnl[:, None], species_a)[:, 0], self._fold(v_acsnl, species_a)
 
     def position_rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂w by positions, (a, c, m), 1/Å, and by strain, (c, c, m)."""

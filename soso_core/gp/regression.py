@@ -1,195 +1,212 @@
-"""fit: from labelled configurations to a FittedModel."""
+"""fit, update, choose: from labelled configurations to a FittedModel."""
 
-from collections.abc import Iterator, Mapping
-from operator import add
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from soso_core.arrays import FloatArray
-from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
-from soso_core.gp.basis import DesignRows, ModelBasis, centred
-from soso_core.gp.covariance import PolynomialCovariance
-from soso_core.gp.evidence import Hyperprior, Scales, maximise_evidence, posterior
+from soso_core.gp.basis import ModelBasis, centred
+from soso_core.gp.belief import believed, with_gp
+from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
+from soso_core.gp.evidence import EvidenceMaximum, maximise_evidence, posterior
 from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import InducingPoints, choose_inducing_points
+from soso_core.gp.covariance import Points
+from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
 from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
-from soso_core.labels import LabelledConfiguration
-from soso_core.neighbours import find_neighbours
+from soso_core.gp.sums import Levels, equations_of, labelled_rows, merged
+from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energies
+from soso_core.threads import one_blas_thread
 
 FIXED_BLOCKS = frozenset({"species"})
-SPECIES_PRIOR = 1.0
-"""eV per atom around the least-squares reference energies: wide, they are not shrunk."""
-GP_BELIEF = {"field": (1.0, 1.0), "energy": (10.0, 0.2)}
-"""Expected GP amplitude and the width of its logarithm, by what the data are judged by.
+CALIBRATION_CONFIGURATIONS = 100
+"""So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 
-The amplitude is relative to the one that would explain what the pair part leaves over.  With fields the
-evidence has much to say and is left to say it.  The evidence of some tens of energies alone is nearly flat
-in the amplitude and would rather call the rest noise, so there the belief is loud and firm.
-"""
-TYPICAL_SIZE = 0.05
-"""eV: how much energies are expected to vary per spin when there are too few of them to tell."""
-SMALLEST_SIZE = 1e-3
-"""eV: energies and fields are not expected to vary by less."""
-NOISE_FRACTION = 0.05
-"""Where the belief in the noise starts, relative to the data."""
+Equations = Mapping[str, NormalEquations]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One choice of settings, fitted: everything but lengths and calibration."""
+
+    basis: ModelBasis
+    levels: Levels
+    equations: Equations
+    baseline: EvidenceMaximum
+    best: EvidenceMaximum
 
 
 def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
-    """Return the model of highest evidence for the energies and fields at hand.
+    """Return the model of highest evidence for the energies, fields, forces and stresses at hand.
 
     Exact repeats count once: they are no new evidence, and would talk the noise down.
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
+    dataset = checked(dataset)
+    return completed(candidate(dataset, settings, rng), dataset)
+
+
+def choose(
+    dataset: Dataset,
+    choices: Sequence[FitSettings],
+    rng: np.random.Generator,
+    track: Callable[[Sequence[FitSettings]], Iterable[FitSettings]] = iter,
+) -> tuple[FittedModel, list[float]]:
+    """Return the model whose settings have the highest evidence, and the log evidence of every choice.
+
+    Only the data at hand are asked.  `track` is passed over the choices as they are fitted, for a progress bar.
+    Raises InputError as `fit`.
+    """
+    dataset = checked(dataset)
+    best: Candidate | None = None
+    evidences = []
+    for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
+        fitted = candidate(dataset, settings, stream)
+        evidences.append(fitted.best.log_evidence)
+        if best is None or fitted.best.log_evidence > best.best.log_evidence:
+            best = fitted
+    if best is None:
+        raise InputError("no settings to choose from")
+    return completed(best, dataset), evidences
+
+
+def update(model: FittedModel, new: Dataset) -> FittedModel:
+    """Return the model with new labels added; the work is in the new rows alone.
+
+    Inducing points, scales, reference energies and the calibration are kept, the sums over old and new rows are exact:
+    the same model comes from `refit` on all labels.  Labels that the model has seen already are left out.
+    Raises InputError when the model carries no sums, or the new labels hold an element it does not know.
+    """
+    if model.equations is None:
+        raise InputError("this model carries no sums of its data and cannot be updated; fit it again")
+    fresh = [item for item in new if item.digest not in model.record.digests]
+    if not fresh:
+        return model
+    added = equations_of(fresh, model.basis, _levels(model))
+    for target in _of_energy(added).keys() - model.scales.noise.keys():
+        raise InputError(f"the new labels hold {target}s, of which this model has seen none; fit it again")
+    record = model.record.extended(Dataset(tuple(fresh)))
+    return _resolved(model, merged(model.equations, added), record)
+
+
+def refit(model: FittedModel, dataset: Dataset) -> FittedModel:
+    """Return the model fitted to `dataset` from nothing, with its inducing points, scales and reference energies kept."""
+    dataset = checked(dataset)
+    equations = equations_of(dataset.labelled, model.basis, _levels(model))
+    return _resolved(model, equations, FitRecord.of(dataset))
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """Return the dataset without exact repeats.  Raises InputError when there is nothing to fit."""
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError("nothing to fit: no configuration has an energy or exchange fields")
-    dataset = dataset.without_repeats()
+    return dataset.without_repeats()
+
+
+def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
+    """Return the fit of one choice of settings."""
     inducing = _inducing_points(dataset, settings, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
     basis = centred(uncentred, [item.configuration for item in dataset])
-    offsets_s = reference_energies(dataset)
-    equations: dict[str, NormalEquations] = {}
-    for item in dataset:
-        equations = _merge(equations, _equations(item, basis, offsets_s))
-    facts = (offsets_s, _mean_moments(dataset), FitRecord.of(dataset))
-    baseline_basis = basis.pair_only()
-    columns = np.arange(baseline_basis.size)
-    baseline_equations = {target: equation.restricted(columns) for target, equation in equations.items()}
-    belief = _hyperprior(baseline_equations, baseline_basis.blocks)
-    baseline = FittedModel(baseline_basis, *_solved(baseline_basis, baseline_equations, belief), *facts, None)
-    belief = _with_gp(belief, equations, basis.blocks, baseline)
-    return FittedModel(basis, *_solved(basis, equations, belief), *facts, baseline)
+    levels = Levels(reference_energies(dataset), mean_moments(dataset))
+    equations = equations_of(dataset.labelled, basis, levels)
+    energy, small = _of_energy(equations), basis.pair_only()
+    with one_blas_thread():
+        belief = believed(_restricted(energy, small.size), small.blocks)
+        baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
+        belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
+        best = maximise_evidence(energy, basis.blocks, belief, FIXED_BLOCKS)
+    return Candidate(basis, levels, equations, baseline, best)
 
 
-def reference_energies(dataset: Dataset) -> FloatArray:
-    """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies."""
-    labelled = [item for item in dataset if item.energy is not None]
-    if not labelled:
-        return np.zeros(len(dataset.species))
-    counts_ks = np.array([_species_counts(item.configuration, dataset.species) for item in labelled])
-    energies_k = np.array([item.energy for item in labelled], dtype=float)
-    return np.asarray(np.linalg.lstsq(counts_ks, energies_k, rcond=1e-8)[0])
+def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
+    """Return the model of a candidate, with its baseline, lengths and calibration."""
+    energy, record = _of_energy(chosen.equations), FitRecord.of(dataset)
+    small = chosen.basis.pair_only()
+    levels = chosen.levels
+    with one_blas_thread():
+        solved = posterior(_restricted(energy, small.size), small.blocks, chosen.baseline.scales)
+        baseline = FittedModel(small, *solved, chosen.baseline.scales, levels.offsets_s, levels.moments_s, record, None)
+        lengths = fit_lengths(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
+        solved = posterior(energy, chosen.basis.blocks, chosen.best.scales)
+    model = FittedModel(
+        chosen.basis,
+        *solved,
+        chosen.best.scales,
+        levels.offsets_s,
+        levels.moments_s,
+        record,
+        baseline,
+        lengths,
+        chosen.equations,
+    )
+    return replace(model, calibration=_calibration(model, dataset))
 
 
-def transverse_axes(spins_ac: FloatArray) -> FloatArray:
-    """Return two orthonormal axes perpendicular to each unit spin, (a, 2, 3)."""
-    smallest_a = np.argmin(np.abs(spins_ac), axis=1)
-    first_ac = np.cross(spins_ac, np.eye(3)[smallest_a])
-    first_ac /= np.linalg.norm(first_ac, axis=1, keepdims=True)
-    return np.stack([first_ac, np.cross(spins_ac, first_ac)], axis=1)
+def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
+    """Return the stretch of each target from configurations left out one at a time, scales kept."""
+    errors: list[dict[str, FloatArray]] = []
+    with one_blas_thread():
+        for item in evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS):
+            rows = labelled_rows(item, model.basis, _levels(model))
+            found: dict[str, FloatArray] = {}
+            if rows["energy"]:
+                found |= left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
+            if rows["length"] and model.lengths is not None:
+                lengths = model.lengths
+                found |= left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
+            errors.append(found)
+    return stretches(errors)
 
 
-def target_rows(
-    item: LabelledConfiguration, rows: DesignRows, offset: float
-) -> Iterator[tuple[str, FloatArray, FloatArray]]:
-    """Yield (target, rows (k, m), values (k,)) of the labels present.
-
-    Energies are divided by sqrt(number of spins), so that their noise is the same in every cell; fields
-    enter as two transverse components per magnetic atom, as the third carries nothing.
-    """
-    where = item.configuration
-    if item.energy is not None:
-        root = np.sqrt(where.n_magnetic or len(where))
-        yield "energy", rows.energy_m[None] / root, np.array([(item.energy - offset) / root])
-    if item.spin_gradient_ac is not None and where.n_magnetic:
-        magnetic = where.is_magnetic_a
-        axes_akc = transverse_axes(where.spins_ac[magnetic])
-        rows_akm = np.einsum("akc,acm->akm", axes_akc, rows.fields_acm[magnetic])
-        values_ak = np.einsum("akc,ac->ak", axes_akc, item.spin_gradient_ac[magnetic])
-        yield "field", rows_akm.reshape(-1, rows_akm.shape[2]), values_ak.ravel()
-
-
-def _equations(item: LabelledConfiguration, basis: ModelBasis, offsets_s: FloatArray) -> dict[str, NormalEquations]:
-    offset = float(_species_counts(item.configuration, basis.species) @ offsets_s)
-    rows = target_rows(item, basis.rows(item.configuration), offset)
-    return {target: NormalEquations.from_rows(rows_km, values_k) for target, rows_km, values_k in rows}
+def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
+    """Return the model with the weights of other sums, scales kept."""
+    energy = _of_energy(equations)
+    with one_blas_thread():
+        weights_m, lower_mm = posterior(energy, model.basis.blocks, model.scales)
+        baseline = model.baseline
+        if baseline is not None:
+            solved = posterior(_restricted(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
+            baseline = replace(baseline, weights_m=solved[0], lower_mm=solved[1], record=record)
+        lengths = _lengths(model, equations)
+    return replace(
+        model,
+        weights_m=weights_m,
+        lower_mm=lower_mm,
+        record=record,
+        baseline=baseline,
+        lengths=lengths,
+        equations=dict(equations),
+    )
 
 
-def _solved(
-    basis: ModelBasis, equations: Mapping[str, NormalEquations], belief: Hyperprior
-) -> tuple[FloatArray, FloatArray, Scales]:
-    """Return weights, posterior factor and the scales of highest evidence."""
-    scales = maximise_evidence(equations, basis.blocks, belief, FIXED_BLOCKS)
-    return *posterior(equations, basis.blocks, scales), scales
+def _lengths(model: FittedModel, equations: Equations) -> LengthModel | None:
+    if LENGTH not in equations or model.lengths is None:
+        return model.lengths
+    return solve_lengths(equations[LENGTH], model.basis.blocks, model.lengths.scales)
 
 
-def _merge(left: dict[str, NormalEquations], right: dict[str, NormalEquations]) -> dict[str, NormalEquations]:
-    shared = {target: add(left[target], right[target]) for target in left.keys() & right.keys()}
-    return left | right | shared
+def _levels(model: FittedModel) -> Levels:
+    return Levels(model.offsets_s, model.moments_s)
 
 
-def _hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
-    """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
-    size = {target: max(np.sqrt(e.square / e.n_rows), SMALLEST_SIZE) for target, e in equations.items()}
-    if "field" in size and "energy" in size:
-        # One or two energies are explained by the species constants and say nothing of their size; fields do.
-        size["energy"] = max(size["energy"], size["field"])
-    elif "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
-        size["energy"] = TYPICAL_SIZE
-    reference = "field" if "field" in equations else "energy"
-    gram_m = np.diag(equations[reference].gram_mm) / equations[reference].n_rows
-    prior = {}
-    for name, block in blocks.items():
-        row_size = np.sqrt(np.sum(gram_m[block]))
-        # A block that the data do not move (λ = 0 on a rigid lattice) keeps a prior of the size of the data.
-        prior[name] = float(size[reference] / (row_size if row_size > 1e-6 else 1.0))
-    prior["species"] = SPECIES_PRIOR
-    noise = {target: float(NOISE_FRACTION * s) for target, s in size.items()}
-    return Hyperprior(Scales(prior, noise))
+def _of_energy(equations: Equations) -> dict[str, NormalEquations]:
+    return {target: equations[target] for target in TARGETS if target in equations}
 
 
-def _with_gp(
-    belief: Hyperprior,
-    equations: Mapping[str, NormalEquations],
-    blocks: Mapping[str, slice],
-    baseline: FittedModel,
-) -> Hyperprior:
-    """Return the belief with a GP that would explain what the pair part leaves over, and no more.
-
-    What counts is the part of the GP columns that the pair part cannot express (its columns, held by their
-    prior, projected out): near a rigid lattice it is a small part of them, on displaced cells a large one.
-    """
-    reference = "field" if "field" in equations else "energy"
-    gram_mm, noise = equations[reference].gram_mm, baseline.scales.noise[reference]
-    other, gp = slice(0, blocks["gp"].start), blocks["gp"]
-    alone = {reference: equations[reference].restricted(np.arange(other.stop))}
-    _, lower_mm = posterior(alone, baseline.basis.blocks, baseline.scales)
-    shared_mm = cho_solve((lower_mm, True), gram_mm[other, gp])
-    left_m = np.diag(gram_mm[gp, gp]) - np.sum(gram_mm[other, gp] * shared_mm, axis=0) / noise**2
-    row_size = np.sqrt(max(float(np.sum(np.maximum(left_m, 0.0))), 1e-12) / equations[reference].n_rows)
-    amplitude, log_width = GP_BELIEF[reference]
-    prior = {**belief.centre.prior, "gp": amplitude * noise / row_size}
-    return Hyperprior(Scales(prior, belief.centre.noise), log_width={"gp": log_width})
+def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquations]:
+    return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
 def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:
-    descriptor = ModelBasis.uncentred(settings, dataset.species, None).descriptor
-    blocks, species = [], []
+    basis = ModelBasis.uncentred(settings, dataset.species, None)
+    found = []
     for item in dataset:
-        neighbours = find_neighbours(item.configuration, descriptor.cutoff)
-        features = descriptor.compute(item.configuration, neighbours)
-        blocks.append(features.x_af)
-        species.append(species_indices(item.configuration, dataset.species))
-    covariance = PolynomialCovariance(settings.zeta)
-    return choose_inducing_points(np.concatenate(blocks), np.concatenate(species), settings.n_inducing, covariance, rng)
-
-
-def _species_counts(configuration: Configuration, species: tuple[int, ...]) -> FloatArray:
-    indices_a = species_indices(configuration, species)
-    return np.bincount(indices_a, minlength=len(species)).astype(float)
-
-
-def _mean_moments(dataset: Dataset) -> FloatArray:
-    """Return the mean length of magnetic atoms of each species, (s,) μB; nan where no length is known."""
-    total_s, count_s = np.zeros(len(dataset.species)), np.zeros(len(dataset.species))
-    for item in dataset:
-        if item.moments_a is not None:
-            magnetic = item.configuration.is_magnetic_a
-            indices_a = species_indices(item.configuration, dataset.species)[magnetic]
-            total_s += np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
-            count_s += np.bincount(indices_a, minlength=len(total_s))
-    return np.asarray(np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0))
+        features = basis.descriptor.compute(item.configuration, basis.descriptor_neighbours(item.configuration))
+        found.append(basis.points(features))
+    points = Points(np.concatenate([p.x_af for p in found]), np.concatenate([p.species_a for p in found]))
+    return choose_inducing_points(points, settings.n_inducing, basis.covariance, rng)

@@ -27,11 +27,18 @@ class PairPartSettings(Settings):
 class FitSettings(Settings):
     """The settings file of `soso fit`; what is left out is chosen from the data.
 
-    With `three_body` the GP sees the three-body descriptor beside the pair one; without it the pair one alone.
+    The GP sees the pair descriptor (`descriptor`), the three-body one (`three_body`), or both; null leaves one out.
+    The defaults here are the published ones for bcc iron (arXiv:2403.10769): the pair descriptor alone.
     """
 
     pair: PairPartSettings = PairPartSettings()
-    descriptor: PairDescriptorParameters = PairDescriptorParameters()
+    descriptor: PairDescriptorParameters | None = PairDescriptorParameters()
     three_body: ThreeBodyParameters | None = None
-    zeta: int = Field(default=4, ge=1, le=8, description="exponent of the polynomial covariance")
+    zeta: int = Field(default=4, ge=1, le=8, description="degree of the covariance in the kernels of its blocks")
     n_inducing: int = Field(default=100, ge=1, le=5000)
+
+    @model_validator(mode="after")
+    def _check_descriptor(self) -> "FitSettings":
+        if self.descriptor is None and self.three_body is None:
+            raise ValueError("descriptor and three_body are both null; the GP needs one of them")
+        return self

@@ -18,18 +18,21 @@ from ase.data import chemical_symbols
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis
+from soso_core.gp.covariance import Points
 from soso_core.gp.evidence import Scales
 from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import InducingPoints
+from soso_core.gp.lengths import LengthModel
+from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
+from soso_core.gp.targets import LENGTH, TARGETS
 from soso_core.io.atomic_write import atomic_write
 from soso_core.settings import parse_settings
 
 FORMAT_NAME = "soso-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever an older program could not read, or would misread, what is written."""
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
-TARGETS = frozenset({"energy", "field", "force", "stress"})
 
 
 def save_model(path: Path | str, model: FittedModel) -> None:
@@ -86,13 +89,22 @@ def _check_format(file: Path, header: Any) -> None:
 
 
 def _facts(model: FittedModel) -> dict[str, Any]:
-    return {
-        "settings": model.basis.settings.model_dump(mode="json", exclude_none=True),
+    facts: dict[str, Any] = {
+        "settings": model.basis.settings.model_dump(mode="json"),
         "species": list(model.basis.species),
-        "prior": dict(model.scales.prior),
-        "noise": dict(model.scales.noise),
+        "scales": _scale_facts(model.scales),
         "record": asdict(model.record),
+        "calibration": dict(model.calibration),
     }
+    if model.lengths is not None:
+        facts["length_scales"] = _scale_facts(model.lengths.scales)
+    if model.equations is not None:
+        facts["sums"] = {t: {"square": e.square, "n_rows": e.n_rows} for t, e in model.equations.items()}
+    return facts
+
+
+def _scale_facts(scales: Scales) -> dict[str, Any]:
+    return {"prior": dict(scales.prior), "noise": dict(scales.noise), "field_scale": scales.field_scale}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:
@@ -103,8 +115,14 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
         "moments_s": model.moments_s,
         "centre_sm": model.basis.centre_sm,
     }
-    if (points := model.basis.inducing) is not None:
-        arrays |= {"x_bf": points.x_bf, "species_b": points.species_b, "whitening_bm": points.whitening_bm}
+    if (inducing := model.basis.inducing) is not None:
+        arrays |= {"x_bf": inducing.points.x_af, "species_b": inducing.points.species_a}
+        arrays |= {f"whitening_{t}": array for t, array in enumerate(inducing.whitening_t)}
+    if model.lengths is not None:
+        arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.lower_mm}
+    for target, equation in (model.equations or {}).items():
+        upper = np.triu_indices(len(equation.gram_mm))
+        arrays |= {f"sums_{target}_gram": equation.gram_mm[upper], f"sums_{target}_projection_m": equation.projection_m}
     return arrays
 
 
@@ -119,19 +137,50 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
     basis = ModelBasis.uncentred(settings, species, _inducing(arrays, settings, species))
     size = basis.size
     basis = ModelBasis(settings, species, basis.inducing, _floats(arrays, "centre_sm", (n_species, size)))
-    lower_mm = _floats(arrays, "lower_mm", (size, size))
-    if not np.all(np.diag(lower_mm) > 0.0):
-        raise InputError("lower_mm: its diagonal must be positive")
     return FittedModel(
         basis,
         _floats(arrays, "weights_m", (size,)),
-        lower_mm,
-        _scales(facts, basis),
+        _factor(arrays, "lower_mm", size),
+        _scales(facts["scales"], basis, frozenset(TARGETS)),
         _floats(arrays, "offsets_s", (n_species,)),
         _floats(arrays, "moments_s", (n_species,), may_be_nan=True),
         _record(facts["record"]),
         baseline,
+        _lengths(facts, arrays, basis),
+        _equations(facts, arrays, size),
+        {str(target): _positive(value) for target, value in facts["calibration"].items()},
     )
+
+
+def _lengths(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> LengthModel | None:
+    if "length_scales" not in facts:
+        return None
+    scales = _scales(facts["length_scales"], basis, frozenset({LENGTH}))
+    weights_m = _floats(arrays, "length_weights_m", (basis.size,))
+    return LengthModel(weights_m, _factor(arrays, "length_lower_mm", basis.size), scales)
+
+
+def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, NormalEquations] | None:
+    if "sums" not in facts:
+        return None
+    upper = np.triu_indices(size)
+    equations = {}
+    for target, fact in facts["sums"].items():
+        if target not in (*TARGETS, LENGTH):
+            raise InputError(f"sums: unknown target {target!r}")
+        gram_mm = np.zeros((size, size))
+        gram_mm[upper] = _floats(arrays, f"sums_{target}_gram", (len(upper[0]),))
+        gram_mm = gram_mm + np.triu(gram_mm, 1).T
+        projection_m = _floats(arrays, f"sums_{target}_projection_m", (size,))
+        equations[target] = NormalEquations(gram_mm, projection_m, float(fact["square"]), int(fact["n_rows"]))
+    return equations
+
+
+def _factor(arrays: Mapping[str, Any], name: str, size: int) -> FloatArray:
+    lower_mm = _floats(arrays, name, (size, size))
+    if not np.all(np.diag(lower_mm) > 0.0):
+        raise InputError(f"{name}: its diagonal must be positive")
+    return lower_mm
 
 
 def _species(values: Any) -> tuple[int, ...]:
@@ -145,19 +194,17 @@ def _species(values: Any) -> tuple[int, ...]:
 def _inducing(arrays: Mapping[str, Any], settings: FitSettings, species: tuple[int, ...]) -> InducingPoints | None:
     if "x_bf" not in arrays:
         return None
-    n_points, n_columns = len(arrays["x_bf"]), arrays["whitening_bm"].shape[-1]
-    n_features = ModelBasis.uncentred(settings, species, None).descriptor.size
+    n_points = len(arrays["x_bf"])
+    bare = ModelBasis.uncentred(settings, species, None)
     species_b = arrays["species_b"]
     if species_b.shape != (n_points,) or species_b.dtype != np.int64 or not n_points:
         raise InputError(f"species_b: expected {n_points} integers")
     if species_b.min() < 0 or species_b.max() >= len(species):
         raise InputError(f"species_b: expected indices below {len(species)}")
     species_b.setflags(write=False)
-    return InducingPoints(
-        _floats(arrays, "x_bf", (n_points, n_features)),
-        species_b,
-        _floats(arrays, "whitening_bm", (n_points, n_columns)),
-    )
+    names = [f"whitening_{t}" for t in range(len(bare.covariance.monomials))]
+    whitening_t = tuple(_floats(arrays, name, (n_points, arrays[name].shape[-1])) for name in names)
+    return InducingPoints(Points(_floats(arrays, "x_bf", (n_points, bare.descriptor.size)), species_b), whitening_t)
 
 
 def _floats(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], may_be_nan: bool = False) -> FloatArray:
@@ -171,18 +218,23 @@ def _floats(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], may_be
     return np.asarray(array)
 
 
-def _scales(facts: Any, basis: ModelBasis) -> Scales:
-    scales = Scales(dict(facts["prior"]), dict(facts["noise"]))
-    if set(scales.prior) != set(basis.blocks) or not set(scales.noise) <= TARGETS:
+def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
+    prior = {str(name): _positive(value) for name, value in facts["prior"].items()}
+    noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
+    if set(prior) != set(basis.blocks) or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
-    for value in (*scales.prior.values(), *scales.noise.values()):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
-            raise InputError(f"scales: {value!r} is not a positive number")
-    return scales
+    return Scales(prior, noise, _positive(facts["field_scale"]))
+
+
+def _positive(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
+        raise InputError(f"scales: {value!r} is not a positive number")
+    return float(value)
 
 
 def _record(values: Any) -> FitRecord:
     counts = (values["n_configurations"], values["n_energies"], values["n_field_configurations"])
     if not all(isinstance(count, int) and count >= 0 for count in counts):
         raise InputError("record: counts must be integers")
-    return FitRecord(*counts, str(values["fingerprint"]))
+    digests = tuple(str(digest) for digest in values["digests"])
+    return FitRecord(*counts, str(values["fingerprint"]), digests)

@@ -33,7 +33,7 @@ def read_embset(path: Path | str, structure: Configuration) -> Dataset:
     size = len(structure) + 1
     if not lines:
         raise InputError(f"{file} is empty")
-    items = []
+    items: list[LabelledConfiguration] = []
     for start in range(0, len(lines), size):
         block = lines[start : start + size]
         where = f"{file}, line {block[0][0]} (configuration {len(items)})"
@@ -81,7 +81,7 @@ def _lines(file: Path) -> list[tuple[int, list[str]]]:
 def _energy(where: str, words: list[str], n_atoms: int) -> float:
     if len(words) != 1:
         raise InputError(
-            f"{where}: expected an energy, found {len(words)} words; the structure has {n_atoms} atoms: is it the right one?"
+            f"{where}: expected an energy, found {len(words)} words; is a structure of {n_atoms} atoms the right one?"
         )
     return _number(where, words[0])
 

@@ -4,7 +4,8 @@ Energies know distances and angles between spins only: rotating all spins, rever
 crystal and renaming like atoms change nothing.  A fingerprint has the same invariances.  It is made of sorted
 lists, which move no more than their entries do: of weights w(r) of all pairs, of w(r) e_i·e_j, and of the
 eigenvalues of the matrices w(r) z_i z_j (1 + s e_i·e_j) with s = 0, 1 and z a number of the species.  The
-lists find every displacement and turn to first order, the eigenvalues find how the pairs hang together.
+lists find every displacement and turn to first order, the eigenvalues find how the pairs hang together.  What agrees
+in all of that is compared exactly, by soso_core.health.symmetry_match.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from vesin import NeighborList
 from soso_core.arrays import FloatArray
 from soso_core.health.finding import Finding, Kind
 from soso_core.health.frame import RawFrame
+from soso_core.health.symmetry_match import equivalent
 
 REACH = 5.5
 """Å; several shells of any crystal; cells that are larger hang together through the eigenvalues."""
@@ -107,10 +109,10 @@ def check_duplicates(frames: Frames) -> list[Finding]:
 def _repeats(frame: RawFrame, firsts: Firsts) -> Iterator[Finding]:
     """Yield the finding when a frame repeats one of `firsts`, or else add it to them."""
     mine = fingerprint(frame)
-    drawer = int(np.floor(float(mine.spins_a.sum()) / (len(frame) * TOLERANCE)))
+    drawer = int(np.floor(float(mine.spins_a[0]) / TOLERANCE))
     for near in (drawer - 1, drawer, drawer + 1):  # equal ones differ by at most one
         for theirs, other in firsts.get((mine.composition, near), ()):
-            if same_fingerprint(mine, theirs):
+            if same_fingerprint(mine, theirs) and equivalent(frame, other):
                 equal, difference = compare_labels(frame, other)
                 text = f"same as configuration {other.index} up to symmetry; labels {difference}"
                 yield Finding(Kind.DUPLICATE, text, frame.index, other=other.index, labels_equal=equal)

@@ -29,5 +29,7 @@ def check_frames(atoms: Sequence[Atoms]) -> list[Finding]:
         of_no_use = any(one.kind in OF_NO_USE and one.array != "fields" for one in found)
         frames.append(unfit(frame) if of_no_use else frame)
         findings += found
-    findings += [*check_whole(frames), *check_mixed_lengths(frames), *check_duplicates(frames)]
+    known = {(one.configuration, one.array) for one in findings if one.kind is Kind.UNUSABLE}
+    findings += [one for one in check_whole(frames) if (one.configuration, one.array) not in known]
+    findings += [*check_mixed_lengths(frames), *check_duplicates(frames)]
     return sorted(findings, key=lambda one: -1 if one.configuration is None else one.configuration)

@@ -29,8 +29,8 @@ def equivalent(one: RawFrame, other: RawFrame) -> bool:
     places = [np.linalg.solve(cell.T, frame.positions.T).T for cell, frame in zip(cells, (one, other), strict=True)]
     products = [frame.unit_spins_ac @ frame.unit_spins_ac.T for frame in (one, other)]
     rows = [np.sort(product, axis=1) for product in products]
-    first = min(range(len(one)), key=lambda atom: len(_like(one, rows[0], one.numbers_a[atom], rows[0][atom])))
-    targets = _like(other, rows[1], one.numbers_a[first], rows[0][first])
+    first = min(range(len(one)), key=lambda atom: len(_like(one, rows[0], int(one.numbers_a[atom]), rows[0][atom])))
+    targets = _like(other, rows[1], int(one.numbers_a[first]), rows[0][first])
     for map_vv in _isometries(cells[0], cells[1]):
         moved_av = places[0] @ map_vv
         for target in targets:

@@ -252,3 +252,21 @@ def test_a_failure_half_way_leaves_the_old_folder(folder, monkeypatch):
         write_deepmd(folder, [full_label(skewed_iron(1))])
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_rename_that_fails_brings_the_old_folder_back(folder, monkeypatch):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    rename, done = Path.replace, []
+
+    def second_fails(self, target):
+        done.append(self)
+        if len(done) == 2:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", second_fails)
+    with pytest.raises(InputError, match="Input/output error"):
+        write_deepmd(folder, [full_label(skewed_iron(1))])
+    assert len(done) == 3
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]

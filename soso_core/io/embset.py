@@ -18,7 +18,7 @@ from soso_core.io.atomic_write import atomic_write
 from soso_core.io.deepmd import split_moments
 from soso_core.labels import LabelledConfiguration
 
-HEADING = "energy unit = eV, magmom unit = Bohr magneton, magnetic field unit = eV/Bohr magneton"
+HEADING = "energy (eV); atom, moment (Bohr magnetons), field -dE/dm (eV per Bohr magneton)"
 SAME_PLACE = 1e-6
 """Å; files carry 6 to 9 decimals."""
 

@@ -13,11 +13,11 @@ ROUNDING = 1e-14
 """A length times a unit vector, and divided again: two roundings."""
 ON_DISK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LATTICE = iron_germanium(0)
-LINES = """# 1, first, energy unit = eV
--10.50000
-      1     1.1000000    0.0000000    0.0000000     1.00000e-03    2.00000e-03    3.00000e-03
-      2     0.0000000    1.2000000    0.0000000     4.00000e-03    5.00000e-03    6.00000e-03
-      3     0.0000000    0.0000000   -2.0000000     7.00000e-03    8.00000e-03    9.00000e-03
+LINES = """# 1, first, all in eV and Bohr magnetons
+-10.25000
+      1     1.3000000    0.0000000    0.0000000    -2.50000e-03    1.50000e-03    3.50000e-03
+      2     0.0000000    1.7000000    0.0000000     4.50000e-03    5.50000e-03    6.50000e-03
+      3     0.0000000    0.0000000   -2.1000000     7.50000e-03    8.50000e-03    9.50000e-03
       4     0.0000000    0.0000000    0.0000000     0.00000e+00    0.00000e+00    0.00000e+00
 
 # 2, second
@@ -49,11 +49,11 @@ def file(tmp_path):
 
 def test_the_layout_of_magesty(file):
     first, second = read_embset(file, LATTICE)
-    assert (first.energy, second.energy) == (-10.5, -11.5)
-    np.testing.assert_allclose(first.moments_a, [1.1, 1.2, 2.0, 0.0], rtol=ROUNDING)
+    assert (first.energy, second.energy) == (-10.25, -11.5)
+    np.testing.assert_allclose(first.moments_a, [1.3, 1.7, 2.1, 0.0], rtol=ROUNDING)
     np.testing.assert_array_equal(first.configuration.spins_ac, [[1, 0, 0], [0, 1, 0], [0, 0, -1], [0, 0, 0]])
-    np.testing.assert_allclose(first.exchange_fields_ac[0], [1e-3, 2e-3, 3e-3], rtol=ROUNDING)
-    np.testing.assert_allclose(first.spin_gradient_ac[0], [0.0, 2.2e-3, 3.3e-3], rtol=ROUNDING)
+    np.testing.assert_allclose(first.exchange_fields_ac[0], [-2.5e-3, 1.5e-3, 3.5e-3], rtol=ROUNDING)
+    np.testing.assert_allclose(first.spin_gradient_ac[0], [0.0, 1.95e-3, 4.55e-3], rtol=ROUNDING)
     np.testing.assert_array_equal(first.configuration.positions_ac, LATTICE.positions_ac)
 
 
@@ -93,13 +93,13 @@ def test_garbage_is_one_line(file, text):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("-10.50000", "nan", "line 2 .configuration 0.: energy is nan"),
-        ("-10.50000", "low", "line 2 .configuration 0.: 'low' is not a number"),
-        ("1.2000000", "inf", "moment of atom 1 is"),
-        ("5.00000e-03", "5.0x", "line 4: '5.0x' is not a number"),
+        ("-10.25000", "nan", "line 2 .configuration 0.: energy is nan"),
+        ("-10.25000", "low", "line 2 .configuration 0.: 'low' is not a number"),
+        ("1.7000000", "inf", "moment of atom 1 is"),
+        ("5.50000e-03", "5.0x", "line 4: '5.0x' is not a number"),
         ("      3 ", "      2 ", "line 5: atom '2', expected 3"),
-        ("9.00000e-03\n", "9.0e-03 1\n", "line 5: 8 words, expected 7"),
-        ("# 1, first, energy unit = eV\n-10.50000\n", "# 1\n", "expected an energy, found 7 words"),
+        ("9.50000e-03\n", "9.5e-03 1\n", "line 5: 8 words, expected 7"),
+        ("# 1, first, all in eV and Bohr magnetons\n-10.25000\n", "# 1\n", "expected an energy, found 7 words"),
     ],
 )
 def test_faults_are_named_by_line(file, old, new, said):

@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "soso_core.app.predict_command",
     "evaluate": "soso_core.app.evaluate_command",
     "explore": "soso_core.app.explore_commands",
+    "data": "soso_core.app.data_commands",
 }
 TERMINATED = 143
 """128 + the number of the signal, as a shell reports it."""
@@ -100,12 +101,15 @@ def main() -> None:
       soso explore model.soso explore.yaml -o next.extxyz     what to label next
       soso evaluate model.soso labelled_next.extxyz           the error on what it has not seen
       soso predict model.soso any.extxyz -o predicted.extxyz  energies, fields, forces
+    Labels from elsewhere:
+      soso data convert deepmd_folder -o train.extxyz         from and to DeePMD-kit and EMBSET
+      soso data check train.extxyz                            what is wrong with them
 
     Files are extended XYZ with unit vectors in the column `spins`; labels are optional columns and keys:
     energy (eV), exchange_fields (eV/μB), moments (μB), forces (eV/Å), stress (eV/Å³).
 
     \b
-    Exit status: 0 done, 1 failed, 2 bad input, 3 not converged, 130 interrupted.
+    Exit status: 0 done, 1 failed (data check: something found), 2 bad input, 3 not converged, 130 interrupted.
     """
 
 

@@ -28,6 +28,9 @@ def test_command_and_options_exist(page, line):
     program = next(name for name in PROGRAMS if line.startswith(name))
     name, *words = shlex.split(line.removeprefix(program), comments=True)
     command = command_of(PROGRAMS[program], name)
+    if isinstance(command, Group):
+        name, *words = words
+        command = command_of(command, name)
     options = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("-")} <= options | {"--help"}
 

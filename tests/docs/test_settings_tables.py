@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from soso_core.gp.evaluation import Evaluation
+from soso_core.health import Kind
 
 PAGE = ROOT / "docs" / "reference" / "commands.md"
 TABLES = (
@@ -113,3 +114,9 @@ def with_limits(kind: str, metadata: list[Any]) -> str:
 def test_keys_of_an_evaluation():
     rows = table_after(PAGE, "<!-- soso_core.gp.evaluation:Evaluation -->")
     assert [row[0].strip("`") for row in rows] == list(Evaluation.model_fields)
+
+
+def test_findings_table_is_that_of_the_check():
+    rows = table_after(PAGE, "<!-- soso_core.health.finding:Kind -->")
+    assert [row[0].strip("`") for row in rows] == [kind.value for kind in Kind]
+    assert all(len(row) == 3 and row[1] and row[2] for row in rows)

@@ -1,0 +1,110 @@
+"""`soso data`: sets of labels from and to other formats, and what is wrong with them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from soso_core.app.formats import FORMATS, check_target, read_any, source_format, target_format, write_any
+from soso_core.app.paths import check_output
+from soso_core.errors import InputError
+from soso_core.health import Finding, check_frames, clean_frames
+from soso_core.io import atomic_write
+from soso_core.io.extxyz import read_atoms, write_atoms
+
+FOUND = 1
+"""Exit status of a check that found something."""
+
+
+@click.group(short_help="Convert and check sets of labels.")
+def data() -> None:
+    """Convert sets of labels between formats, check them for faults.
+
+    \b
+    Example:
+      soso data convert deepmd_folder -o train.extxyz
+      soso data check train.extxyz --clean cleaned.extxyz
+    """
+
+
+@data.command(short_help="Convert between extended XYZ, DeePMD-kit and EMBSET.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File or folder to write.")
+@click.option("--from", "given", type=click.Choice(FORMATS), help="Format of SOURCE; guessed from its name.")
+@click.option("--to", "wanted", type=click.Choice(FORMATS), help="Format of the output; guessed from its name.")
+@click.option(
+    "--structure", type=click.Path(path_type=Path), help="Lattice of an EMBSET file; any format ASE reads, same order."
+)
+def convert(source: Path, output: Path, given: str | None, wanted: str | None, structure: Path | None) -> None:
+    """Convert SOURCE (extxyz, deepmd, embset) into another format.
+
+    Names that tell the format: *.extxyz and *.xyz; a folder, or *.deepmd, for DeePMD-kit (`deepspin`, npy);
+    EMBSET, EMBSET* and *.embset.  An EMBSET file has no lattice: reading one needs --structure; when one is written,
+    --structure names a new extended XYZ file that gets the lattice.  A folder that is there is replaced only when
+    this command wrote it.
+
+    \b
+    Example:
+      soso data convert deepmd_folder -o train.extxyz
+      soso data convert EMBSET -o train.extxyz --structure POSCAR
+      soso data convert train.extxyz -o folder --to deepmd
+    """
+    source_kind, target_kind = source_format(source, given), target_format(output, wanted)
+    check_target(output, target_kind, [path for path in (source, structure) if path is not None])
+    dataset = read_any(source, source_kind, structure)
+    new_structure = structure if source_kind != "embset" else None
+    write_any(output, target_kind, dataset, source, new_structure)
+    click.echo(f"{len(dataset)} configurations written to {output} ({target_kind})")
+
+
+@data.command(short_help="Find what is wrong with a set of labels.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--clean", "cleaned", type=click.Path(path_type=Path), help="Write a cleaned copy (extended XYZ).")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Write the findings to this file too.")
+@click.pass_context
+def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | None) -> None:
+    """Find what is wrong with FILE (extended XYZ), one line for each finding.
+
+    Looked for: numbers that are not finite, cells that are not periodic, spins that are not unit, atoms on top of
+    each other, lengths that are negative or far from the median of their species, MW_int and M_int mixed (suspected),
+    energies and fields missing, energies far from the median, fields along the spin, configurations that
+    symmetry turns into each other.
+
+    --clean renormalises spins within 1e-3, projects fields, removes labels that cannot be true, drops what is of no
+    use and duplicates with equal labels; one line for each action.
+
+    \b
+    Exit status: 0 nothing found, 1 something found (cleaned or not), 2 not readable.
+
+    \b
+    Example:
+      soso data check train.extxyz --clean cleaned.extxyz --json findings.json
+    """
+    outputs = [path for path in (cleaned, output) if path is not None]
+    for path in outputs:
+        check_output(path, [file])
+    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
+        raise InputError(f"--clean and --json both name {outputs[0]}")
+    frames = read_atoms(file)
+    findings = check_frames(frames)
+    for finding in findings:
+        click.echo(finding.line(str(file)))
+    click.echo(f"{file}: {len(frames)} configurations, {len(findings)} findings")
+    if output is not None:
+        _write_json(output, file, len(frames), findings)
+    if cleaned is not None:
+        result = clean_frames(frames, findings)
+        for index, text in result.actions:
+            click.echo(f"{file}, configuration {index}: {text}")
+        if not result.frames:
+            raise InputError(f"{file}: nothing is left, {cleaned} was not written")
+        write_atoms(cleaned, result.frames)
+        click.echo(f"{len(result.frames)} of {len(frames)} configurations written to {cleaned}")
+    if findings:
+        ctx.exit(FOUND)
+
+
+def _write_json(output: Path, file: Path, n_frames: int, findings: list[Finding]) -> None:
+    values = {"file": str(file), "n_configurations": n_frames, "findings": [item.as_json() for item in findings]}
+    with atomic_write(output) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf8")

@@ -1,0 +1,144 @@
+"""DeePMD-kit 3 folders with spins (`deepspin`), read: `type.raw`, `type_map.raw`, `set.*/*.npy`.
+
+One folder is one system: frames with the same atoms in the same order.  `spin` holds moment vectors in μB,
+`force_mag` is -∂E/∂m in eV/μB, `virial` is minus the volume times the stress, in eV.
+Source: "Spin data format in PyTorch/DP" and "System" of the DeePMD-kit manual, version 3.  The manual gives eV/Å
+for `force_mag`; the code of its spin model takes the derivative by the vector in `spin.npy`, so by μB.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.errors import InputError
+from soso_core.labels import LabelledConfiguration
+
+WIDTHS = {"coord": 3, "spin": 3, "force": 3, "force_mag": 3}
+"""Numbers per atom in the arrays that have any; those of the others are in FRAME_WIDTHS."""
+FRAME_WIDTHS = {"box": 9, "energy": 1, "virial": 9}
+REQUIRED = ("coord", "box", "spin")
+
+
+def read_deepmd(path: Path | str) -> Dataset:
+    """Read a system folder, or every system folder below `path` in the order of their names.
+
+    Raises InputError, in one line that names the file, for what is missing, malformed, not periodic or without
+    spins.  Pickled arrays are refused.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"cannot read {folder}: {'not a folder' if folder.exists() else 'no such folder'}")
+    systems = [folder] if (folder / "type.raw").exists() else sorted(p.parent for p in folder.rglob("type.raw"))
+    if not systems:
+        raise InputError(f"cannot read {folder}: no type.raw in it or below it, so no DeePMD-kit data")
+    return Dataset(tuple(item for system in systems for item in _read_system(system)))
+
+
+def _read_system(folder: Path) -> Iterator[LabelledConfiguration]:
+    if (folder / "nopbc").exists():
+        raise InputError(f"{folder}: nopbc is there; only fully periodic cells are supported")
+    numbers_a = _read_numbers(folder)
+    sets = sorted(item for item in folder.glob("set.*") if item.is_dir())
+    if not sets:
+        raise InputError(f"{folder}: no folder set.*; only the npy form is supported")
+    for item in sets:
+        yield from _read_set(item, numbers_a)
+
+
+def _read_numbers(folder: Path) -> IntArray:
+    """Return the atomic numbers (a,) of a system."""
+    types = _read_words(folder / "type.raw")
+    names = _read_words(folder / "type_map.raw")
+    try:
+        symbols = [names[_index(word)] for word in types]
+    except (ValueError, IndexError):
+        raise InputError(f"{folder / 'type.raw'}: not a list of numbers below {len(names)}") from None
+    unknown = sorted(set(symbols) - set(atomic_numbers))
+    if unknown or not symbols:
+        raise InputError(f"{folder}: " + (f"{unknown[0][:40]!r} is not an element" if unknown else "no atoms"))
+    return np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
+
+
+def _index(word: str) -> int:
+    if not word.isdecimal():  # a negative one would count from the end
+        raise ValueError(word)
+    return int(word)
+
+
+def _read_words(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf8").split()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read {file}: not a text file") from None
+
+
+def _read_set(folder: Path, numbers_a: IntArray) -> Iterator[LabelledConfiguration]:
+    if (folder / "real_atom_types.npy").exists():
+        raise InputError(f"{folder}: mixed types (real_atom_types.npy) are not supported; convert to deepmd/npy")
+    arrays = {}
+    for name in (*WIDTHS, *FRAME_WIDTHS):
+        file = folder / f"{name}.npy"
+        if file.exists() or name in REQUIRED:
+            arrays[name] = _load(file, WIDTHS.get(name, 0) * len(numbers_a) or FRAME_WIDTHS[name])
+    counts = {name: len(array) for name, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        raise InputError(f"{folder}: files differ in their number of frames: {counts}")
+    for k in range(counts["coord"]):
+        try:
+            yield _labelled(numbers_a, {name: array[k] for name, array in arrays.items()})
+        except InputError as error:
+            raise InputError(f"{folder}, frame {k}: {error}") from None
+
+
+def _load(file: Path, width: int) -> FloatArray:
+    """Return (k, width) numbers, one row per frame."""
+    try:
+        with file.open("rb") as handle:
+            array = np.load(handle, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    except Exception as error:  # NumPy's parser raises many kinds; each means the same to a user
+        raise InputError(f"cannot read {file}: {str(error).splitlines()[0] if str(error) else 'not npy'}") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise InputError(f"{file}: not an array of numbers")
+    if array.ndim == 0 or array.size != len(array) * width:
+        raise InputError(f"{file}: shape {array.shape}, expected {width} numbers per frame")
+    return array.reshape(len(array), width).astype(np.float64)
+
+
+def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfiguration:
+    shape = (len(numbers_a), 3)
+    spins_ac, moments_a = split_moments(row["spin"].reshape(shape))
+    where = Configuration(numbers_a, row["coord"].reshape(shape), row["box"].reshape(3, 3), spins_ac)
+    stress_cc = None
+    if "virial" in row:
+        stress_cc = -row["virial"].reshape(3, 3) / where.volume
+        stress_cc = 0.5 * (stress_cc + stress_cc.T)
+    return LabelledConfiguration(
+        where,
+        energy=float(row["energy"][0]) if "energy" in row else None,
+        exchange_fields_ac=row["force_mag"].reshape(shape) if "force_mag" in row else None,
+        moments_a=moments_a,
+        forces_ac=row["force"].reshape(shape) if "force" in row else None,
+        stress_cc=stress_cc,
+    )
+
+
+def split_moments(moments_ac: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return unit spins (a, 3) and lengths (a,) in μB of moment vectors; a zero vector stays zero.
+
+    Raises InputError for a vector that is not finite.
+    """
+    bad = np.flatnonzero(~np.all(np.isfinite(moments_ac), axis=1))
+    if len(bad):
+        raise InputError(f"moment of atom {bad[0]} is {tuple(moments_ac[bad[0]].tolist())}; it must be finite")
+    lengths_a = np.linalg.norm(moments_ac, axis=1)
+    is_zero_a = lengths_a == 0.0
+    return moments_ac / np.where(is_zero_a, 1.0, lengths_a)[:, None], lengths_a

@@ -12,7 +12,8 @@ def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
     """Return predictions for `dataset` in meV.
 
     `energy`, `energy_std`, `energy_label` (per spin, one entry per configuration that has an energy);
-    `field`, `field_label` (all components of -∂E/∂e on magnetic atoms, in the units of the labels); empty where labels are absent.
+    `field`, `field_label` (all components of -∂E/∂e on magnetic atoms, in the units of the labels); empty where
+    labels are absent.
     """
     pairs = [(item, model.predict(item.configuration)) for item in dataset]
     energies = [_energy_entry(*pair) for pair in pairs if pair[0].energy is not None]

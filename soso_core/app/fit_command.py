@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import numpy as np
-
 from rich.progress import Progress
 
 from soso_core.app.evaluate_command import print_errors

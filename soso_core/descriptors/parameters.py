@@ -34,10 +34,10 @@ class ThreeBodyParameters(Settings):
     """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
 
     `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
-    with each other (channels of `descriptors.channels.CHANNELS`).  `decay`: densities fall as r^-decay.  Exchange through several spins is
-    of the nearest neighbours first; without it the many spins of the outer shells drown them.  `element_channels`:
-    None has one density for each species; a number mixes the species into that many (`descriptors.element_mixing`),
-    so that the size does not grow with the square of the number of species.
+    with each other (channels of `descriptors.channels.CHANNELS`). `decay`: densities fall as r^-decay. Exchange
+    through several spins is of the nearest neighbours first; without it the many spins of the outer shells drown
+    them. `element_channels`: None has one density for each species; a number mixes the species into that many
+    (`descriptors.element_mixing`), so that the size does not grow with the square of the number of species.
     """
 
     cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0)

@@ -45,7 +45,7 @@ class DividedColumns:
     """Columns of a block x that their `inner` columns see as u = x / length, from feature `first` on.
 
     length moves with some reference features of x, of which u has reference_af (zero elsewhere).  The gradient by x is
-    (g - reference (u·g)) / length; it is applied after the product, with scale_ab = 1 / length, along_ab = u·g / length.
+    (g - reference (u·g)) / length; it is applied after the product: scale_ab = 1 / length, along_ab = u·g / length.
     """
 
     inner: Columns

@@ -20,12 +20,12 @@ NOISE_FRACTION = 0.05
 LABEL_NOISE = 1e-3
 """eV per sqrt(spin): how well a converged electronic-structure calculation repeats an energy.
 
-The evidence of some tens of energies alone cannot tell noise from what a model form leaves over and would call all of it
-noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives at hand the data are left to say it.
+The evidence of some tens of energies alone cannot tell noise from what a model form leaves over and would call all of
+it noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives the data are left to say it.
 """
 LABEL_NOISE_WIDTH = 0.2
 GP_WIDTH = 2.0
-"""Width of the belief in the logarithm of a GP amplitude when there are energies only; GP_WIDTH_DERIVATIVES otherwise."""
+"""Width of the belief in the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
 GP_WIDTH_DERIVATIVES = 1.0
 VANISHING = 1e-9
 """Rows this much smaller than what they should explain are rounding noise: the data do not move that block."""

@@ -36,16 +36,16 @@ def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
     return LEVELS, np.array([np.mean(np.abs(z_k) <= bound) for bound in bounds])
 
 
-def left_out_errors(
-    rows: Rows, weights_m: FloatArray, lower_mm: FloatArray, scales: Scales
-) -> dict[str, FloatArray]:
+def left_out_errors(rows: Rows, weights_m: FloatArray, lower_mm: FloatArray, scales: Scales) -> dict[str, FloatArray]:
     """Return error / deviation of every label of one configuration had it been left out of the fit, scales kept.
 
     With rows and values in units of the noise, H = Φ A⁻¹ Φᵀ and residuals r, the errors left out are (1-H)⁻¹ r and
     their covariance (1-H)⁻¹, noise included: a block form of the classical leave-one-out identity (Rasmussen and
     Williams, Gaussian Processes for Machine Learning, section 5.4.2).
     """
-    stacked = [(scales.factor(t) * rows_km / scales.noise[t], y_k / scales.noise[t]) for t, (rows_km, y_k) in rows.items()]
+    stacked = [
+        (scales.factor(t) * rows_km / scales.noise[t], y_k / scales.noise[t]) for t, (rows_km, y_k) in rows.items()
+    ]
     phi_km, y_k = (np.concatenate(parts) for parts in zip(*stacked, strict=True))
     half_mk = solve_triangular(lower_mm, phi_km.T, lower=True)
     left_g, vectors_kg = eigh(np.eye(len(y_k)) - half_mk.T @ half_mk)

@@ -1,8 +1,8 @@
 """The covariance of two environments: every product of zeta block kernels, each with a prior of its own.
 
 x = [x_1, x_2, ...] has blocks q (the pair descriptor, each channel pair of the power spectrum) with k_q = x_q·x'_q.
-(Σ_q k_q)^zeta is the sum of monomials t = k_q1 k_q2 ... k_q_zeta; here each monomial spans columns of its own, so that the
-evidence weighs them one by one.  Zero between species.
+(Σ_q k_q)^zeta is the sum of monomials t = k_q1 k_q2 ... k_q_zeta; here each monomial spans columns of its own, so that
+the evidence weighs them one by one.  Zero between species.
 """
 
 from collections.abc import Mapping, Sequence

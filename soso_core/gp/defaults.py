@@ -14,7 +14,7 @@ PAIR_REACH = 2.83
 """Cutoff of the pair part over the nearest distance of magnetic atoms: 7 Å in bcc iron."""
 THREE_BODY_REACHES = (1.87, 2.37)
 """The same for the three-body part: 4.6 Å and 5.8 Å in bcc iron, three and five shells with their taper."""
-DECAYS = (3.0, 4.0)
+DECAYS = (2.0, 4.0)
 """How the density of neighbours may fall with distance."""
 RADIAL_WIDTH = 0.24
 """Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""

@@ -25,7 +25,7 @@ class Reliability(BaseModel):
 
 
 class Errors(BaseModel):
-    """Root mean square errors and the root mean square of the labels themselves; None where the data carry no such label.
+    """Root mean square errors, and that of the labels themselves; None where the data carry no such label.
 
     Energy per magnetic atom, meV; field of `-∂E/∂e` in the units of the labels, per Cartesian component of magnetic
     atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment lengths of magnetic atoms, μB.
@@ -132,9 +132,7 @@ def errors_of(predictions: Sequence[Prediction], dataset: Dataset, field_scale: 
     )
 
 
-def compare(
-    predictions: Sequence[Prediction], dataset: Dataset, field_scale: float = 1.0
-) -> dict[str, Comparison]:
+def compare(predictions: Sequence[Prediction], dataset: Dataset, field_scale: float = 1.0) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
     Predicted fields are divided by `field_scale`, what the labels' fields come short of -∂E/∂e by.
@@ -202,7 +200,10 @@ def _reliability(z_k: FloatArray) -> Reliability:
     expected, observed = reliability(z_k)
     inside = float(np.interp(0.9, expected, observed))
     return Reliability(
-        expected=tuple(expected.round(2).tolist()), observed=tuple(observed.tolist()), coverage_90=inside, n_labels=len(z_k)
+        expected=tuple(expected.round(2).tolist()),
+        observed=tuple(observed.tolist()),
+        coverage_90=inside,
+        n_labels=len(z_k),
     )
 
 

@@ -15,14 +15,14 @@ from soso_core.gp.targets import LENGTH
 
 @dataclass(frozen=True, eq=False)
 class LengthModel:
-    """|m_i| = mean of the species + sites_m · w: weights_m (m,) μB, lower_mm the factor of their posterior precision."""
+    """|m_i| = mean of the species + sites_m · w: weights_m (m,) μB, lower_mm factor of their precision."""
 
     weights_m: FloatArray
     lower_mm: FloatArray
     scales: Scales
 
     def predict(self, sites_am: FloatArray, means_a: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return lengths and standard deviations of new labels, each (a,) μB, from what each atom has of the columns."""
+        """Return lengths and deviations of new labels, each (a,) μB, from what each atom has of the columns."""
         half_ma = solve_triangular(self.lower_mm, sites_am.T, lower=True)
         variance_a = np.sum(half_ma**2, axis=0) + self.scales.noise[LENGTH] ** 2
         return means_a + sites_am @ self.weights_m, np.sqrt(variance_a)
@@ -30,7 +30,9 @@ class LengthModel:
 
 def fit_lengths(equation: NormalEquations, blocks: Mapping[str, slice]) -> LengthModel:
     """Return the length model of highest evidence."""
-    return solve_lengths(equation, blocks, maximise_evidence({LENGTH: equation}, blocks, _belief(equation, blocks)).scales)
+    return solve_lengths(
+        equation, blocks, maximise_evidence({LENGTH: equation}, blocks, _belief(equation, blocks)).scales
+    )
 
 
 def solve_lengths(equation: NormalEquations, blocks: Mapping[str, slice], scales: Scales) -> LengthModel:

@@ -56,7 +56,7 @@ class PairPart:
         return self.n_orders * self.size_per_order
 
     def rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
-        """Return what each atom has of ∂E/∂w, (a, m), and the derivative of ∂E/∂w by the spins, (a, c, m), not projected.
+        """Return what each atom has of ∂E/∂w, (a, m), and ∂E/∂w derived by the spins, (a, c, m), not projected.
 
         A pair belongs to its two atoms by halves.
         """

@@ -11,10 +11,10 @@ from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis, centred
 from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
+from soso_core.gp.covariance import Points
 from soso_core.gp.evidence import EvidenceMaximum, maximise_evidence, posterior
 from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import InducingPoints, choose_inducing_points
-from soso_core.gp.covariance import Points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
 from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
@@ -94,7 +94,7 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
 
 
 def refit(model: FittedModel, dataset: Dataset) -> FittedModel:
-    """Return the model fitted to `dataset` from nothing, with its inducing points, scales and reference energies kept."""
+    """Return the model fitted to `dataset` from nothing; inducing points, scales and reference energies are kept."""
     dataset = checked(dataset)
     equations = equations_of(dataset.labelled, model.basis, _levels(model))
     return _resolved(model, equations, FitRecord.of(dataset))

@@ -29,7 +29,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
     """Predict energy, exchange fields, forces and stress of every configuration of DATA, with error bars.
 
     Labels in DATA are replaced, all else is kept.  `energy_std` (eV), `exchange_fields_std` (eV/μB), `forces_std`
-    (eV/Å) and `moments_std` (μB) are standard deviations of a new label.  Exchange fields are -∂E/∂e (eV) over the predicted
+    (eV/Å) and `moments_std` (μB) are standard deviations of a new label.  Exchange fields are -∂E/∂e over the predicted
     moment length; a model that has learnt no lengths takes them from the column `moments`, or else the mean of the
     species in the training data.
 

@@ -11,3 +11,8 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 def jit(kernel: Kernel) -> Kernel:
     """Compile a function of arrays and numbers with Numba; plain Python semantics for IEEE division."""
     return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))
+
+
+def threaded_jit(kernel: Kernel) -> Kernel:
+    """Compile like `jit`; loops over `numba.prange` run on several threads."""
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(kernel))

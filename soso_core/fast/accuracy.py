@@ -18,12 +18,12 @@ class Accuracy:
     """
 
     shortest: float = 1.5
-    skin: float = 0.5
+    skin: float = 0.4
     pair_energy: float = 1e-7
     radial: float = 1e-7
     degree: int = 13
     gp_meV_per_atom: float = 0.01
 
-    def fit_range(self, cutoff: float, taper: float, tolerance: float) -> FitRange:
-        """Return where and how a radial function with this cutoff (Å) is fitted."""
-        return FitRange(self.shortest, cutoff, taper, self.skin, tolerance, self.degree)
+    def fit_range(self, cutoff: float, taper: float, tolerance: float, decay: float) -> FitRange:
+        """Return where and how a radial function with this cutoff (Å), falling as r^-decay, is fitted."""
+        return FitRange(self.shortest, cutoff, taper, self.skin, tolerance, self.degree, decay)

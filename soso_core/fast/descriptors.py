@@ -74,7 +74,9 @@ def fit_basis(basis: OverlapBasis | EnvelopedBasis, cutoff: float, taper: float,
     """Return the radial functions as polynomials, to `accuracy.radial` of their largest value beyond 2 Å."""
     sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
     largest = float(np.max(np.abs(basis.untapered(sample))))
-    return fit_polynomials(basis.untapered, accuracy.fit_range(cutoff, taper, accuracy.radial * largest))
+    decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0
+    where = accuracy.fit_range(cutoff, taper, accuracy.radial * largest, decay)
+    return fit_polynomials(basis.untapered, where)
 
 
 def component_kinds(channels: tuple[str, ...]) -> IntArray:

@@ -34,7 +34,9 @@ class CompiledPairs:
         def curves(r_p: FloatArray) -> FloatArray:
             return np.asarray(part.basis.untapered(r_p) @ mix_nf)
 
-        where = accuracy.fit_range(settings.cutoff_angstrom, settings.taper_angstrom, accuracy.pair_energy)
+        where = accuracy.fit_range(
+            settings.cutoff_angstrom, settings.taper_angstrom, accuracy.pair_energy, settings.decay
+        )
         index_ss = np.zeros((n_species, n_species), dtype=np.int64)
         for u, (i, j) in enumerate(part.species_pairs):
             index_ss[i, j] = index_ss[j, i] = u

@@ -20,11 +20,11 @@ TAPER_DEGREE = 7
 
 @dataclass(frozen=True, eq=False)
 class PolynomialFit:
-    """Functions f_c(r) g(r) between `shortest` and `cutoff` (Å); segments overlap by `overlap` (Å) on either side.
+    """Functions f_c(r) r^-power g(r) between `shortest` and `cutoff` (Å); segments overlap by `overlap` (Å) on either side.
 
     inner_edges_g (g - 1,) Å between segments; coefficients_gfd (g, f, d) in powers of
-    t = maps_g2[g, 0] r + maps_g2[g, 1].  `value_error` and `slope_error` are the largest deviations found of f_c g
-    and of its derivative, in the units of the functions (and per Å).
+    t = maps_g2[g, 0] r + maps_g2[g, 1].  `value_error` and `slope_error` are the largest deviations found of the
+    functions and of their derivatives, in the units of the functions (and per Å).
     """
 
     inner_edges_g: FloatArray
@@ -34,6 +34,7 @@ class PolynomialFit:
     inner: float
     cutoff: float
     overlap: float
+    power: int
     value_error: float
     slope_error: float
 
@@ -56,13 +57,16 @@ class PolynomialFit:
         is_tapered_g = np.append(self.inner_edges_g, self.cutoff) + self.overlap > self.inner
         taper_d = taper_coefficients()
         return Radial(
-            self.maps_g2, is_tapered_g, rows.reshape(-1, n_powers), even, taper_d, self.inner, self.cutoff
+            self.maps_g2, is_tapered_g, rows.reshape(-1, n_powers), even, taper_d, self.inner, self.cutoff, self.power
         )
 
 
 @dataclass(frozen=True)
 class FitRange:
-    """Where functions are fitted (Å), to what tolerance (their units, and slopes per 0.1 Å), in which degree."""
+    """Where functions are fitted (Å), to what tolerance (their units, and slopes per 0.1 Å), in which degree.
+
+    `decay`: they fall about as r^-decay.  Its whole part is not left to the polynomials.
+    """
 
     shortest: float
     cutoff: float
@@ -70,6 +74,12 @@ class FitRange:
     overlap: float
     tolerance: float
     degree: int
+    decay: float = 0.0
+
+    @property
+    def power(self) -> int:
+        """The whole part of `decay`."""
+        return int(self.decay)
 
 
 def taper_coefficients() -> FloatArray:
@@ -101,6 +111,7 @@ def fit_polynomials(functions: Functions, where: FitRange) -> PolynomialFit:
         where.cutoff - where.taper,
         where.cutoff,
         where.overlap,
+        where.power,
         max(piece.value_error for piece in pieces),
         max(piece.slope_error for piece in pieces),
     )
@@ -141,13 +152,14 @@ def _piece(functions: Functions, where: FitRange, low: float, high: float) -> _P
     """Fit [low - overlap, high + overlap], inside [shortest, cutoff], and measure the errors there."""
     start, stop = max(low - where.overlap, where.shortest), min(high + where.overlap, where.cutoff)
     half, middle = 0.5 * (stop - start), 0.5 * (stop + start)
-    n_nodes = 3 * where.degree
+    n_nodes, n_tests = 3 * where.degree, 12 * where.degree
     nodes = np.cos(np.pi * (np.arange(n_nodes) + 0.5) / n_nodes)
-    coefficients_df = chebyshev.chebfit(nodes, functions(middle + half * nodes), where.degree)
-    test = np.linspace(-1.0, 1.0, 12 * where.degree)
-    error_pf = chebyshev.chebval(test, coefficients_df).T - functions(middle + half * test)
-    y = np.clip((middle + half * test - where.cutoff + where.taper) / where.taper, 0.0, 1.0)
+    r, test = middle + half * nodes, np.linspace(-1.0, 1.0, n_tests)
+    coefficients_df = chebyshev.chebfit(nodes, r[:, None] ** where.power * functions(r), where.degree)
+    r = middle + half * test
+    error_pf = r[:, None] ** -float(where.power) * chebyshev.chebval(test, coefficients_df).T - functions(r)
+    y = np.clip((r - where.cutoff + where.taper) / where.taper, 0.0, 1.0)
     error_pf *= 0.5 * (1.0 + np.cos(np.pi * y))[:, None]
-    slope_error = float(np.max(np.abs(np.gradient(error_pf, test[1] - test[0], axis=0)))) / half
+    slope_error = float(np.max(np.abs(np.gradient(error_pf, r[1] - r[0], axis=0))))
     powers_df = np.apply_along_axis(chebyshev.cheb2poly, 0, coefficients_df)
     return _Piece(low, (1.0 / half, -middle / half), powers_df.T, float(np.max(np.abs(error_pf))), slope_error)

@@ -13,6 +13,15 @@ def jit(kernel: Kernel) -> Kernel:
     return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))
 
 
+def inner_jit(kernel: Kernel) -> Kernel:
+    """Compile a function that makes no arrays: nothing counts who holds an array, which is dear in inner loops.
+
+    Products and sums may be fused and sums reordered.
+    """
+    fast = {"contract", "reassoc"}
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fast, _nrt=False)(kernel))
+
+
 def threaded_jit(kernel: Kernel) -> Kernel:
     """Compile like `jit`; loops over `numba.prange` run on several threads."""
     return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(kernel))

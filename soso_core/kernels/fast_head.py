@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels._jit import jit
+from soso_core.kernels._jit import inner_jit, jit
 
 
 class Head(NamedTuple):
@@ -49,7 +49,7 @@ def make_head_work(n_block: int, head: Head) -> HeadWork:
     )
 
 
-@jit
+@inner_jit
 def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArray) -> float:
     """Write x̂ and what each block was multiplied by before the whole was divided by the length returned."""
     total = 0.0
@@ -69,7 +69,7 @@ def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArr
     return norm
 
 
-@jit
+@inner_jit
 def normalise_adjoint(
     x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArray, norm: float, g_f: FloatArray
 ) -> None:
@@ -97,16 +97,29 @@ def evaluate_head(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b
     unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
     np.dot(unit_bf, head.columns_fk, t_bk)
     for b in range(n):
-        energy = 0.0
-        for f in range(x_bf.shape[1]):
-            energy += head.linear_f[f] * x_bf[b, f]
-        for k in range(len(head.values_k)):
-            power = head.values_k[k]
-            for _ in range(head.zeta - 1):
-                power *= t_bk[b, k]
-            energy += power * t_bk[b, k]
-            t_bk[b, k] = head.zeta * power
-        energy_b[b] = energy
+        energy_b[b] = _linear(head.linear_f, x_bf[b]) + _powers(head.values_k, head.zeta, t_bk[b])
     np.dot(t_bk, head.rows_kf, g_bf[:n])
     for b in range(n):
         normalise_adjoint(x_bf[b], head, work.unit_bf[b], work.scale_bk[b], work.norm_b[b], g_bf[b])
+
+
+@inner_jit
+def _linear(linear_f: FloatArray, x_f: FloatArray) -> float:
+    """Return v·x."""
+    total = 0.0
+    for f in range(len(linear_f)):
+        total += linear_f[f] * x_f[f]
+    return total
+
+
+@inner_jit
+def _powers(values_k: FloatArray, zeta: int, t_k: FloatArray) -> float:
+    """Return Σ_k s_k t_k^ζ and write ζ s_k t_k^(ζ-1) into t_k."""
+    total = 0.0
+    for k in range(len(values_k)):
+        power = values_k[k]
+        for _ in range(zeta - 1):
+            power *= t_k[k]
+        total += power * t_k[k]
+        t_k[k] = zeta * power
+    return total

@@ -7,7 +7,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import near
-from soso_core.kernels._jit import jit, threaded_jit
+from soso_core.kernels._jit import inner_jit, jit, threaded_jit
 from soso_core.kernels.simd import least, smaller, splat, total
 
 
@@ -21,7 +21,7 @@ class PairOutput(NamedTuple):
     shortest_k: FloatArray
 
 
-@jit
+@inner_jit
 def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: FloatArray) -> None:
     """Write what the pairs of atom i give, sums over its full neighbour list.
 
@@ -45,9 +45,8 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
             t = r * scale + shift
             u = ex * sx + ey * sy + ez * sz
             e, w, value, slope = near.two_polynomials(functions.coefficients_fd, row, t)
-            both = both * inside
             torque = value * both
-            e, w = e * inside + torque * u, w * inside + slope * both * u
+            e, w = e + torque * u, w + slope * both * u
             before, now, slope_before, slope_now = splat(1.0), u, splat(0.0), splat(1.0)
             for order in range(2, n_orders, 2):
                 value, slope, next_value, next_slope = near.two_polynomials(functions.coefficients_fd, row + order, t)
@@ -57,11 +56,9 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
                 before, now, slope_before, slope_now = _next_order(order + 1, u, before, now, slope_before, slope_now)
                 value = next_value * both
                 e, w, torque = e + value * now, w + next_slope * both * now, torque + value * slope_now
-            w = w * scale
-            if functions.is_tapered_g[b % n_segments]:
-                fc, dfc = near.taper(functions, r)
-                w = w * fc + e * dfc
-                e, torque = e * fc, torque * fc
+            fc, dfc = near.envelope(functions, b % n_segments, r, per_r, inside)
+            w = w * scale * fc + e * dfc
+            e, torque = e * fc, torque * fc
             w = w * per_r
             energy = energy + e
             hx, hy, hz = hx + torque * sx, hy + torque * sy, hz + torque * sz
@@ -77,7 +74,7 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
     out_14[13] = least(shortest)
 
 
-@jit
+@inner_jit
 def _next_order(order: int, u, before, now, slope_before, slope_now):  # type: ignore[no-untyped-def]
     """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
     up = (2.0 * order - 1.0) / order

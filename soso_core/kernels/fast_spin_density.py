@@ -6,7 +6,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.kernels import layout, near
-from soso_core.kernels._jit import jit
+from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.rows import contract, expand_columns, expand_rows
 from soso_core.kernels.simd import load, splat, store
 
@@ -42,7 +42,7 @@ def make_density_work(n_columns: int, n_pad: int, n_angular: int, n_most: int) -
     )
 
 
-@jit
+@inner_jit
 def legendre_rows(i: int, source: near.NearList, coupling_l: FloatArray, at: layout.Layout, n: int, dq_yk: FloatArray) -> None:
     """Write A_λ P_λ and its slope by e_i·e_j; λ > 0 is zero unless both atoms have a spin."""
     atoms_a8, place_rk = source.atoms_a8, at.place_rk
@@ -63,7 +63,7 @@ def legendre_rows(i: int, source: near.NearList, coupling_l: FloatArray, at: lay
             before, now = now, u * now * up - before * (up - 1.0)
 
 
-@jit
+@inner_jit
 def density_forward(
     i: int, source: near.NearList, model: SpinDensity, at: layout.Layout, work: SpinDensityWork, out_f: FloatArray
 ) -> None:
@@ -84,7 +84,7 @@ def density_forward(
         out_f[(own * n_max + m) * n_orders] += model.central_n[m]
 
 
-@jit
+@inner_jit
 def density_adjoint(
     i: int,
     source: near.NearList,

@@ -10,10 +10,10 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import layout, near
-from soso_core.kernels._jit import jit
+from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.fast_harmonics import Harmonics, harmonic_pull, harmonic_rows
 from soso_core.kernels.rows import contract, expand_columns, expand_rows
-from soso_core.kernels.simd import load, splat, store
+from soso_core.kernels.simd import get, item, load, put, splat, spread, store
 
 
 class ThreeBody(NamedTuple):
@@ -67,65 +67,65 @@ def make_three_body_work(model: ThreeBody, n_most: int, n_angular: int) -> Three
     )
 
 
-@jit
-def _cosine(i: int, source: near.NearList, at: layout.Layout, k: int):  # type: ignore[no-untyped-def]
+@inner_jit
+def _cosine(i: int, source: near.NearList, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
     """Return e_i·e_j of four neighbours."""
-    atoms_a8, place_rk = source.atoms_a8, at.place_rk
+    atoms_a8, place_rk = source.atoms_a8, around.place_rk
     u = load(place_rk, layout.SPIN_X, k) * atoms_a8[i, 4] + load(place_rk, layout.SPIN_Y, k) * atoms_a8[i, 5]
     return u + load(place_rk, layout.SPIN_Z, k) * atoms_a8[i, 6]
 
 
-@jit
-def _component(kind: int, u, at: layout.Layout, k: int):  # type: ignore[no-untyped-def]
+@inner_jit
+def _component(kind: int, u, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
     """Return c_t of four neighbours and its slope by u = e_i·e_j."""
     zero, one = splat(0.0), splat(1.0)
     if kind == 0:
         return one, zero
     if kind < 0:
-        return load(at.place_rk, layout.SPIN_X - 1 - kind, k), zero
-    both = load(at.place_rk, layout.BOTH_SPINS, k)
+        return load(around.place_rk, layout.SPIN_X - 1 - kind, k), zero
+    both = load(around.place_rk, layout.BOTH_SPINS, k)
     if kind == 1:
         return u * both, both
     return (u * u * 1.5 - 0.5) * both, u * both * 3.0
 
 
-@jit
-def weight_rows(i: int, source: near.NearList, model: ThreeBody, at: layout.Layout, n: int, w_xk: FloatArray) -> None:
+@inner_jit
+def weight_rows(i: int, source: near.NearList, model: ThreeBody, around: layout.Layout, n: int, w_xk: FloatArray) -> None:
     """Write c_t h_n of n columns into w_xk, row t n_pad + n."""
     for k in range(0, n, 4):
-        u = _cosine(i, source, at, k)
+        u = _cosine(i, source, around, k)
         for t in range(len(model.kinds_t)):
-            c, _ = _component(model.kinds_t[t], u, at, k)
+            c, _ = _component(model.kinds_t[t], u, around, k)
             for m in range(model.n_pad):
-                store(w_xk, t * model.n_pad + m, k, c * load(at.h_nk, m, k))
+                store(w_xk, t * model.n_pad + m, k, c * load(around.h_nk, m, k))
 
 
-@jit
+@inner_jit
 def three_body_forward(
     i: int,
     source: near.NearList,
     model: ThreeBody,
-    at: layout.Layout,
+    around: layout.Layout,
     work: ThreeBodyWork,
     a_yx: FloatArray,
     out_f: FloatArray,
 ) -> None:
     """Lay atom i out, write its densities into a_yx and p into out_f."""
-    n = layout.lay_out(i, source, model.radial, at)
-    harmonic_rows(model.harmonics, at, n)
-    weight_rows(i, source, model, at, n, work.w_xk)
+    n = layout.lay_out(i, source, model.radial, around)
+    harmonic_rows(model.harmonics, around, n)
+    weight_rows(i, source, model, around, n, work.w_xk)
     n_segments, first = len(model.radial.maps_g2), source.starts_ab[i, 0]
     n_columns = len(work.w_xk)
     for s in range(model.n_species):
         start = source.starts_ab[i, s * n_segments] - first
         stop = source.starts_ab[i, (s + 1) * n_segments] - first
-        contract(work.w_xk, at.y_yk, n_columns, len(at.y_yk), start, stop, a_yx, s * n_columns)
+        contract(work.w_xk, around.y_yk, n_columns, len(around.y_yk), start, stop, a_yx, s * n_columns)
     products(model, a_yx, work.p_rx)
     for f in range(len(model.row_f)):
-        out_f[f] = work.p_rx[model.row_f[f], model.column_f[f]] * model.scale_f[f]
+        out_f[f] = get(work.p_rx, item(model.row_f, f), item(model.column_f, f)) * item(model.scale_f, f)
 
 
-@jit
+@inner_jit
 def products(model: ThreeBody, a_yx: FloatArray, p_rx: FloatArray) -> None:
     """Write Σ_m A^q_{Xlm} A^{q'}_{X'lm} of every channel pair and l."""
     n_pad, n_t, n_x = model.n_pad, len(model.kinds_t), model.n_species * model.n_pad
@@ -139,7 +139,7 @@ def products(model: ThreeBody, a_yx: FloatArray, p_rx: FloatArray) -> None:
                     _four_products(a_yx, order, n_k, n_pad, c, c2, p_rx, row + order * n_x + x, x2)
 
 
-@jit
+@inner_jit
 def _four_products(
     a_yx: FloatArray, order: int, n_k: int, n_pad: int, c: int, c2: int, p_rx: FloatArray, row: int, x2: int
 ) -> None:
@@ -148,8 +148,8 @@ def _four_products(
     for _ in range(n_k):
         for y in range(order * order, (order + 1) * (order + 1)):
             right = load(a_yx, y, c2)
-            p0, p1 = p0 + right * a_yx[y, c], p1 + right * a_yx[y, c + 1]
-            p2, p3 = p2 + right * a_yx[y, c + 2], p3 + right * a_yx[y, c + 3]
+            p0, p1 = p0 + right * spread(a_yx, y, c), p1 + right * spread(a_yx, y, c + 1)
+            p2, p3 = p2 + right * spread(a_yx, y, c + 2), p3 + right * spread(a_yx, y, c + 3)
         c, c2 = c + n_pad, c2 + n_pad
     store(p_rx, row, x2, p0)
     store(p_rx, row + 1, x2, p1)
@@ -157,13 +157,13 @@ def _four_products(
     store(p_rx, row + 3, x2, p3)
 
 
-@jit
+@inner_jit
 def products_adjoint(model: ThreeBody, a_yx: FloatArray, g_f: FloatArray, g_rx: FloatArray, ga_yx: FloatArray) -> None:
     """Write ∂E/∂A into ga_yx from g_f = ∂E/∂p."""
     for f in range(len(model.row_f)):
-        value = g_f[f] * model.back_f[f]
-        g_rx[model.row_f[f], model.column_f[f]] = value
-        g_rx[model.mirror_row_f[f], model.mirror_column_f[f]] = value
+        value = g_f[f] * item(model.back_f, f)
+        put(g_rx, item(model.row_f, f), item(model.column_f, f), value)
+        put(g_rx, item(model.mirror_row_f, f), item(model.mirror_column_f, f), value)
     ga_yx[:] = 0.0
     n_pad, n_t, n_x = model.n_pad, len(model.kinds_t), model.n_species * model.n_pad
     for q in range(len(model.products_qk)):
@@ -176,7 +176,7 @@ def products_adjoint(model: ThreeBody, a_yx: FloatArray, g_f: FloatArray, g_rx: 
                     _four_back(g_rx, row + order * n_x + x, x2, order, n_k, n_pad, c, c2, a_yx, ga_yx)
 
 
-@jit
+@inner_jit
 def _four_back(
     g_rx: FloatArray,
     row: int,
@@ -193,17 +193,17 @@ def _four_back(
     g0, g1, g2, g3 = load(g_rx, row, x2), load(g_rx, row + 1, x2), load(g_rx, row + 2, x2), load(g_rx, row + 3, x2)
     for _ in range(n_k):
         for y in range(order * order, (order + 1) * (order + 1)):
-            more = g0 * a_yx[y, c] + g1 * a_yx[y, c + 1] + (g2 * a_yx[y, c + 2] + g3 * a_yx[y, c + 3])
+            more = g0 * spread(a_yx, y, c) + g1 * spread(a_yx, y, c + 1) + (g2 * spread(a_yx, y, c + 2) + g3 * spread(a_yx, y, c + 3))
             store(ga_yx, y, c2, load(ga_yx, y, c2) + more)
         c, c2 = c + n_pad, c2 + n_pad
 
 
-@jit
+@inner_jit
 def three_body_adjoint(
     i: int,
     source: near.NearList,
     model: ThreeBody,
-    at: layout.Layout,
+    around: layout.Layout,
     work: ThreeBodyWork,
     a_yx: FloatArray,
     g_f: FloatArray,
@@ -214,40 +214,40 @@ def three_body_adjoint(
     products_adjoint(model, a_yx, g_f, work.g_rx, work.ga_yx)
     n_segments, first = len(model.radial.maps_g2), source.starts_ab[i, 0]
     n, n_columns = source.starts_ab[i, model.n_species * n_segments] - first, len(work.w_xk)
-    weight_rows(i, source, model, at, n, work.w_xk)
+    weight_rows(i, source, model, around, n, work.w_xk)
     for s in range(model.n_species):
         start = source.starts_ab[i, s * n_segments] - first
         stop = source.starts_ab[i, (s + 1) * n_segments] - first
         x0 = s * n_columns
-        expand_columns(work.ga_yx, x0, n_columns, at.y_yk, len(at.y_yk), start, stop, work.gw_xk)
-        expand_rows(work.ga_yx, x0, n_columns, work.w_xk, len(at.y_yk), start, stop, work.gy_yk)
+        expand_columns(work.ga_yx, x0, n_columns, around.y_yk, len(around.y_yk), start, stop, work.gw_xk)
+        expand_rows(work.ga_yx, x0, n_columns, work.w_xk, len(around.y_yk), start, stop, work.gy_yk)
     for k in range(0, n, 4):
-        _pull_column(i, source, model, at, work, k, pull_a8, sums_r4)
+        _pull_column(i, source, model, around, work, k, pull_a8, sums_r4)
 
 
-@jit
+@inner_jit
 def _pull_column(
     i: int,
     source: near.NearList,
     model: ThreeBody,
-    at: layout.Layout,
+    around: layout.Layout,
     work: ThreeBodyWork,
     k: int,
     pull_a8: FloatArray,
     sums_r4: FloatArray,
 ) -> None:
     """Turn ∂E/∂(c h) and ∂E/∂Y of four neighbours into pulls on their places and spins."""
-    u = _cosine(i, source, at, k)
+    u = _cosine(i, source, around, k)
     radial, twist = splat(0.0), splat(0.0)
     tx, ty, tz = splat(0.0), splat(0.0), splat(0.0)
     for t in range(len(model.kinds_t)):
         kind = model.kinds_t[t]
-        c, slope = _component(kind, u, at, k)
+        c, slope = _component(kind, u, around, k)
         along, by_c = splat(0.0), splat(0.0)
         for m in range(model.n_pad):
             g = load(work.gw_xk, t * model.n_pad + m, k)
-            along = along + g * load(at.dh_nk, m, k)
-            by_c = by_c + g * load(at.h_nk, m, k)
+            along = along + g * load(around.dh_nk, m, k)
+            by_c = by_c + g * load(around.h_nk, m, k)
         radial = radial + along * c
         twist = twist + by_c * slope
         if kind == -1:
@@ -256,9 +256,9 @@ def _pull_column(
             ty = ty + by_c
         elif kind == -3:
             tz = tz + by_c
-    gx, gy, gz = harmonic_pull(model.harmonics, at, k, work.gy_yk)
-    x, y = load(at.place_rk, layout.UNIT_X, k), load(at.place_rk, layout.UNIT_Y, k)
-    z, per_r = load(at.place_rk, layout.UNIT_Z, k), load(at.place_rk, layout.PER_R, k)
+    gx, gy, gz = harmonic_pull(model.harmonics, around, k, work.gy_yk)
+    x, y = load(around.place_rk, layout.UNIT_X, k), load(around.place_rk, layout.UNIT_Y, k)
+    z, per_r = load(around.place_rk, layout.UNIT_Z, k), load(around.place_rk, layout.PER_R, k)
     along = radial - (gx * x + gy * y + gz * z) * per_r
     force = (gx * per_r + along * x, gy * per_r + along * y, gz * per_r + along * z)
-    layout.add_pull(i, source, at, k, force, (tx, ty, tz), twist, pull_a8, sums_r4)
+    layout.add_pull(i, source, around, k, force, (tx, ty, tz), twist, pull_a8, sums_r4)

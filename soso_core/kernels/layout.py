@@ -9,8 +9,8 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.kernels import near
-from soso_core.kernels._jit import jit
-from soso_core.kernels.simd import load, splat, store, transposed
+from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels.simd import item, load, splat, spread, store, total, transposed
 
 UNIT_X, UNIT_Y, UNIT_Z, PER_R, RADIUS, SPIN_X, SPIN_Y, SPIN_Z, BOTH_SPINS = range(9)
 """Rows of place_rk: direction, 1/r (1/Å), r (Å), spin of the neighbour, 1 where centre and neighbour have spins."""
@@ -52,7 +52,7 @@ def layout_of(layouts: Layouts, b: int) -> Layout:
     return Layout(layouts.place_brk[b], layouts.h_bnk[b], layouts.dh_bnk[b], layouts.y_byk[b])
 
 
-@jit
+@inner_jit
 def lay_out(i: int, source: near.NearList, functions: near.Radial, out: Layout) -> int:
     """Fill all but the angular part for atom i; return the number of columns.
 
@@ -76,18 +76,18 @@ def lay_out(i: int, source: near.NearList, functions: near.Radial, out: Layout) 
             store(out.place_rk, SPIN_Y, k, sy)
             store(out.place_rk, SPIN_Z, k, sz)
             store(out.place_rk, BOTH_SPINS, k, both)
-            _radial_column(functions, g, r, inside, k, out)
+            _radial_column(functions, g, r, per_r, inside, k, out)
     return starts_ab[i, n_bins] - first
 
 
-@jit
-def _radial_column(functions: near.Radial, g: int, r, inside, k: int, out: Layout) -> None:  # type: ignore[no-untyped-def]
+@inner_jit
+def _radial_column(  # type: ignore[no-untyped-def]
+    functions: near.Radial, g: int, r, per_r, inside, k: int, out: Layout
+) -> None:
     """Write all radial functions of four neighbours at distance r; zero beyond the cutoff."""
     scale = functions.maps_g2[g, 0]
     t = r * scale + functions.maps_g2[g, 1]
-    fc, dfc = inside, splat(0.0)
-    if functions.is_tapered_g[g]:
-        fc, dfc = near.taper(functions, r)
+    fc, dfc = near.envelope(functions, g, r, per_r, inside)
     slope_factor = fc * scale
     for n in range(0, functions.n_functions, 2):
         row = g * functions.n_functions + n
@@ -98,7 +98,7 @@ def _radial_column(functions: near.Radial, g: int, r, inside, k: int, out: Layou
         store(out.dh_nk, n + 1, k, dh1 * slope_factor + h1 * dfc)
 
 
-@jit
+@inner_jit
 def add_pull(
     i: int, source: near.NearList, layout: Layout, k: int, force, turn, twist, pull_a8: FloatArray, sums_r4: FloatArray
 ) -> None:  # type: ignore[no-untyped-def]
@@ -114,14 +114,13 @@ def add_pull(
     sx, sy, sz = load(place_rk, SPIN_X, k), load(place_rk, SPIN_Y, k), load(place_rk, SPIN_Z, k)
     zero = splat(0.0)
     p = source.starts_ab[i, 0] + k
+    ex, ey, ez = spread(atoms_a8, i, 4), spread(atoms_a8, i, 5), spread(atoms_a8, i, 6)
     f0, f1, f2, f3 = transposed(fx, fy, fz, zero)
-    t0, t1, t2, t3 = transposed(
-        tx + twist * atoms_a8[i, 4], ty + twist * atoms_a8[i, 5], tz + twist * atoms_a8[i, 6], zero
-    )
-    _add(pull_a8, j_p[p], f0, t0)
-    _add(pull_a8, j_p[p + 1], f1, t1)
-    _add(pull_a8, j_p[p + 2], f2, t2)
-    _add(pull_a8, j_p[p + 3], f3, t3)
+    t0, t1, t2, t3 = transposed(tx + twist * ex, ty + twist * ey, tz + twist * ez, zero)
+    _add(pull_a8, item(j_p, p), f0, t0)
+    _add(pull_a8, item(j_p, p + 1), f1, t1)
+    _add(pull_a8, item(j_p, p + 2), f2, t2)
+    _add(pull_a8, item(j_p, p + 3), f3, t3)
     r = load(place_rk, RADIUS, k)
     x, y, z = load(place_rk, UNIT_X, k) * r, load(place_rk, UNIT_Y, k) * r, load(place_rk, UNIT_Z, k) * r
     _increase(sums_r4, 0, fx, fy, fz)
@@ -130,25 +129,26 @@ def add_pull(
     _increase(sums_r4, 9, fy * z, fx * z, fx * y)
 
 
-@jit
+@inner_jit
 def _add(pull_a8: FloatArray, j: int, force, turn) -> None:  # type: ignore[no-untyped-def]
     store(pull_a8, j, 0, load(pull_a8, j, 0) + force)
     store(pull_a8, j, 4, load(pull_a8, j, 4) + turn)
 
 
-@jit
+@inner_jit
 def _increase(sums_r4: FloatArray, row: int, x, y, z) -> None:  # type: ignore[no-untyped-def]
     store(sums_r4, row, 0, load(sums_r4, row, 0) + x)
     store(sums_r4, row + 1, 0, load(sums_r4, row + 1, 0) + y)
     store(sums_r4, row + 2, 0, load(sums_r4, row + 2, 0) + z)
 
 
-@jit
+@inner_jit
 def close_sums(i: int, sums_r4: FloatArray, pull_a8: FloatArray, virial_6: FloatArray) -> None:
     """Give the sums over neighbours to the centre and to the virial, and clear them."""
     for c in range(3):
-        pull_a8[i, c] -= sums_r4[c].sum()
-        pull_a8[i, 4 + c] += sums_r4[3 + c].sum()
+        pull_a8[i, c] -= total(load(sums_r4, c, 0))
+        pull_a8[i, 4 + c] += total(load(sums_r4, 3 + c, 0))
     for v in range(6):
-        virial_6[v] += sums_r4[6 + v].sum()
-    sums_r4[:] = 0.0
+        virial_6[v] += total(load(sums_r4, 6 + v, 0))
+    for row in range(len(sums_r4)):
+        store(sums_r4, row, 0, splat(0.0))

@@ -12,11 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.kernels._jit import jit
-from soso_core.kernels.simd import larger, load, one_if_smaller, smaller, splat, square_root, store, transposed
+from soso_core.kernels._jit import inner_jit
+from soso_core.kernels.simd import item, larger, load, one_if_smaller, smaller, splat, spread, square_root, store, transposed
 
-TAPER_DEGREE = 7
-"""Of (1 + cos πy) / 2 (1 - y²)² in y²: exact to 1e-10."""
 FAR = 1e3
 """Å from an atom to the entries that fill a bin."""
 
@@ -36,7 +34,7 @@ class NearList(NamedTuple):
 
 
 class Radial(NamedTuple):
-    """An even number of functions f_c(r) g(r), g piecewise polynomial: powers of t = maps_g2[g, 0] r + maps_g2[g, 1] on segment g.
+    """An even number of functions f_c(r) r^-power g(r), g piecewise polynomial: powers of t = maps_g2[g, 0] r + maps_g2[g, 1] on segment g.
 
     coefficients_fd: row (... · segments + g) · n_functions + function.  f_c = (1 - q)² Σ_d taper_d q^d with
     q = y², y = (r - inner) / (cutoff - inner), and 1 for r < inner.  is_tapered_g: segments that reach beyond `inner`.
@@ -49,62 +47,70 @@ class Radial(NamedTuple):
     taper_d: FloatArray
     inner: float
     cutoff: float
+    power: int
 
 
-@jit
+@inner_jit
 def fetch(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
     """Return vector (3), spin (3) and the factor 1 where both have a spin, of entries p:p+4 of atom i, all Vec4."""
     j_p, shift_p, atoms_a8, shifts_t4 = source.j_p, source.shift_p, source.atoms_a8, source.shifts_t4
-    j0, j1, j2, j3 = j_p[p], j_p[p + 1], j_p[p + 2], j_p[p + 3]
+    j0, j1, j2, j3 = item(j_p, p), item(j_p, p + 1), item(j_p, p + 2), item(j_p, p + 3)
     centre = load(atoms_a8, i, 0)
     x, y, z, _ = transposed(
-        load(atoms_a8, j0, 0) + (load(shifts_t4, shift_p[p], 0) - centre),
-        load(atoms_a8, j1, 0) + (load(shifts_t4, shift_p[p + 1], 0) - centre),
-        load(atoms_a8, j2, 0) + (load(shifts_t4, shift_p[p + 2], 0) - centre),
-        load(atoms_a8, j3, 0) + (load(shifts_t4, shift_p[p + 3], 0) - centre),
+        load(atoms_a8, j0, 0) + (load(shifts_t4, item(shift_p, p), 0) - centre),
+        load(atoms_a8, j1, 0) + (load(shifts_t4, item(shift_p, p + 1), 0) - centre),
+        load(atoms_a8, j2, 0) + (load(shifts_t4, item(shift_p, p + 2), 0) - centre),
+        load(atoms_a8, j3, 0) + (load(shifts_t4, item(shift_p, p + 3), 0) - centre),
     )
     sx, sy, sz, has_spin = transposed(
         load(atoms_a8, j0, 4), load(atoms_a8, j1, 4), load(atoms_a8, j2, 4), load(atoms_a8, j3, 4)
     )
-    return x, y, z, sx, sy, sz, has_spin * splat(atoms_a8[i, 7])
+    return x, y, z, sx, sy, sz, has_spin * spread(atoms_a8, i, 7)
 
 
-@jit
+@inner_jit
 def two_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no-untyped-def]
     """Return values and slopes by t of Σ_d c[f, d] t^d and Σ_d c[f + 1, d] t^d (Horner), four Vec4.
 
     Two at a time, as each step waits for the one before.
     """
     degree = coefficients_fd.shape[1] - 1
-    value, next_value = splat(coefficients_fd[f, degree]), splat(coefficients_fd[f + 1, degree])
+    value, next_value = spread(coefficients_fd, f, degree), spread(coefficients_fd, f + 1, degree)
     slope = next_slope = splat(0.0)
     for d in range(degree - 1, -1, -1):
         slope, next_slope = slope * t + value, next_slope * t + next_value
-        value, next_value = value * t + coefficients_fd[f, d], next_value * t + coefficients_fd[f + 1, d]
+        value, next_value = value * t + spread(coefficients_fd, f, d), next_value * t + spread(coefficients_fd, f + 1, d)
     return value, slope, next_value, next_slope
 
 
-@jit
+@inner_jit
+def envelope(functions: Radial, g: int, r, per_r, inside):  # type: ignore[no-untyped-def]
+    """Return f_c(r) r^-power and its derivative on segment g, both Vec4, for r not beyond the cutoff."""
+    fc, dfc = inside, splat(0.0)
+    if functions.is_tapered_g[g]:
+        fc, dfc = taper(functions, r)
+    factor = splat(1.0)
+    for _ in range(functions.power):
+        factor = factor * per_r
+    return fc * factor, (dfc - fc * per_r * float(functions.power)) * factor
+
+
+@inner_jit
 def taper(functions: Radial, r):  # type: ignore[no-untyped-def]
     """Return f_c(r) and its derivative, both Vec4, for r not beyond the cutoff."""
     per_width = 1.0 / (functions.cutoff - functions.inner)
-    y = (larger_than_zero(r - functions.inner)) * per_width
+    y = larger(r - functions.inner, splat(0.0)) * per_width
     q = y * y
-    value, slope = splat(functions.taper_d[TAPER_DEGREE]), splat(0.0)
-    for d in range(TAPER_DEGREE - 1, -1, -1):
+    degree = len(functions.taper_d) - 1
+    value, slope = splat(item(functions.taper_d, degree)), splat(0.0)
+    for d in range(degree - 1, -1, -1):
         slope = slope * q + value
-        value = value * q + functions.taper_d[d]
+        value = value * q + item(functions.taper_d, d)
     rest = splat(1.0) - q
     return rest * rest * value, (rest * slope - value * 2.0) * rest * y * (2.0 * per_width)
 
 
-@jit
-def larger_than_zero(x):  # type: ignore[no-untyped-def]
-    """Return the positive part."""
-    return larger(x, splat(0.0))
-
-
-@jit
+@inner_jit
 def distance(x, y, z, cutoff: float):  # type: ignore[no-untyped-def]
     """Return |r|, at most the cutoff, 1/|r|, and 1 inside the cutoff or 0, all Vec4."""
     length = square_root(x * x + y * y + z * z)

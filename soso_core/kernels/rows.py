@@ -4,11 +4,11 @@ k0 and k1 are multiples of four; what lies between the last neighbour and k1 mus
 """
 
 from soso_core.arrays import FloatArray
-from soso_core.kernels._jit import jit
-from soso_core.kernels.simd import load, splat, store, sums
+from soso_core.kernels._jit import inner_jit
+from soso_core.kernels.simd import load, splat, spread, store, sums
 
 
-@jit
+@inner_jit
 def contract(
     left_xk: FloatArray, right_yk: FloatArray, n_x: int, n_y: int, k0: int, k1: int, out_yx: FloatArray, x0: int
 ) -> None:
@@ -26,7 +26,7 @@ def contract(
             store(out_yx, y + 1, x0 + x, sums(b0, b1, b2, b3))
 
 
-@jit
+@inner_jit
 def expand_columns(
     g_yx: FloatArray, x0: int, n_x: int, right_yk: FloatArray, n_y: int, k0: int, k1: int, out_xk: FloatArray
 ) -> None:
@@ -37,8 +37,8 @@ def expand_columns(
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
             for y in range(n_y):
                 right0, right1 = load(right_yk, y, k), load(right_yk, y, k + 4)
-                g0, g1 = splat(g_yx[y, c]), splat(g_yx[y, c + 1])
-                g2, g3 = splat(g_yx[y, c + 2]), splat(g_yx[y, c + 3])
+                g0, g1 = spread(g_yx, y, c), spread(g_yx, y, c + 1)
+                g2, g3 = spread(g_yx, y, c + 2), spread(g_yx, y, c + 3)
                 a0, a1, a2, a3 = a0 + g0 * right0, a1 + g1 * right0, a2 + g2 * right0, a3 + g3 * right0
                 b0, b1, b2, b3 = b0 + g0 * right1, b1 + g1 * right1, b2 + g2 * right1, b3 + g3 * right1
             _store_four(out_xk, x, k, a0, a1, a2, a3)
@@ -48,12 +48,12 @@ def expand_columns(
             a0 = a1 = a2 = a3 = splat(0.0)
             for y in range(n_y):
                 right0 = load(right_yk, y, k)
-                a0, a1 = a0 + right0 * g_yx[y, c], a1 + right0 * g_yx[y, c + 1]
-                a2, a3 = a2 + right0 * g_yx[y, c + 2], a3 + right0 * g_yx[y, c + 3]
+                a0, a1 = a0 + right0 * spread(g_yx, y, c), a1 + right0 * spread(g_yx, y, c + 1)
+                a2, a3 = a2 + right0 * spread(g_yx, y, c + 2), a3 + right0 * spread(g_yx, y, c + 3)
             _store_four(out_xk, x, k, a0, a1, a2, a3)
 
 
-@jit
+@inner_jit
 def expand_rows(
     g_yx: FloatArray, x0: int, n_x: int, left_xk: FloatArray, n_y: int, k0: int, k1: int, out_yk: FloatArray
 ) -> None:
@@ -63,7 +63,7 @@ def expand_rows(
             a0 = a1 = b0 = b1 = splat(0.0)
             for x in range(n_x):
                 left0, left1 = load(left_xk, x, k), load(left_xk, x, k + 4)
-                g0, g1 = splat(g_yx[y, x0 + x]), splat(g_yx[y + 1, x0 + x])
+                g0, g1 = spread(g_yx, y, x0 + x), spread(g_yx, y + 1, x0 + x)
                 a0, a1, b0, b1 = a0 + g0 * left0, a1 + g0 * left1, b0 + g1 * left0, b1 + g1 * left1
             store(out_yk, y, k, a0)
             store(out_yk, y, k + 4, a1)
@@ -74,12 +74,12 @@ def expand_rows(
             a0 = b0 = splat(0.0)
             for x in range(n_x):
                 left0 = load(left_xk, x, k)
-                a0, b0 = a0 + left0 * g_yx[y, x0 + x], b0 + left0 * g_yx[y + 1, x0 + x]
+                a0, b0 = a0 + left0 * spread(g_yx, y, x0 + x), b0 + left0 * spread(g_yx, y + 1, x0 + x)
             store(out_yk, y, k, a0)
             store(out_yk, y + 1, k, b0)
 
 
-@jit
+@inner_jit
 def _store_four(out_xk: FloatArray, x: int, k: int, a0: FloatArray, a1: FloatArray, a2: FloatArray, a3: FloatArray) -> None:
     store(out_xk, x, k, a0)
     store(out_xk, x + 1, k, a1)

@@ -80,6 +80,53 @@ def splat(typing_context: Any, number: Any) -> Any:
     return vec4(types.float64), generate
 
 
+@intrinsic
+def spread(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
+    """Return four times array[row, column] of a C-contiguous array; indices must not be negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        return _splat(builder, builder.load(builder.bitcast(address, ir.DoubleType().as_pointer())))
+
+    return vec4(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def item(typing_context: Any, array: Any, index: Any) -> Any:
+    """Return array[index] of a contiguous one-dimensional array, without asking whether the index is negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+        number = builder.load(builder.gep(view.data, [arguments[1]]))
+        return context.cast(builder, number, signature.args[0].dtype, signature.return_type)
+
+    result = types.intp if isinstance(array.dtype, types.Integer) else array.dtype
+    return result(array, types.intp), generate
+
+
+@intrinsic
+def get(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
+    """Return array[row, column] of a C-contiguous array of doubles; indices must not be negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments)
+        return builder.load(builder.bitcast(address, ir.DoubleType().as_pointer()))
+
+    return types.float64(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def put(typing_context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
+    """Write `value` to array[row, column] of a C-contiguous array of doubles; indices must not be negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address = _address(context, builder, signature.args[0], *arguments[:3])
+        builder.store(arguments[3], builder.bitcast(address, ir.DoubleType().as_pointer()))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.float64), generate
+
+
 def _splat(builder: Any, number: Any) -> Any:
     first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)

@@ -20,7 +20,7 @@ class Accuracy:
     shortest: float = 1.5
     skin: float = 0.4
     pair_energy: float = 1e-7
-    radial: float = 1e-7
+    radial: float = 1e-6
     degree: int = 13
     gp_meV_per_atom: float = 0.01
 

@@ -8,18 +8,14 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.fast.accuracy import Accuracy
+from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.many_body import CompiledManyBody
 from soso_core.fast.pairs import CompiledPairs
-from soso_core.fast.threads import numba_threads
 from soso_core.fast.verlet import VerletList
 from soso_core.gp.fitted import FittedModel, Prediction
-from soso_core.kernels.fast_pairs import PairOutput, pairs_serial, pairs_threaded
+from soso_core.kernels.fast_pairs import PairOutput, pair_lanes
 from soso_core.labels import transverse
 from soso_core.threads import one_blas_thread
-
-LANES = 8
-"""Parts the atoms are divided into, whatever the number of threads up to this: so results do not depend on it."""
-
 
 @dataclass(frozen=True, eq=False)
 class CompiledModel:
@@ -69,16 +65,15 @@ class CompiledModel:
         near = self.neighbours(configuration) if neighbours is None else neighbours.updated(positions_ac, cell_vc)
         atoms_a8 = atom_table(configuration, species_a)
         energy = float(np.sum(self.model.species_energies_s[species_a]))
-        with numba_threads(n_threads):
-            pair_energy, forces_ac, gradient_ac, virial_cc = self._pairs(atoms_a8, species_a, near, n_threads)
-            energy += pair_energy
-            if self.many_body is not None:
-                with one_blas_thread():
-                    more = self.many_body.evaluate(atoms_a8, species_a, near, n_threads, max(LANES, n_threads))
-                energy += more.energy
-                forces_ac -= more.position_ac
-                gradient_ac += more.spin_ac
-                virial_cc = virial_cc + more.strain_cc
+        pair_energy, forces_ac, gradient_ac, virial_cc = self._pairs(atoms_a8, species_a, near, n_threads)
+        energy += pair_energy
+        if self.many_body is not None:
+            with one_blas_thread():
+                more = self.many_body.evaluate(atoms_a8, species_a, near, n_threads)
+            energy += more.energy
+            forces_ac -= more.position_ac
+            gradient_ac += more.spin_ac
+            virial_cc = virial_cc + more.strain_cc
         fields_ac = transverse(-gradient_ac, configuration.spins_ac)
         return Prediction(energy, fields_ac, forces_ac, virial_cc / configuration.volume)
 
@@ -96,13 +91,13 @@ class CompiledModel:
         self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int
     ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
         """Return energy, forces, ∂E/∂e and strain derivative of the pair part."""
-        n_atoms, n_lanes = len(atoms_a8), max(LANES, n_threads)
+        n_atoms, parts = len(atoms_a8), n_lanes(n_threads)
         source = near.near(atoms_a8, species_a, len(self.species), self.pairs.fit)
         out = PairOutput(
-            np.empty(n_atoms), np.empty((n_atoms, 3)), np.empty((n_atoms, 3)), np.empty((n_lanes, 6)), np.empty(n_lanes)
+            np.empty(n_atoms), np.empty((n_atoms, 3)), np.empty((n_atoms, 3)), np.empty((parts, 6)), np.empty(parts)
         )
-        run = pairs_serial if n_threads == 1 else pairs_threaded
-        run(np.linspace(0, n_atoms, n_lanes + 1).astype(np.int64), source, self.pairs.packed, out)
+        lanes_k = np.linspace(0, n_atoms, parts + 1).astype(np.int64)
+        run_lanes(pair_lanes, parts, n_threads, lanes_k, source, self.pairs.packed, out)
         if out.shortest_k.min() < self.accuracy.shortest:
             raise InputError(
                 f"two atoms are {out.shortest_k.min():.3g} Å apart; this compiled model holds from "

@@ -9,9 +9,10 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.fast.accuracy import Accuracy
 from soso_core.fast.descriptors import CompiledDensity, CompiledThreeBody, absent_three_body
 from soso_core.fast.heads import CompiledHead
+from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.verlet import VerletList
 from soso_core.gp.fitted import FittedModel
-from soso_core.kernels.fast_gp import GpOutput, Models, Sources, gp_serial, gp_threaded
+from soso_core.kernels.fast_gp import GpOutput, Models, Sources, gp_lanes
 
 
 class ManyBodyResult(NamedTuple):
@@ -41,18 +42,17 @@ class CompiledManyBody:
         return cls(CompiledDensity.of(descriptor.pair, accuracy), compiled, heads)
 
     def evaluate(
-        self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int, n_lanes: int
+        self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int
     ) -> ManyBodyResult:
-        """Return energy and derivatives; atoms as in `kernels.near`, in `n_lanes` parts."""
+        """Return energy and derivatives; atoms as in `kernels.near`."""
         models, sources = self._models(), self._sources(atoms_a8, species_a, near)
-        n_atoms = len(atoms_a8)
+        n_atoms, parts = len(atoms_a8), n_lanes(n_threads)
         energy, pull_a8, virial_6 = 0.0, np.zeros((n_atoms, 8)), np.zeros(6)
-        run = gp_serial if n_threads == 1 else gp_threaded
         for s, head in enumerate(self.heads):
             order_a = np.flatnonzero(species_a == s)
-            out = GpOutput(np.zeros(n_atoms), np.empty((n_lanes, n_atoms, 8)), np.empty((n_lanes, 6)))
-            lanes_k = np.linspace(0, len(order_a), n_lanes + 1).astype(np.int64)
-            run(lanes_k, order_a, sources, models, head.packed, out)
+            out = GpOutput(np.zeros(n_atoms), np.empty((parts, n_atoms, 8)), np.empty((parts, 6)))
+            lanes_k = np.linspace(0, len(order_a), parts + 1).astype(np.int64)
+            run_lanes(gp_lanes, parts, n_threads, lanes_k, order_a, sources, models, head.packed, out)
             energy += float(out.energy_a.sum())
             pull_a8 += out.pull_ka8.sum(axis=0)
             virial_6 += out.virial_k6.sum(axis=0)

@@ -22,6 +22,12 @@ def inner_jit(kernel: Kernel) -> Kernel:
     return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=fast, _nrt=False)(kernel))
 
 
-def threaded_jit(kernel: Kernel) -> Kernel:
-    """Compile like `jit`; loops over `numba.prange` run on several threads."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", parallel=True)(kernel))
+
+def inlined_jit(kernel: Kernel) -> Kernel:
+    """Compile like `inner_jit` and paste it into every caller: a call that passes many arrays costs more than it does."""
+    return cast(
+        Kernel,
+        numba.njit(
+            cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"}, _nrt=False, forceinline=True
+        )(kernel),
+    )

@@ -2,15 +2,13 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import fast_spin_density as density
 from soso_core.kernels import fast_three_body as three
 from soso_core.kernels import layout, near
-from soso_core.kernels._jit import jit, threaded_jit
-from soso_core.kernels.fast_harmonics import Harmonics
+from soso_core.kernels._jit import jit
 from soso_core.kernels.fast_head import Head, evaluate_head, make_head_work
 
 BLOCK = 16
@@ -94,64 +92,16 @@ def gp_lane(k: int, lanes_k: IntArray, order_a: IntArray, sources: Sources, mode
 
 
 @jit
-def gp_serial(
-    lanes_k: IntArray, order_a: IntArray, sources: Sources, models: Models, head: Head, out: GpOutput
-) -> None:
-    """Evaluate lanes of atoms order_a[lanes_k[k]:lanes_k[k + 1]] on one thread."""
-    for k in range(len(lanes_k) - 1):
-        gp_lane(k, lanes_k, order_a, sources, models, head, out)
-
-
-@jit
-def _lane_of_parts(
-    k: int,
+def gp_lanes(
+    first: int,
+    last: int,
     lanes_k: IntArray,
     order_a: IntArray,
-    density_list: near.NearList,
-    density_radial: near.Radial,
-    density_rest: tuple[FloatArray, FloatArray, int],
-    three_list: near.NearList,
-    three_radial: near.Radial,
-    harmonics: Harmonics,
-    three_rest: tuple[IntArray, ...],
-    presence: tuple[bool, bool],
+    sources: Sources,
+    models: Models,
     head: Head,
     out: GpOutput,
 ) -> None:
-    """Evaluate lane k from parts that hold no tuples of tuples, as threads take them."""
-    d = density.SpinDensity(density_radial, *density_rest)
-    p = three.ThreeBody(three_radial, harmonics, *three_rest)
-    gp_lane(k, lanes_k, order_a, Sources(density_list, three_list), Models(d, p, *presence), head, out)
-
-
-@threaded_jit
-def _lanes_of_parts(  # type: ignore[no-untyped-def]
-    lanes_k: IntArray, order_a: IntArray, density_list, density_radial, density_rest, three_list, three_radial,
-    harmonics, three_rest, presence, head: Head, out: GpOutput,
-) -> None:  # fmt: skip
-    for k in numba.prange(len(lanes_k) - 1):
-        _lane_of_parts(
-            k, lanes_k, order_a, density_list, density_radial, density_rest, three_list, three_radial, harmonics,
-            three_rest, presence, head, out,
-        )  # fmt: skip
-
-
-def gp_threaded(
-    lanes_k: IntArray, order_a: IntArray, sources: Sources, models: Models, head: Head, out: GpOutput
-) -> None:
-    """Evaluate the lanes on several threads: the same numbers."""
-    d, p = models.density, models.three_body
-    _lanes_of_parts(
-        lanes_k,
-        order_a,
-        sources.density,
-        d.radial,
-        tuple(d)[1:],
-        sources.three_body,
-        p.radial,
-        p.harmonics,
-        tuple(p)[2:],
-        (models.has_density, models.has_three_body),
-        head,
-        out,
-    )
+    """Evaluate lanes first:last; lane k is atoms order_a[lanes_k[k]:lanes_k[k + 1]]."""
+    for k in range(first, last):
+        gp_lane(k, lanes_k, order_a, sources, models, head, out)

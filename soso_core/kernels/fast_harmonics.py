@@ -7,7 +7,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.kernels import layout
-from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.simd import load, splat, store
 from soso_core.kernels.spherical import recurrence_factors
 
@@ -33,7 +33,7 @@ def make_harmonics(l_max: int) -> Harmonics:
     return Harmonics(a_lm, b_lm, s_lm, np.zeros(((l_max + 1) ** 2, 4)), np.zeros((2 * (l_max + 1), 4)))
 
 
-@inner_jit
+@inlined_jit
 def _fill(tables: Harmonics, at: layout.Layout, k: int) -> None:
     """Write z_lm into row l (l_max + 1) + m, Re and Im of (x + iy)^m into rows 2m, 2m + 1."""
     a_lm, b_lm, z_r4, w_r4 = tables.a_lm, tables.b_lm, tables.z_r4, tables.w_r4
@@ -67,7 +67,7 @@ def harmonic_rows(tables: Harmonics, at: layout.Layout, n: int) -> None:
                 store(at.y_yk, centre - m, k, z * load(tables.w_r4, 2 * m + 1, 0))
 
 
-@inner_jit
+@inlined_jit
 def harmonic_pull(tables: Harmonics, at: layout.Layout, k: int, g_yk: FloatArray):  # type: ignore[no-untyped-def]
     """Return Σ_y g_y ∂Y_y/∂(x, y, z) of four neighbours, Y being polynomials of the direction; not yet tangential."""
     _fill(tables, at, k)

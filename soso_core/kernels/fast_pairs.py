@@ -2,17 +2,16 @@
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import near
-from soso_core.kernels._jit import inner_jit, jit, threaded_jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.simd import least, smaller, splat, total
 
 
 class PairOutput(NamedTuple):
-    """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of chunk k virial_k6 eV and the shortest distance, Å."""
+    """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of lane k virial_k6 eV and the shortest distance, Å."""
 
     energy_a: FloatArray
     force_ac: FloatArray
@@ -74,7 +73,7 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
     out_14[13] = least(shortest)
 
 
-@inner_jit
+@inlined_jit
 def _next_order(order: int, u, before, now, slope_before, slope_now):  # type: ignore[no-untyped-def]
     """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
     up = (2.0 * order - 1.0) / order
@@ -82,14 +81,14 @@ def _next_order(order: int, u, before, now, slope_before, slope_now):  # type: i
 
 
 @jit
-def pair_range(
-    k: int, chunks_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
+def pair_lane(
+    k: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
 ) -> None:
-    """Evaluate the atoms of chunk k."""
+    """Evaluate the atoms of lane k."""
     out_14 = np.zeros(14)
     out.shortest_k[k] = functions.cutoff
     out.virial_k6[k] = 0.0
-    for i in range(chunks_k[k], chunks_k[k + 1]):
+    for i in range(lanes_k[k], lanes_k[k + 1]):
         pair_atom(i, source, functions, out_14)
         out.energy_a[i] = 0.5 * out_14[0]
         for c in range(3):
@@ -101,14 +100,9 @@ def pair_range(
 
 
 @jit
-def pairs_serial(chunks_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput) -> None:
-    """Evaluate chunks of atoms chunks_k[k]:chunks_k[k + 1] on one thread."""
-    for k in range(len(chunks_k) - 1):
-        pair_range(k, chunks_k, source, functions, out)
-
-
-@threaded_jit
-def pairs_threaded(chunks_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput) -> None:
-    """Evaluate the chunks on several threads: the same numbers."""
-    for k in numba.prange(len(chunks_k) - 1):
-        pair_range(k, chunks_k, source, functions, out)
+def pair_lanes(
+    first: int, last: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
+) -> None:
+    """Evaluate lanes first:last; lane k is atoms lanes_k[k]:lanes_k[k + 1]."""
+    for k in range(first, last):
+        pair_lane(k, lanes_k, source, functions, out)

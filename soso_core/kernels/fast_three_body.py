@@ -10,7 +10,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import layout, near
-from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.fast_harmonics import Harmonics, harmonic_pull, harmonic_rows
 from soso_core.kernels.rows import contract, expand_columns, expand_rows
 from soso_core.kernels.simd import get, item, load, put, splat, spread, store
@@ -67,7 +67,7 @@ def make_three_body_work(model: ThreeBody, n_most: int, n_angular: int) -> Three
     )
 
 
-@inner_jit
+@inlined_jit
 def _cosine(i: int, source: near.NearList, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
     """Return e_i·e_j of four neighbours."""
     atoms_a8, place_rk = source.atoms_a8, around.place_rk
@@ -75,7 +75,7 @@ def _cosine(i: int, source: near.NearList, around: layout.Layout, k: int):  # ty
     return u + load(place_rk, layout.SPIN_Z, k) * atoms_a8[i, 6]
 
 
-@inner_jit
+@inlined_jit
 def _component(kind: int, u, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
     """Return c_t of four neighbours and its slope by u = e_i·e_j."""
     zero, one = splat(0.0), splat(1.0)
@@ -139,7 +139,7 @@ def products(model: ThreeBody, a_yx: FloatArray, p_rx: FloatArray) -> None:
                     _four_products(a_yx, order, n_k, n_pad, c, c2, p_rx, row + order * n_x + x, x2)
 
 
-@inner_jit
+@inlined_jit
 def _four_products(
     a_yx: FloatArray, order: int, n_k: int, n_pad: int, c: int, c2: int, p_rx: FloatArray, row: int, x2: int
 ) -> None:
@@ -176,7 +176,7 @@ def products_adjoint(model: ThreeBody, a_yx: FloatArray, g_f: FloatArray, g_rx: 
                     _four_back(g_rx, row + order * n_x + x, x2, order, n_k, n_pad, c, c2, a_yx, ga_yx)
 
 
-@inner_jit
+@inlined_jit
 def _four_back(
     g_rx: FloatArray,
     row: int,
@@ -225,7 +225,7 @@ def three_body_adjoint(
         _pull_column(i, source, model, around, work, k, pull_a8, sums_r4)
 
 
-@inner_jit
+@inlined_jit
 def _pull_column(
     i: int,
     source: near.NearList,

@@ -9,7 +9,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.kernels import near
-from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.simd import item, load, splat, spread, store, total, transposed
 
 UNIT_X, UNIT_Y, UNIT_Z, PER_R, RADIUS, SPIN_X, SPIN_Y, SPIN_Z, BOTH_SPINS = range(9)
@@ -80,7 +80,7 @@ def lay_out(i: int, source: near.NearList, functions: near.Radial, out: Layout) 
     return starts_ab[i, n_bins] - first
 
 
-@inner_jit
+@inlined_jit
 def _radial_column(  # type: ignore[no-untyped-def]
     functions: near.Radial, g: int, r, per_r, inside, k: int, out: Layout
 ) -> None:
@@ -98,7 +98,7 @@ def _radial_column(  # type: ignore[no-untyped-def]
         store(out.dh_nk, n + 1, k, dh1 * slope_factor + h1 * dfc)
 
 
-@inner_jit
+@inlined_jit
 def add_pull(
     i: int, source: near.NearList, layout: Layout, k: int, force, turn, twist, pull_a8: FloatArray, sums_r4: FloatArray
 ) -> None:  # type: ignore[no-untyped-def]
@@ -129,13 +129,13 @@ def add_pull(
     _increase(sums_r4, 9, fy * z, fx * z, fx * y)
 
 
-@inner_jit
+@inlined_jit
 def _add(pull_a8: FloatArray, j: int, force, turn) -> None:  # type: ignore[no-untyped-def]
     store(pull_a8, j, 0, load(pull_a8, j, 0) + force)
     store(pull_a8, j, 4, load(pull_a8, j, 4) + turn)
 
 
-@inner_jit
+@inlined_jit
 def _increase(sums_r4: FloatArray, row: int, x, y, z) -> None:  # type: ignore[no-untyped-def]
     store(sums_r4, row, 0, load(sums_r4, row, 0) + x)
     store(sums_r4, row + 1, 0, load(sums_r4, row + 1, 0) + y)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.kernels._jit import inner_jit
+from soso_core.kernels._jit import inlined_jit
 from soso_core.kernels.simd import item, larger, load, one_if_smaller, smaller, splat, spread, square_root, store, transposed
 
 FAR = 1e3
@@ -50,7 +50,7 @@ class Radial(NamedTuple):
     power: int
 
 
-@inner_jit
+@inlined_jit
 def fetch(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
     """Return vector (3), spin (3) and the factor 1 where both have a spin, of entries p:p+4 of atom i, all Vec4."""
     j_p, shift_p, atoms_a8, shifts_t4 = source.j_p, source.shift_p, source.atoms_a8, source.shifts_t4
@@ -68,7 +68,7 @@ def fetch(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
     return x, y, z, sx, sy, sz, has_spin * spread(atoms_a8, i, 7)
 
 
-@inner_jit
+@inlined_jit
 def two_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no-untyped-def]
     """Return values and slopes by t of Σ_d c[f, d] t^d and Σ_d c[f + 1, d] t^d (Horner), four Vec4.
 
@@ -83,7 +83,7 @@ def two_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no-
     return value, slope, next_value, next_slope
 
 
-@inner_jit
+@inlined_jit
 def envelope(functions: Radial, g: int, r, per_r, inside):  # type: ignore[no-untyped-def]
     """Return f_c(r) r^-power and its derivative on segment g, both Vec4, for r not beyond the cutoff."""
     fc, dfc = inside, splat(0.0)
@@ -95,7 +95,7 @@ def envelope(functions: Radial, g: int, r, per_r, inside):  # type: ignore[no-un
     return fc * factor, (dfc - fc * per_r * float(functions.power)) * factor
 
 
-@inner_jit
+@inlined_jit
 def taper(functions: Radial, r):  # type: ignore[no-untyped-def]
     """Return f_c(r) and its derivative, both Vec4, for r not beyond the cutoff."""
     per_width = 1.0 / (functions.cutoff - functions.inner)
@@ -110,7 +110,7 @@ def taper(functions: Radial, r):  # type: ignore[no-untyped-def]
     return rest * rest * value, (rest * slope - value * 2.0) * rest * y * (2.0 * per_width)
 
 
-@inner_jit
+@inlined_jit
 def distance(x, y, z, cutoff: float):  # type: ignore[no-untyped-def]
     """Return |r|, at most the cutoff, 1/|r|, and 1 inside the cutoff or 0, all Vec4."""
     length = square_root(x * x + y * y + z * z)

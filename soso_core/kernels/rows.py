@@ -4,7 +4,7 @@ k0 and k1 are multiples of four; what lies between the last neighbour and k1 mus
 """
 
 from soso_core.arrays import FloatArray
-from soso_core.kernels._jit import inner_jit
+from soso_core.kernels._jit import inlined_jit, inner_jit
 from soso_core.kernels.simd import load, splat, spread, store, sums
 
 
@@ -79,7 +79,7 @@ def expand_rows(
             store(out_yk, y + 1, k, b0)
 
 
-@inner_jit
+@inlined_jit
 def _store_four(out_xk: FloatArray, x: int, k: int, a0: FloatArray, a1: FloatArray, a2: FloatArray, a3: FloatArray) -> None:
     store(out_xk, x, k, a0)
     store(out_xk, x + 1, k, a1)

@@ -21,7 +21,7 @@ class Accuracy:
     skin: float = 0.4
     pair_energy: float = 1e-7
     radial: float = 1e-6
-    degree: int = 13
+    degree: int = 11
     gp_meV_per_atom: float = 0.01
 
     def fit_range(self, cutoff: float, taper: float, tolerance: float, decay: float) -> FitRange:

@@ -10,6 +10,7 @@ from numpy.polynomial import chebyshev
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
 from soso_core.kernels.near import Radial
+from soso_core.kernels.simd import padded
 
 Functions = Callable[[FloatArray], FloatArray]
 """r_p (p,) Å to values (p, f), the cutoff function left out."""
@@ -49,15 +50,15 @@ class PolynomialFit:
         return self.packed_with(self.coefficients_gfd)
 
     def packed_with(self, coefficients_fd: FloatArray) -> Radial:
-        """The arrays as the kernels take them, with other rows (..., f, d) of coefficients; f is made even."""
+        """The arrays as the kernels take them, with other rows (..., f, d) of coefficients; f is filled up to a multiple of four."""
         *outer, n_functions, n_powers = coefficients_fd.shape
-        even = n_functions + n_functions % 2
-        rows = np.zeros((*outer, even, n_powers))
+        n_filled = padded(n_functions)
+        rows = np.zeros((*outer, n_filled, n_powers))
         rows[..., :n_functions, :] = coefficients_fd
         is_tapered_g = np.append(self.inner_edges_g, self.cutoff) + self.overlap > self.inner
         taper_d = taper_coefficients()
         return Radial(
-            self.maps_g2, is_tapered_g, rows.reshape(-1, n_powers), even, taper_d, self.inner, self.cutoff, self.power
+            self.maps_g2, is_tapered_g, rows.reshape(-1, n_powers), n_filled, taper_d, self.inner, self.cutoff, self.power
         )
 
 

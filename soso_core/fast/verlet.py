@@ -28,7 +28,7 @@ class VerletList:
     shift_p: IntArray
     shifts_t4: FloatArray
     distances_p: FloatArray
-    _binned: dict[int, tuple[IntArray, IntArray, IntArray]] = field(default_factory=dict, repr=False)
+    _binned: "dict[int, _Bins]" = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, positions_ac: FloatArray, cell_vc: FloatArray, cutoff: float, skin: float) -> "VerletList":
@@ -66,25 +66,29 @@ class VerletList:
         return bool(np.max(np.einsum("ac,ac->a", moved_ac, moved_ac)) <= (0.5 * self.skin) ** 2)
 
     def near(self, atoms_a8: FloatArray, species_a: IntArray, n_species: int, fit: PolynomialFit) -> NearList:
-        """Return the neighbours within reach of radial functions, as kernels take them; sorted once for each `fit`.
+        """Return the neighbours within reach of radial functions, as kernels take them; sorted once for each `fit`."""
+        kept = self._binned.get(id(fit))
+        if kept is None or not np.array_equal(kept.species_a, species_a):
+            kept = self._binned[id(fit)] = self._bins(species_a, n_species, fit)
+        n_most = int(np.max(kept.starts_ab[:, -1] - kept.starts_ab[:, 0]))
+        return NearList(atoms_a8, kept.starts_ab, kept.j_p, kept.shift_p, self.shifts_t4, n_most)
 
-        `species_a` must be the same at every call.
-        """
-        if id(fit) not in self._binned:
-            self._binned[id(fit)] = bin_neighbours(
-                self.offsets_a,
-                self.j_p,
-                self.shift_p,
-                self.distances_p,
-                species_a,
-                n_species,
-                fit.inner_edges_g,
-                fit.cutoff + self.skin,
-                len(self.shifts_t4) - 1,
-            )
-        starts_ab, j_p, shift_p = self._binned[id(fit)]
-        n_most = int(np.max(starts_ab[:, -1] - starts_ab[:, 0]))
-        return NearList(atoms_a8, starts_ab, j_p, shift_p, self.shifts_t4, n_most)
+    def _bins(self, species_a: IntArray, n_species: int, fit: PolynomialFit) -> "_Bins":
+        far = len(self.shifts_t4) - 1
+        pairs = (self.offsets_a, self.j_p, self.shift_p, self.distances_p)
+        bins = bin_neighbours(*pairs, species_a, n_species, fit.inner_edges_g, fit.cutoff + self.skin, far)
+        return _Bins(fit, species_a, *bins)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bins:
+    """Neighbours as `kernels.binning` sorts them, and for what; holding `fit`, its id stays its own."""
+
+    fit: PolynomialFit
+    species_a: IntArray
+    starts_ab: IntArray
+    j_p: IntArray
+    shift_p: IntArray
 
 
 def _numbered_shifts(images_pv: IntArray, cell_vc: FloatArray) -> tuple[IntArray, FloatArray]:

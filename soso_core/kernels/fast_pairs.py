@@ -43,18 +43,24 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
             shortest = smaller(shortest, r)
             t = r * scale + shift
             u = ex * sx + ey * sy + ez * sz
-            e, w, value, slope = near.two_polynomials(functions.coefficients_fd, row, t)
-            torque = value * both
-            e, w = e + torque * u, w + slope * both * u
-            before, now, slope_before, slope_now = splat(1.0), u, splat(0.0), splat(1.0)
-            for order in range(2, n_orders, 2):
-                value, slope, next_value, next_slope = near.two_polynomials(functions.coefficients_fd, row + order, t)
-                before, now, slope_before, slope_now = _next_order(order, u, before, now, slope_before, slope_now)
-                value = value * both
-                e, w, torque = e + value * now, w + slope * both * now, torque + value * slope_now
-                before, now, slope_before, slope_now = _next_order(order + 1, u, before, now, slope_before, slope_now)
-                value = next_value * both
-                e, w, torque = e + value * now, w + next_slope * both * now, torque + value * slope_now
+            e, w, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row, t)
+            legendre = (splat(1.0), u, splat(0.0), splat(1.0))
+            sums = _add_order(both, v1, s1, legendre, (e, w, splat(0.0)))
+            legendre = _next_order(2, u, legendre)
+            sums = _add_order(both, v2, s2, legendre, sums)
+            legendre = _next_order(3, u, legendre)
+            sums = _add_order(both, v3, s3, legendre, sums)
+            for order in range(4, n_orders, 4):
+                v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row + order, t)
+                legendre = _next_order(order, u, legendre)
+                sums = _add_order(both, v0, s0, legendre, sums)
+                legendre = _next_order(order + 1, u, legendre)
+                sums = _add_order(both, v1, s1, legendre, sums)
+                legendre = _next_order(order + 2, u, legendre)
+                sums = _add_order(both, v2, s2, legendre, sums)
+                legendre = _next_order(order + 3, u, legendre)
+                sums = _add_order(both, v3, s3, legendre, sums)
+            e, w, torque = sums
             fc, dfc = near.envelope(functions, b % n_segments, r, per_r, inside)
             w = w * scale * fc + e * dfc
             e, torque = e * fc, torque * fc
@@ -74,8 +80,18 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
 
 
 @inlined_jit
-def _next_order(order: int, u, before, now, slope_before, slope_now):  # type: ignore[no-untyped-def]
+def _add_order(both, value, slope, legendre, sums):  # type: ignore[no-untyped-def]
+    """Add J P_λ, J' P_λ and J P'_λ to the sums (e, w, torque), all Vec4."""
+    _, now, _, slope_now = legendre
+    e, w, torque = sums
+    value = value * both
+    return e + value * now, w + slope * both * now, torque + value * slope_now
+
+
+@inlined_jit
+def _next_order(order: int, u, legendre):  # type: ignore[no-untyped-def]
     """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
+    before, now, slope_before, slope_now = legendre
     up = (2.0 * order - 1.0) / order
     return now, u * now * up - before * (up - 1.0), slope_now, slope_before + now * (2.0 * order - 1.0)
 

@@ -89,13 +89,17 @@ def _radial_column(  # type: ignore[no-untyped-def]
     t = r * scale + functions.maps_g2[g, 1]
     fc, dfc = near.envelope(functions, g, r, per_r, inside)
     slope_factor = fc * scale
-    for n in range(0, functions.n_functions, 2):
+    for n in range(0, functions.n_functions, 4):
         row = g * functions.n_functions + n
-        h, dh, h1, dh1 = near.two_polynomials(functions.coefficients_fd, row, t)
-        store(out.h_nk, n, k, h * fc)
-        store(out.h_nk, n + 1, k, h1 * fc)
-        store(out.dh_nk, n, k, dh * slope_factor + h * dfc)
-        store(out.dh_nk, n + 1, k, dh1 * slope_factor + h1 * dfc)
+        v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row, t)
+        store(out.h_nk, n, k, v0 * fc)
+        store(out.h_nk, n + 1, k, v1 * fc)
+        store(out.h_nk, n + 2, k, v2 * fc)
+        store(out.h_nk, n + 3, k, v3 * fc)
+        store(out.dh_nk, n, k, s0 * slope_factor + v0 * dfc)
+        store(out.dh_nk, n + 1, k, s1 * slope_factor + v1 * dfc)
+        store(out.dh_nk, n + 2, k, s2 * slope_factor + v2 * dfc)
+        store(out.dh_nk, n + 3, k, s3 * slope_factor + v3 * dfc)
 
 
 @inlined_jit

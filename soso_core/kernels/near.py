@@ -34,7 +34,7 @@ class NearList(NamedTuple):
 
 
 class Radial(NamedTuple):
-    """An even number of functions f_c(r) r^-power g(r), g piecewise polynomial: powers of t = maps_g2[g, 0] r + maps_g2[g, 1] on segment g.
+    """Functions, their number a multiple of four: f_c(r) r^-power g(r), g piecewise polynomial: powers of t = maps_g2[g, 0] r + maps_g2[g, 1] on segment g.
 
     coefficients_fd: row (... · segments + g) · n_functions + function.  f_c = (1 - q)² Σ_d taper_d q^d with
     q = y², y = (r - inner) / (cutoff - inner), and 1 for r < inner.  is_tapered_g: segments that reach beyond `inner`.
@@ -69,18 +69,20 @@ def fetch(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
 
 
 @inlined_jit
-def two_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no-untyped-def]
-    """Return values and slopes by t of Σ_d c[f, d] t^d and Σ_d c[f + 1, d] t^d (Horner), four Vec4.
+def four_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no-untyped-def]
+    """Return the values and slopes by t of Σ_d c[f + m, d] t^d, m = 0 to 3 (Horner): v0, s0, ... v3, s3, all Vec4.
 
-    Two at a time, as each step waits for the one before.
+    Four at a time, as each step waits for the one before.
     """
     degree = coefficients_fd.shape[1] - 1
-    value, next_value = spread(coefficients_fd, f, degree), spread(coefficients_fd, f + 1, degree)
-    slope = next_slope = splat(0.0)
+    v0, v1 = spread(coefficients_fd, f, degree), spread(coefficients_fd, f + 1, degree)
+    v2, v3 = spread(coefficients_fd, f + 2, degree), spread(coefficients_fd, f + 3, degree)
+    s0 = s1 = s2 = s3 = splat(0.0)
     for d in range(degree - 1, -1, -1):
-        slope, next_slope = slope * t + value, next_slope * t + next_value
-        value, next_value = value * t + spread(coefficients_fd, f, d), next_value * t + spread(coefficients_fd, f + 1, d)
-    return value, slope, next_value, next_slope
+        s0, s1, s2, s3 = s0 * t + v0, s1 * t + v1, s2 * t + v2, s3 * t + v3
+        v0, v1 = v0 * t + spread(coefficients_fd, f, d), v1 * t + spread(coefficients_fd, f + 1, d)
+        v2, v3 = v2 * t + spread(coefficients_fd, f + 2, d), v3 * t + spread(coefficients_fd, f + 3, d)
+    return v0, s0, v1, s1, v2, s2, v3, s3
 
 
 @inlined_jit

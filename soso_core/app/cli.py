@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "soso_core.app.predict_command",
     "evaluate": "soso_core.app.evaluate_command",
     "explore": "soso_core.app.explore_commands",
+    "warmup": "soso_core.app.warmup_command",
 }
 TERMINATED = 143
 """128 + the number of the signal, as a shell reports it."""

@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -15,20 +15,30 @@ SNAP_TERMS = 56
 """Coefficients of twojmax 8: 55 bispectrum components and a constant."""
 
 
-class SoapDescriptor:
-    """featomic's SOAP power spectrum with 4 radial functions and l up to 4, radial integrals splined (its default)."""
+class SoapSettings(NamedTuple):
+    """Cutoff (Å), number of radial functions, highest l, and what gradients are taken by."""
 
-    def __init__(self, configuration: Configuration, gradients: tuple[str, ...]) -> None:
+    cutoff: float
+    n_max: int
+    l_max: int
+    gradients: tuple[str, ...] = ()
+
+
+class SoapDescriptor:
+    """featomic's SOAP power spectrum, radial integrals splined (its default)."""
+
+    def __init__(self, configuration: Configuration, settings: SoapSettings) -> None:
         from featomic import SoapPowerSpectrum
 
         self.system = Atoms(
             configuration.numbers_a, positions=configuration.positions_ac, cell=configuration.cell_vc, pbc=True
         )
-        self.gradients = list(gradients)
+        self.gradients = list(settings.gradients)
+        radial = {"type": "Gto", "max_radial": settings.n_max - 1}
         self.calculator: Any = SoapPowerSpectrum(
-            cutoff={"radius": CUTOFF, "smoothing": {"type": "ShiftedCosine", "width": 1.0}},
+            cutoff={"radius": settings.cutoff, "smoothing": {"type": "ShiftedCosine", "width": 1.0}},
             density={"type": "Gaussian", "width": 0.5},
-            basis={"type": "TensorProduct", "max_angular": 4, "radial": {"type": "Gto", "max_radial": 3}},
+            basis={"type": "TensorProduct", "max_angular": settings.l_max, "radial": radial},
         )
 
     def run(self) -> None:
@@ -64,6 +74,6 @@ class SnapForces:
             self.lammps.commands_list(["pair_style snap", f"pair_coeff * * {coefficients} {parameters} Fe"])
         self.lammps.command("run 0 post no")
 
-    def run(self) -> None:
-        """Compute energy and forces of one step; nothing moves, so the list holds."""
-        self.lammps.command("run 1 pre no post no")
+    def run(self, n: int) -> None:
+        """Compute energy and forces n times; nothing moves, so the list holds."""
+        self.lammps.command(f"run {n} pre no post no")

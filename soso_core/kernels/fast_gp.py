@@ -8,7 +8,7 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import fast_spin_density as density
 from soso_core.kernels import fast_three_body as three
 from soso_core.kernels import layout, near
-from soso_core.kernels._jit import jit
+from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.fast_head import Head, evaluate_head, make_head_work
 
 BLOCK = 16
@@ -39,56 +39,102 @@ class GpOutput(NamedTuple):
     virial_k6: FloatArray
 
 
+class Block(NamedTuple):
+    """Work arrays for the atoms of one block: layouts and scratch of d and p, densities a_byx, descriptors, adjoints."""
+
+    density_at: layout.Layouts
+    density_work: density.SpinDensityWork
+    three_at: layout.Layouts
+    three_work: three.ThreeBodyWork
+    a_byx: FloatArray
+    x_bf: FloatArray
+    g_bf: FloatArray
+    energy_b: FloatArray
+    sums_r4: FloatArray
+    n_density: int
+
+
 @jit
-def gp_lane(k: int, lanes_k: IntArray, order_a: IntArray, sources: Sources, models: Models, head: Head, out: GpOutput) -> None:
-    """Evaluate atoms order_a[lanes_k[k]:lanes_k[k + 1]], all of one species, block by block."""
-    n_y = len(models.three_body.harmonics.a_lm) ** 2
-    n_y += n_y % 2
-    n_l = len(models.density.coupling_l)
-    n_l += n_l % 2
-    n_d = len(models.density.central_n) * len(models.density.coupling_l) * models.density.n_species
-    n_d = n_d if models.has_density else 0
-    d_pad = (len(models.density.central_n) + 3) // 4 * 4
-    d_at = layout.make_layouts(BLOCK if models.has_density else 1, sources.density.n_most, d_pad, n_l)
-    d_work = density.make_density_work(models.density.n_species * d_pad, d_pad, n_l, sources.density.n_most)
-    p_at = layout.make_layouts(
-        BLOCK if models.has_three_body else 1, sources.three_body.n_most, models.three_body.n_pad, n_y
+def make_block(sources: Sources, models: Models, head: Head) -> Block:
+    """Return work arrays, small for a descriptor that is not there."""
+    d, p = models.density, models.three_body
+    n_features = len(head.linear_f)
+    n_y, n_l = _even(len(p.harmonics.a_lm) ** 2), _even(len(d.coupling_l))
+    n_d, d_pad = len(d.central_n) * len(d.coupling_l) * d.n_species, (len(d.central_n) + 3) // 4 * 4
+    n_columns = len(p.kinds_t) * p.n_pad * p.n_species
+    return Block(
+        layout.make_layouts(BLOCK if models.has_density else 1, sources.density.n_most, d_pad, n_l),
+        density.make_density_work(d.n_species * d_pad, d_pad, n_l, sources.density.n_most),
+        layout.make_layouts(BLOCK if models.has_three_body else 1, sources.three_body.n_most, p.n_pad, n_y),
+        three.make_three_body_work(p, sources.three_body.n_most, n_y),
+        np.zeros((BLOCK, n_y, n_columns)),
+        np.zeros((BLOCK, n_features)),
+        np.zeros((BLOCK, n_features)),
+        np.zeros(BLOCK),
+        np.zeros((12, 4)),
+        n_d if models.has_density else 0,
     )
-    p_work = three.make_three_body_work(models.three_body, sources.three_body.n_most, n_y)
-    a_byx = np.zeros((BLOCK, n_y, p_work.ga_yx.shape[1]))
-    head_work = make_head_work(BLOCK, head)
-    x_bf, g_bf = np.zeros((BLOCK, len(head.linear_f))), np.zeros((BLOCK, len(head.linear_f)))
-    energy_b, sums_r4 = np.zeros(BLOCK), np.zeros((12, 4))
+
+
+@jit
+def _even(n: int) -> int:
+    return n + n % 2
+
+
+@inner_jit
+def _forward(b: int, i: int, sources: Sources, models: Models, block: Block) -> None:
+    """Write the descriptors of atom i into place b of the block."""
+    x_f = block.x_bf[b]
+    if models.has_density:
+        around = layout.layout_of(block.density_at, b)
+        density.density_forward(i, sources.density, models.density, around, block.density_work, x_f)
+    if models.has_three_body:
+        around = layout.layout_of(block.three_at, b)
+        p_f = x_f[block.n_density :]
+        three.three_body_forward(
+            i, sources.three_body, models.three_body, around, block.three_work, block.a_byx[b], p_f
+        )
+
+
+@inner_jit
+def _adjoint(
+    b: int, i: int, sources: Sources, models: Models, block: Block, pull_a8: FloatArray, virial_6: FloatArray
+) -> None:
+    """Add what atom i in place b of the block pulls."""
+    g_f = block.g_bf[b]
+    if models.has_density:
+        around = layout.layout_of(block.density_at, b)
+        density.density_adjoint(
+            i, sources.density, models.density, around, block.density_work, g_f, pull_a8, block.sums_r4
+        )
+    if models.has_three_body:
+        around = layout.layout_of(block.three_at, b)
+        p_f = g_f[block.n_density :]
+        a_yx = block.a_byx[b]
+        three.three_body_adjoint(
+            i, sources.three_body, models.three_body, around, block.three_work, a_yx, p_f, pull_a8, block.sums_r4
+        )
+    layout.close_sums(i, block.sums_r4, pull_a8, virial_6)
+
+
+@jit
+def gp_lane(
+    k: int, lanes_k: IntArray, order_a: IntArray, sources: Sources, models: Models, head: Head, out: GpOutput
+) -> None:
+    """Evaluate atoms order_a[lanes_k[k]:lanes_k[k + 1]], all of one species, block by block."""
+    block, head_work = make_block(sources, models, head), make_head_work(BLOCK, head)
     pull_a8, virial_6 = out.pull_ka8[k], out.virial_k6[k]
     pull_a8[:] = 0.0
     virial_6[:] = 0.0
     for start in range(lanes_k[k], lanes_k[k + 1], BLOCK):
         n = min(BLOCK, lanes_k[k + 1] - start)
         for b in range(n):
-            i = order_a[start + b]
-            if models.has_density:
-                at = layout.layout_of(d_at, b)
-                density.density_forward(i, sources.density, models.density, at, d_work, x_bf[b])
-            if models.has_three_body:
-                at = layout.layout_of(p_at, b)
-                three.three_body_forward(
-                    i, sources.three_body, models.three_body, at, p_work, a_byx[b], x_bf[b, n_d:]
-                )
-        evaluate_head(head, x_bf, head_work, n, energy_b, g_bf)
+            _forward(b, order_a[start + b], sources, models, block)
+        evaluate_head(head, block.x_bf, head_work, n, block.energy_b, block.g_bf)
         for b in range(n):
             i = order_a[start + b]
-            out.energy_a[i] = energy_b[b]
-            if models.has_density:
-                at = layout.layout_of(d_at, b)
-                density.density_adjoint(
-                    i, sources.density, models.density, at, d_work, g_bf[b], pull_a8, sums_r4
-                )
-            if models.has_three_body:
-                at = layout.layout_of(p_at, b)
-                three.three_body_adjoint(
-                    i, sources.three_body, models.three_body, at, p_work, a_byx[b], g_bf[b, n_d:], pull_a8, sums_r4
-                )
-            layout.close_sums(i, sums_r4, pull_a8, virial_6)
+            out.energy_a[i] = block.energy_b[b]
+            _adjoint(b, i, sources, models, block, pull_a8, virial_6)
 
 
 @jit

@@ -54,10 +54,7 @@ def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArr
     """Write x̂ and what each block was multiplied by before the whole was divided by the length returned."""
     total = 0.0
     for k in range(len(head.weights_k)):
-        start, stop = head.blocks_k2[k]
-        square = 0.0
-        for f in range(start, stop):
-            square += x_f[f] * x_f[f]
+        square = _dot(x_f, x_f, head.blocks_k2[k])
         length = np.sqrt(square + head.floor * head.floor)
         scale_k[k] = head.weights_k[k] / length if length > 0.0 else 0.0
         total += square * scale_k[k] ** 2
@@ -70,37 +67,64 @@ def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArr
 
 
 @inner_jit
-def normalise_adjoint(
-    x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArray, norm: float, g_f: FloatArray
-) -> None:
-    """Turn g_f = ∂E/∂x̂ into ∂E/∂x, linear part included, in place."""
+def normalise_adjoint(x_f: FloatArray, head: Head, scale_k: FloatArray, norm: float, g_f: FloatArray) -> None:
+    """Turn g_f = ∂E/∂x̂ into ∂E/∂x, linear part included, in place.
+
+    With x̂ = s_k x / N in block k, s_k = w_k / l, l² = |x|² + floor²: ∂E/∂x = s_k (g/N - (a s_k/N² + b s_k²/w_k²) x),
+    a = g·x̂ and b = x·(g/N - a s_k x/N²) over the block.
+    """
     along = 0.0
-    for f in range(len(g_f)):
-        along += unit_f[f] * g_f[f]
+    for k in range(len(head.weights_k)):
+        along += _dot(g_f, x_f, head.blocks_k2[k]) * scale_k[k] / norm
     for k in range(len(head.weights_k)):
         start, stop = head.blocks_k2[k]
-        inside = 0.0
+        scale, weight = scale_k[k], head.weights_k[k]
+        drop = along * scale / (norm * norm)
+        if weight > 0.0:
+            square = _dot(x_f, x_f, head.blocks_k2[k])
+            inside = _dot(g_f, x_f, head.blocks_k2[k]) / norm - drop * square
+            drop += inside * scale * scale / (weight * weight)
+        by_g, by_x = scale / norm, -scale * drop
         for f in range(start, stop):
-            g_f[f] = (g_f[f] - along * unit_f[f]) / norm
-            inside += g_f[f] * x_f[f]
-        # The block is w x / l with l² = |x|² + floor².
-        drop = inside * scale_k[k] ** 2 / head.weights_k[k] ** 2 if head.weights_k[k] > 0.0 else 0.0
-        for f in range(start, stop):
-            g_f[f] = scale_k[k] * (g_f[f] - drop * x_f[f]) + head.linear_f[f]
+            g_f[f] = by_g * g_f[f] + by_x * x_f[f] + head.linear_f[f]
+
+
+@inner_jit
+def _dot(left_f: FloatArray, right_f: FloatArray, block_2: IntArray) -> float:
+    """Return the product of two vectors over one block."""
+    total = 0.0
+    for f in range(block_2[0], block_2[1]):
+        total += left_f[f] * right_f[f]
+    return total
 
 
 @jit
 def evaluate_head(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray, g_bf: FloatArray) -> None:
     """Write energy and ∂E/∂x of the first n atoms of a block."""
+    unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
+    _before(head, x_bf, work, n)
+    np.dot(unit_bf, head.columns_fk, t_bk)
+    _between(head, x_bf, work, n, energy_b)
+    np.dot(t_bk, head.rows_kf, g_bf[:n])
+    _after(head, x_bf, work, n, g_bf)
+
+
+@inner_jit
+def _before(head: Head, x_bf: FloatArray, work: HeadWork, n: int) -> None:
     for b in range(n):
         work.norm_b[b] = normalise(x_bf[b], head, work.unit_bf[b], work.scale_bk[b])
-    unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
-    np.dot(unit_bf, head.columns_fk, t_bk)
+
+
+@inner_jit
+def _between(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray) -> None:
     for b in range(n):
-        energy_b[b] = _linear(head.linear_f, x_bf[b]) + _powers(head.values_k, head.zeta, t_bk[b])
-    np.dot(t_bk, head.rows_kf, g_bf[:n])
+        energy_b[b] = _linear(head.linear_f, x_bf[b]) + _powers(head.values_k, head.zeta, work.t_bk[b])
+
+
+@inner_jit
+def _after(head: Head, x_bf: FloatArray, work: HeadWork, n: int, g_bf: FloatArray) -> None:
     for b in range(n):
-        normalise_adjoint(x_bf[b], head, work.unit_bf[b], work.scale_bk[b], work.norm_b[b], g_bf[b])
+        normalise_adjoint(x_bf[b], head, work.scale_bk[b], work.norm_b[b], g_bf[b])
 
 
 @inner_jit

@@ -46,9 +46,9 @@ def make_layouts(n_block: int, n_most: int, n_radial: int, n_angular: int) -> La
     )
 
 
-@jit
+@inlined_jit
 def layout_of(layouts: Layouts, b: int) -> Layout:
-    """Return that of one atom of the block."""
+    """Return that of one atom of the block; for `inner_jit` callers only, as nobody counts who holds it."""
     return Layout(layouts.place_brk[b], layouts.h_bnk[b], layouts.dh_bnk[b], layouts.y_byk[b])
 
 

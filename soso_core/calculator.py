@@ -22,7 +22,7 @@ SPINS = "spins"
 """Column of `atoms.arrays` with unit vectors, zero for atoms without a spin."""
 
 
-class SosoCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
+class SosoCalculator(Calculator):
     """Energy (eV), forces (eV/Å), stress (eV/Å³), moment lengths and exchange fields of atoms with spins.
 
     Parameters
@@ -37,7 +37,15 @@ class SosoCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
     are the lengths |m| in μB.  Fields need a length for every magnetic species.  Raises InputError, in one line.
     """
 
-    implemented_properties = ["energy", "free_energy", "forces", "stress", "magmoms", "spin_gradient", "exchange_fields"]
+    implemented_properties = [
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+        "magmoms",
+        "spin_gradient",
+        "exchange_fields",
+    ]
 
     def __init__(
         self,
@@ -48,7 +56,7 @@ class SosoCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         accuracy: Accuracy | None = None,
         **keywords: Any,
     ) -> None:
-        super().__init__(**keywords)
+        super().__init__(**keywords)  # type: ignore[no-untyped-call]  # ASE is not typed
         if isinstance(model, (str, Path)):
             model = load_model(model)
         self.compiled = CompiledModel.of(model, accuracy) if isinstance(model, FittedModel) else model
@@ -58,7 +66,7 @@ class SosoCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Return what has changed since the last evaluation; spins are something that can."""
-        changes = list(super().check_state(atoms, tol))
+        changes = list(super().check_state(atoms, tol))  # type: ignore[no-untyped-call]
         if self.atoms is not None and not _same_spins(self.atoms, atoms):
             changes.append(SPINS)
         return changes
@@ -70,7 +78,8 @@ class SosoCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
         """Evaluate everything at once; the neighbour list of the last call is used while it holds."""
-        super().calculate(atoms, list(properties), list(system_changes))
+        super().calculate(atoms, list(properties), list(system_changes))  # type: ignore[no-untyped-call]
+        assert self.atoms is not None
         configuration = configuration_of(self.atoms)
         if self.neighbours is None:
             self.neighbours = self.compiled.neighbours(configuration, self.skin)

@@ -17,6 +17,7 @@ from soso_core.kernels.fast_pairs import PairOutput, pair_lanes
 from soso_core.labels import transverse
 from soso_core.threads import one_blas_thread
 
+
 @dataclass(frozen=True, eq=False)
 class CompiledModel:
     """Energy, fields, forces and stress of a fitted model, within a stated distance of it.

@@ -104,7 +104,9 @@ class FeatureTable:
         n_pad, n_l = padded(p.n_max), p.l_max + 1
         place_x = np.array([s * n_pad + n for s in range(n_species) for n in range(p.n_max)])
         size = n_l * n_species * n_pad
-        pairs, products, features = [], [], []
+        pairs: list[tuple[int, ...]] = []
+        products: list[tuple[int, ...]] = []
+        features = []
         for left, right in p.channel_pairs:
             start, n_k = len(products) * size, CHANNELS[left].n_components
             pairs.append((first[left], first[right], n_k, start))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.arrays import FloatArray
+from soso_core.arrays import FloatArray, IntArray
 from soso_core.descriptors.environment import SHORTEST
 from soso_core.fast.accuracy import Accuracy
 from soso_core.gp.covariance import unit_rows
@@ -44,12 +44,16 @@ class CompiledHead:
         zeta = basis.covariance.zeta
         terms = collapsed(unit_bf, weights_b, zeta, 1e-3 * accuracy.gp_meV_per_atom)
         blocks = normalisation_blocks(model)
-        linear_f = np.zeros(unit_bf.shape[1])
-        packed = Head(*blocks, linear_f, *terms.arrays, zeta)
+        packed = Head(*blocks, linear_weights(model, species), *terms.arrays, zeta)
         return cls(packed, terms.path, int(mine_b.sum()), 1e3 * terms.bound, 1e3 * terms.seen(unit_bf, weights_b, zeta))
 
 
-def normalisation_blocks(model: FittedModel) -> tuple[FloatArray, FloatArray, float]:
+def linear_weights(model: FittedModel, species: int) -> FloatArray:
+    """Return v in the part v·x that is linear in the raw descriptors of one species, (f,) eV: models have none yet."""
+    return np.zeros(model.basis.descriptor.size)
+
+
+def normalisation_blocks(model: FittedModel) -> tuple[IntArray, FloatArray, float]:
     """Return blocks_k2, weights_k and the floor of lengths, as in `descriptors.environment`."""
     descriptor = model.basis.descriptor
     size = descriptor.size

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,6 @@ def run_lanes(kernel: Callable[..., None], n_lanes: int, n_threads: int, *argume
         return
     ends = np.linspace(0, n_lanes, n_threads + 1).astype(int).tolist()
     with ThreadPoolExecutor(n_threads) as pool:
-        running = [pool.submit(kernel, a, b, *arguments) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        running = [pool.submit(kernel, a, b, *arguments) for a, b in pairwise(ends)]
         for future in running:
             future.result()

@@ -41,9 +41,7 @@ class CompiledManyBody:
         compiled = None if three is None else CompiledThreeBody.of(three, accuracy)
         return cls(CompiledDensity.of(descriptor.pair, accuracy), compiled, heads)
 
-    def evaluate(
-        self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int
-    ) -> ManyBodyResult:
+    def evaluate(self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int) -> ManyBodyResult:
         """Return energy and derivatives; atoms as in `kernels.near`."""
         models, sources = self._models(), self._sources(atoms_a8, species_a, near)
         n_atoms, parts = len(atoms_a8), n_lanes(n_threads)

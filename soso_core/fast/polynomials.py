@@ -21,7 +21,7 @@ TAPER_DEGREE = 7
 
 @dataclass(frozen=True, eq=False)
 class PolynomialFit:
-    """Functions f_c(r) r^-power g(r) between `shortest` and `cutoff` (Å); segments overlap by `overlap` (Å) on either side.
+    """Functions f_c(r) r^-power g(r) between `shortest` and `cutoff` (Å), on segments that overlap by `overlap` (Å).
 
     inner_edges_g (g - 1,) Å between segments; coefficients_gfd (g, f, d) in powers of
     t = maps_g2[g, 0] r + maps_g2[g, 1].  `value_error` and `slope_error` are the largest deviations found of the
@@ -50,7 +50,7 @@ class PolynomialFit:
         return self.packed_with(self.coefficients_gfd)
 
     def packed_with(self, coefficients_fd: FloatArray) -> Radial:
-        """The arrays as the kernels take them, with other rows (..., f, d) of coefficients; f is filled up to a multiple of four."""
+        """The arrays with other coefficients (..., f, d); f is filled up to a multiple of four."""
         *outer, n_functions, n_powers = coefficients_fd.shape
         n_filled = padded(n_functions)
         rows = np.zeros((*outer, n_filled, n_powers))
@@ -58,7 +58,14 @@ class PolynomialFit:
         is_tapered_g = np.append(self.inner_edges_g, self.cutoff) + self.overlap > self.inner
         taper_d = taper_coefficients()
         return Radial(
-            self.maps_g2, is_tapered_g, rows.reshape(-1, n_powers), n_filled, taper_d, self.inner, self.cutoff, self.power
+            self.maps_g2,
+            is_tapered_g,
+            rows.reshape(-1, n_powers),
+            n_filled,
+            taper_d,
+            self.inner,
+            self.cutoff,
+            self.power,
         )
 
 
@@ -163,4 +170,5 @@ def _piece(functions: Functions, where: FitRange, low: float, high: float) -> _P
     error_pf *= 0.5 * (1.0 + np.cos(np.pi * y))[:, None]
     slope_error = float(np.max(np.abs(np.gradient(error_pf, r[1] - r[0], axis=0))))
     powers_df = np.apply_along_axis(chebyshev.cheb2poly, 0, coefficients_df)
-    return _Piece(low, (1.0 / half, -middle / half), powers_df.T, float(np.max(np.abs(error_pf))), slope_error)
+    powers_fd = np.asarray(powers_df.T, dtype=np.float64)
+    return _Piece(low, (1.0 / half, -middle / half), powers_fd, float(np.max(np.abs(error_pf))), slope_error)

@@ -46,4 +46,4 @@ def bin_neighbours(
                 near_j_p[next_b[bin_p[p]]] = j_p[p]
                 near_shift_p[next_b[bin_p[p]]] = shift_p[p]
                 next_b[bin_p[p]] += 1
-    return starts_ab, near_j_p, near_shift_p
+    return starts_ab, near_j_p, near_shift_p  # type: ignore[return-value]  # four bytes an index are enough

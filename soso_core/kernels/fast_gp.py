@@ -40,7 +40,7 @@ class GpOutput(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Work arrays for the atoms of one block: layouts and scratch of d and p, densities a_byx, descriptors, adjoints."""
+    """Work arrays for a block of atoms: layouts and scratch of d and p, densities a_byx, descriptors, adjoints."""
 
     density_at: layout.Layouts
     density_work: density.SpinDensityWork

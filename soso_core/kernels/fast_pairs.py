@@ -1,6 +1,6 @@
 """The pair part of a compiled model: energy, forces, fields and virial of atoms from a full neighbour list."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,7 +80,7 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
 
 
 @inlined_jit
-def _add_order(both, value, slope, legendre, sums):  # type: ignore[no-untyped-def]
+def _add_order(both: Any, value: Any, slope: Any, legendre: Any, sums: Any) -> Any:
     """Add J P_λ, J' P_λ and J P'_λ to the sums (e, w, torque), all Vec4."""
     _, now, _, slope_now = legendre
     e, w, torque = sums
@@ -89,7 +89,7 @@ def _add_order(both, value, slope, legendre, sums):  # type: ignore[no-untyped-d
 
 
 @inlined_jit
-def _next_order(order: int, u, legendre):  # type: ignore[no-untyped-def]
+def _next_order(order: int, u: Any, legendre: Any) -> Any:
     """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
     before, now, slope_before, slope_now = legendre
     up = (2.0 * order - 1.0) / order
@@ -97,9 +97,7 @@ def _next_order(order: int, u, legendre):  # type: ignore[no-untyped-def]
 
 
 @jit
-def pair_lane(
-    k: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
-) -> None:
+def pair_lane(k: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput) -> None:
     """Evaluate the atoms of lane k."""
     out_14 = np.zeros(14)
     out.shortest_k[k] = functions.cutoff

@@ -43,7 +43,9 @@ def make_density_work(n_columns: int, n_pad: int, n_angular: int, n_most: int) -
 
 
 @inner_jit
-def legendre_rows(i: int, source: near.NearList, coupling_l: FloatArray, at: layout.Layout, n: int, dq_yk: FloatArray) -> None:
+def legendre_rows(
+    i: int, source: near.NearList, coupling_l: FloatArray, at: layout.Layout, n: int, dq_yk: FloatArray
+) -> None:
     """Write A_λ P_λ and its slope by e_i·e_j; λ > 0 is zero unless both atoms have a spin."""
     atoms_a8, place_rk = source.atoms_a8, at.place_rk
     ex, ey, ez = atoms_a8[i, 4], atoms_a8[i, 5], atoms_a8[i, 6]

@@ -90,7 +90,9 @@ def _component(kind: int, u, around: layout.Layout, k: int):  # type: ignore[no-
 
 
 @inner_jit
-def weight_rows(i: int, source: near.NearList, model: ThreeBody, around: layout.Layout, n: int, w_xk: FloatArray) -> None:
+def weight_rows(
+    i: int, source: near.NearList, model: ThreeBody, around: layout.Layout, n: int, w_xk: FloatArray
+) -> None:
     """Write c_t h_n of n columns into w_xk, row t n_pad + n."""
     for k in range(0, n, 4):
         u = _cosine(i, source, around, k)
@@ -193,7 +195,11 @@ def _four_back(
     g0, g1, g2, g3 = load(g_rx, row, x2), load(g_rx, row + 1, x2), load(g_rx, row + 2, x2), load(g_rx, row + 3, x2)
     for _ in range(n_k):
         for y in range(order * order, (order + 1) * (order + 1)):
-            more = g0 * spread(a_yx, y, c) + g1 * spread(a_yx, y, c + 1) + (g2 * spread(a_yx, y, c + 2) + g3 * spread(a_yx, y, c + 3))
+            more = (
+                g0 * spread(a_yx, y, c)
+                + g1 * spread(a_yx, y, c + 1)
+                + (g2 * spread(a_yx, y, c + 2) + g3 * spread(a_yx, y, c + 3))
+            )
             store(ga_yx, y, c2, load(ga_yx, y, c2) + more)
         c, c2 = c + n_pad, c2 + n_pad
 

@@ -77,7 +77,7 @@ def lay_out(i: int, source: near.NearList, functions: near.Radial, out: Layout) 
             store(out.place_rk, SPIN_Z, k, sz)
             store(out.place_rk, BOTH_SPINS, k, both)
             _radial_column(functions, g, r, per_r, inside, k, out)
-    return starts_ab[i, n_bins] - first
+    return int(starts_ab[i, n_bins] - first)
 
 
 @inlined_jit
@@ -103,9 +103,9 @@ def _radial_column(  # type: ignore[no-untyped-def]
 
 
 @inlined_jit
-def add_pull(
+def add_pull(  # type: ignore[no-untyped-def]
     i: int, source: near.NearList, layout: Layout, k: int, force, turn, twist, pull_a8: FloatArray, sums_r4: FloatArray
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """Add what four neighbours pull: `force` ∂E/∂vector, `turn` ∂E/∂e_j (triples of Vec4), `twist` ∂E/∂(e_i·e_j).
 
     pull_a8 (a, 8): ∂E/∂position in columns 0-2, ∂E/∂e in 4-6.  sums_r4: over neighbours, rows 0-2 the force, 3-5

@@ -9,11 +9,19 @@ functions and their slopes vanish.
 
 from typing import NamedTuple
 
-import numpy as np
-
 from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.kernels._jit import inlined_jit
-from soso_core.kernels.simd import item, larger, load, one_if_smaller, smaller, splat, spread, square_root, store, transposed
+from soso_core.kernels.simd import (
+    item,
+    larger,
+    load,
+    one_if_smaller,
+    smaller,
+    splat,
+    spread,
+    square_root,
+    transposed,
+)
 
 FAR = 1e3
 """Å from an atom to the entries that fill a bin."""
@@ -34,8 +42,9 @@ class NearList(NamedTuple):
 
 
 class Radial(NamedTuple):
-    """Functions, their number a multiple of four: f_c(r) r^-power g(r), g piecewise polynomial: powers of t = maps_g2[g, 0] r + maps_g2[g, 1] on segment g.
+    """Functions f_c(r) r^-power g(r), their number a multiple of four, g piecewise polynomial.
 
+    On segment g it is in powers of t = maps_g2[g, 0] r + maps_g2[g, 1];
     coefficients_fd: row (... · segments + g) · n_functions + function.  f_c = (1 - q)² Σ_d taper_d q^d with
     q = y², y = (r - inner) / (cutoff - inner), and 1 for r < inner.  is_tapered_g: segments that reach beyond `inner`.
     """

@@ -78,9 +78,7 @@ def expand_rows(
 
 
 @inlined_jit
-def _expand_two(
-    g_yx: FloatArray, y: int, x0: int, n_x: int, left_xk: FloatArray, k: int, out_yk: FloatArray
-) -> None:
+def _expand_two(g_yx: FloatArray, y: int, x0: int, n_x: int, left_xk: FloatArray, k: int, out_yk: FloatArray) -> None:
     """Write two rows of four columns."""
     a0 = b0 = splat(0.0)
     for x in range(n_x):
@@ -91,7 +89,9 @@ def _expand_two(
 
 
 @inlined_jit
-def _store_four(out_xk: FloatArray, x: int, k: int, a0: FloatArray, a1: FloatArray, a2: FloatArray, a3: FloatArray) -> None:
+def _store_four(
+    out_xk: FloatArray, x: int, k: int, a0: FloatArray, a1: FloatArray, a2: FloatArray, a3: FloatArray
+) -> None:
     store(out_xk, x, k, a0)
     store(out_xk, x + 1, k, a1)
     store(out_xk, x + 2, k, a2)

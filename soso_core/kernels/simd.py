@@ -6,22 +6,26 @@
 """
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils, typing
+from numba.core import cgutils
 from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import ConcreteTemplate, infer_global
+from numba.core.typing.templates import ConcreteTemplate, Signature, infer_global
 from numba.extending import intrinsic, models, register_model
-
-from soso_core.arrays import FloatArray
 
 WIDTH = 4
 """Doubles in one Vec4."""
 _VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
 _CONTRACT = ("contract",)
+
+
+def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that writes code into one that kernels call; typed, as Numba's own decorator is not."""
+    made: Callable[..., Any] = intrinsic(function)
+    return made
 
 
 class Vec4Type(types.Type):
@@ -35,9 +39,9 @@ vec4 = Vec4Type()
 
 
 @register_model(Vec4Type)
-class _Vec4Model(models.PrimitiveModel):  # type: ignore[misc]
+class _Vec4Model(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _VECTOR)
+        super().__init__(manager, kind, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, column: Any) -> Any:
@@ -48,7 +52,7 @@ def _address(context: Any, builder: Any, array_type: Any, array: Any, row: Any, 
     return builder.bitcast(builder.gep(view.data, [index]), _VECTOR.as_pointer())
 
 
-@intrinsic
+@_generator
 def load(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     """Return array[row, column:column+4] of a C-contiguous two-dimensional array."""
 
@@ -58,7 +62,7 @@ def load(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     return vec4(array, types.intp, types.intp), generate
 
 
-@intrinsic
+@_generator
 def store(typing_context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
     """Write `value` to array[row, column:column+4] of a C-contiguous two-dimensional array."""
 
@@ -70,7 +74,7 @@ def store(typing_context: Any, array: Any, row: Any, column: Any, value: Any) ->
     return types.void(array, types.intp, types.intp, vec4), generate
 
 
-@intrinsic
+@_generator
 def splat(typing_context: Any, number: Any) -> Any:
     """Return four times the same number."""
 
@@ -80,7 +84,7 @@ def splat(typing_context: Any, number: Any) -> Any:
     return vec4(types.float64), generate
 
 
-@intrinsic
+@_generator
 def spread(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     """Return four times array[row, column] of a C-contiguous array; indices must not be negative."""
 
@@ -91,7 +95,7 @@ def spread(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     return vec4(array, types.intp, types.intp), generate
 
 
-@intrinsic
+@_generator
 def item(typing_context: Any, array: Any, index: Any) -> Any:
     """Return array[index] of a contiguous one-dimensional array, without asking whether the index is negative."""
 
@@ -104,7 +108,7 @@ def item(typing_context: Any, array: Any, index: Any) -> Any:
     return result(array, types.intp), generate
 
 
-@intrinsic
+@_generator
 def get(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     """Return array[row, column] of a C-contiguous array of doubles; indices must not be negative."""
 
@@ -115,7 +119,7 @@ def get(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     return types.float64(array, types.intp, types.intp), generate
 
 
-@intrinsic
+@_generator
 def put(typing_context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
     """Write `value` to array[row, column] of a C-contiguous array of doubles; indices must not be negative."""
 
@@ -137,8 +141,8 @@ def _teach(symbol: Any, operation: str) -> None:
     """Give Numba an operator on Vec4 and Vec4, or Vec4 and a number on either side."""
     cases = ((vec4, vec4), (vec4, types.float64), (types.float64, vec4))
 
-    class Template(ConcreteTemplate):  # type: ignore[misc]
-        cases = [typing.signature(vec4, *case) for case in ((vec4, vec4), (vec4, types.float64), (types.float64, vec4))]
+    class Template(ConcreteTemplate):
+        cases = [Signature(vec4, case, None) for case in ((vec4, vec4), (vec4, types.float64), (types.float64, vec4))]
 
     infer_global(symbol)(Template)
 
@@ -162,7 +166,7 @@ for _symbol, _operation in {
     _teach(_symbol, _operation)
 
 
-@intrinsic
+@_generator
 def square_root(typing_context: Any, value: Any) -> Any:
     """Return the square root of each of the four."""
 
@@ -174,7 +178,7 @@ def square_root(typing_context: Any, value: Any) -> Any:
     return vec4(vec4), generate
 
 
-@intrinsic
+@_generator
 def sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return (Σa, Σb, Σc, Σd)."""
 
@@ -193,7 +197,7 @@ def sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return vec4(vec4, vec4, vec4, vec4), generate
 
 
-@intrinsic
+@_generator
 def transposed(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the columns of the four rows a, b, c, d as four Vec4."""
 
@@ -213,7 +217,7 @@ def transposed(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 
 
 def _choose(comparison: str) -> Any:
-    @intrinsic
+    @_generator
     def choose(typing_context: Any, left: Any, right: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.select(builder.fcmp_ordered(comparison, *arguments), *arguments)
@@ -227,7 +231,7 @@ smaller, larger = _choose("<"), _choose(">")
 """The smaller, the larger of two Vec4 in each place."""
 
 
-@intrinsic
+@_generator
 def one_if_smaller(typing_context: Any, left: Any, right: Any) -> Any:
     """Return 1 in each place where left < right, otherwise 0."""
 
@@ -238,7 +242,7 @@ def one_if_smaller(typing_context: Any, left: Any, right: Any) -> Any:
     return vec4(vec4, vec4), generate
 
 
-@intrinsic
+@_generator
 def total(typing_context: Any, value: Any) -> Any:
     """Return the sum of the four."""
 
@@ -249,7 +253,7 @@ def total(typing_context: Any, value: Any) -> Any:
     return types.float64(vec4), generate
 
 
-@intrinsic
+@_generator
 def least(typing_context: Any, value: Any) -> Any:
     """Return the smallest of the four."""
 
@@ -266,8 +270,3 @@ def least(typing_context: Any, value: Any) -> Any:
 def padded(n: int) -> int:
     """Return the smallest multiple of WIDTH that is not below n."""
     return -(-n // WIDTH) * WIDTH
-
-
-def work_rows(n_rows: int, n_columns: int) -> FloatArray:
-    """Return zeros (rows, columns), rows padded to full vectors."""
-    return np.zeros((n_rows, padded(n_columns)))

@@ -23,7 +23,7 @@ def test_list_holds_the_pairs_of_a_fresh_search():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_random_walk(seed):
-    """Atoms wander until the list was rebuilt twice; energies agree within what polynomials differ where they overlap."""
+    """Atoms wander over rebuilds of the list; polynomials differ a little where they overlap."""
     compiled = CompiledModel.of(fitted("all channels"))
     cell, rng = large_cell(seed), np.random.default_rng(seed)
     near, n_rebuilt = compiled.neighbours(cell, skin=0.3), 0

@@ -11,7 +11,13 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels import layout, near
 from soso_core.kernels._jit import inlined_jit, inner_jit, jit
-from soso_core.kernels.fast_harmonics import Harmonics, harmonic_pull, harmonic_rows
+from soso_core.kernels.fast_harmonics import (
+    Harmonics,
+    HarmonicWork,
+    harmonic_pull,
+    harmonic_rows,
+    make_harmonic_work,
+)
 from soso_core.kernels.rows import contract, expand_columns, expand_rows
 from soso_core.kernels.simd import get, item, load, put, splat, spread, store
 
@@ -49,6 +55,7 @@ class ThreeBodyWork(NamedTuple):
     gw_xk: FloatArray
     gy_yk: FloatArray
     ga_yx: FloatArray
+    harmonic: HarmonicWork
 
 
 @jit
@@ -64,6 +71,7 @@ def make_three_body_work(model: ThreeBody, n_most: int, n_angular: int) -> Three
         np.zeros((n_columns, n_most)),
         np.zeros((n_angular, n_most)),
         np.zeros((n_angular, n_columns * model.n_species)),
+        make_harmonic_work(len(model.harmonics.a_lm) - 1),
     )
 
 
@@ -114,7 +122,7 @@ def three_body_forward(
 ) -> None:
     """Lay atom i out, write its densities into a_yx and p into out_f."""
     n = layout.lay_out(i, source, model.radial, around)
-    harmonic_rows(model.harmonics, around, n)
+    harmonic_rows(model.harmonics, work.harmonic, around, n)
     weight_rows(i, source, model, around, n, work.w_xk)
     n_segments, first = len(model.radial.maps_g2), source.starts_ab[i, 0]
     n_columns = len(work.w_xk)
@@ -262,7 +270,7 @@ def _pull_column(
             ty = ty + by_c
         elif kind == -3:
             tz = tz + by_c
-    gx, gy, gz = harmonic_pull(model.harmonics, around, k, work.gy_yk)
+    gx, gy, gz = harmonic_pull(model.harmonics, work.harmonic, around, k, work.gy_yk)
     x, y = load(around.place_rk, layout.UNIT_X, k), load(around.place_rk, layout.UNIT_Y, k)
     z, per_r = load(around.place_rk, layout.UNIT_Z, k), load(around.place_rk, layout.PER_R, k)
     along = radial - (gx * x + gy * y + gz * z) * per_r

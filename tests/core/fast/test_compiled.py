@@ -42,11 +42,14 @@ def test_equals_the_fitted_model_in_skewed_cells_that_see_themselves(n_atoms):
 
 
 def test_threads_change_nothing():
+    """Many times, as what threads share by mistake they seldom touch at the same time."""
     compiled = CompiledModel.of(fitted("three-body of zeta 2"))
     cell = large_cell(3)
-    one, two = compiled.predict(cell, n_threads=1), compiled.predict(cell, n_threads=2)
-    for name in ("energy", "fields_ac", "forces_ac", "stress_cc"):
-        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+    one = compiled.predict(cell, n_threads=1)
+    for n_threads in (2, 3, 8) * 20:
+        several = compiled.predict(cell, n_threads=n_threads)
+        for name in ("energy", "fields_ac", "forces_ac", "stress_cc"):
+            assert np.array_equal(getattr(one, name), getattr(several, name)), name
 
 
 @pytest.mark.parametrize("case", ["pairs of zeta 4", "all channels"])

@@ -7,7 +7,7 @@ from soso_core import InputError
 from soso_core.fast.polynomials import FitRange, fit_polynomials, taper_coefficients
 from soso_core.kernels import layout, near
 from soso_core.kernels._jit import jit
-from soso_core.kernels.fast_harmonics import harmonic_rows, make_harmonics
+from soso_core.kernels.fast_harmonics import harmonic_rows, make_harmonic_work, make_harmonics
 from soso_core.kernels.rows import contract, expand_columns, expand_rows
 from soso_core.kernels.simd import least, load, one_if_smaller, square_root, store, sums, total, transposed
 from soso_core.kernels.spherical import spherical_harmonics
@@ -56,7 +56,7 @@ def test_harmonics_equal_those_of_the_slow_kernel():
     r_p = np.linalg.norm(vectors_pc, axis=1)
     room = layout.Layout(np.zeros((layout.N_ROWS, 8)), np.zeros((4, 8)), np.zeros((4, 8)), np.zeros((36, 8)))
     room.place_rk[:3] = (vectors_pc / r_p[:, None]).T
-    harmonic_rows(make_harmonics(5), room, 8)
+    harmonic_rows(make_harmonics(5), make_harmonic_work(5), room, 8)
     np.testing.assert_allclose(room.y_yk.T, spherical_harmonics(vectors_pc, r_p, 5), atol=1e-13)
 
 

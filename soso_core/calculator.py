@@ -85,7 +85,6 @@ class SosoCalculator(Calculator):
             self.neighbours = self.compiled.neighbours(configuration, self.skin)
         self.neighbours = self.neighbours.updated(configuration.positions_ac, configuration.cell_vc)
         predicted = self.compiled.predict(configuration, self.neighbours, self.n_threads)
-        lengths_a = moment_lengths(self.compiled.model, configuration)
         self.results = {
             "energy": predicted.energy,
             "free_energy": predicted.energy,
@@ -93,12 +92,11 @@ class SosoCalculator(Calculator):
             "stress": full_3x3_to_voigt_6_stress(predicted.stress_cc),
             "spin_gradient": -predicted.fields_ac,
         }
-        if np.isfinite(lengths_a).all():
+        if {"magmoms", "exchange_fields"} & set(properties):
+            lengths_a = moment_lengths(self.compiled.model, configuration)
             per_length_a = np.divide(1.0, lengths_a, out=np.zeros(len(lengths_a)), where=lengths_a > 0.0)
             self.results["magmoms"] = lengths_a
             self.results["exchange_fields"] = predicted.fields_ac * per_length_a[:, None]
-        elif {"magmoms", "exchange_fields"} & set(properties):
-            raise InputError("the model knows no moment lengths: it was fitted to data without `moments`")
 
 
 def configuration_of(atoms: Atoms) -> Configuration:
@@ -111,12 +109,18 @@ def configuration_of(atoms: Atoms) -> Configuration:
 
 
 def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArray:
-    """Return |m| of every atom, (a,) μB, zero without a spin: the mean of the species in the training data.
+    """Return |m| of every atom, (a,) μB, zero without a spin: as learnt, or else the mean of the species in the data.
 
-    nan where the model knows none.
+    Raises InputError when the model knows none.
     """
+    learnt_a, _ = model.predict_moments(configuration)
+    if learnt_a is not None:
+        return learnt_a
     index_a = np.searchsorted(np.array(model.basis.species), configuration.numbers_a)
-    return np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
+    mean_a = np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
+    if not np.isfinite(mean_a).all():
+        raise InputError("the model knows no moment lengths: it was fitted to data without `moments`")
+    return mean_a
 
 
 def _same_spins(before: Atoms, now: Atoms) -> bool:

@@ -48,8 +48,10 @@ class CompiledThreeBody:
 
     @classmethod
     def of(cls, descriptor: ThreeBodyDescriptor, accuracy: Accuracy) -> "CompiledThreeBody":
-        """Return p as the kernels take it.  Raises InputError for a channel they do not know."""
+        """Return p as the kernels take it.  Raises InputError for a channel they do not know and for mixed species."""
         p = descriptor.parameters
+        if p.element_channels is not None and len(descriptor.species) > 1:
+            raise InputError("a model with element_channels cannot be compiled; use FittedModel, or fit without them")
         fit = fit_basis(descriptor.basis, p.cutoff_angstrom, p.taper_angstrom, accuracy)
         table = FeatureTable.of(descriptor)
         packed = ThreeBody(
@@ -61,6 +63,11 @@ class CompiledThreeBody:
             padded(p.n_max),
         )
         return cls(fit, packed)
+
+
+def absent_density(radial: Radial) -> SpinDensity:
+    """Return what the kernels take in place of a pair descriptor that is not there."""
+    return SpinDensity(radial, np.zeros(1), np.zeros(1), 1)
 
 
 def absent_three_body(radial: Radial) -> ThreeBody:

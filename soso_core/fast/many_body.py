@@ -7,7 +7,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.fast.accuracy import Accuracy
-from soso_core.fast.descriptors import CompiledDensity, CompiledThreeBody, absent_three_body
+from soso_core.fast.descriptors import CompiledDensity, CompiledThreeBody, absent_density, absent_three_body
 from soso_core.fast.heads import CompiledHead
 from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.verlet import VerletList
@@ -28,7 +28,7 @@ class ManyBodyResult(NamedTuple):
 class CompiledManyBody:
     """Descriptors and one head for each species."""
 
-    density: CompiledDensity
+    density: CompiledDensity | None
     three_body: CompiledThreeBody | None
     heads: tuple[CompiledHead, ...]
 
@@ -37,9 +37,12 @@ class CompiledManyBody:
         """Return the GP of a model."""
         descriptor = model.basis.descriptor
         heads = tuple(CompiledHead.of(model, s, accuracy) for s in range(len(model.basis.species)))
-        three = descriptor.three_body
-        compiled = None if three is None else CompiledThreeBody.of(three, accuracy)
-        return cls(CompiledDensity.of(descriptor.pair, accuracy), compiled, heads)
+        pair, three = descriptor.pair, descriptor.three_body
+        return cls(
+            None if pair is None else CompiledDensity.of(pair, accuracy),
+            None if three is None else CompiledThreeBody.of(three, accuracy),
+            heads,
+        )
 
     def evaluate(self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int) -> ManyBodyResult:
         """Return energy and derivatives; atoms as in `kernels.near`."""
@@ -60,26 +63,33 @@ class CompiledManyBody:
 
     def description(self) -> list[str]:
         """Return lines on accuracy and path."""
-        parts = {"d": self.density} | ({"p": self.three_body} if self.three_body else {})
         lines = [
             f"descriptor {name}: {part.fit.n_segments} polynomials, h within {part.fit.value_error:.1e}"
-            for name, part in parts.items()
+            for name, part in (("d", self.density), ("p", self.three_body))
+            if part is not None
         ]
         for s, head in enumerate(self.heads):
             lines.append(
-                f"covariance of species {s}: {head.path}, {head.n_terms} terms for {head.n_inducing} inducing points, "
+                f"covariance of species {s}: {head.path}, {head.n_terms} terms for {head.n_inducing} inducing columns, "
                 f"error at most {head.bound_meV:.2g} meV per atom, {head.seen_meV:.2g} on environments of the data"
             )
         return lines
 
     def _models(self) -> Models:
-        has_three_body = self.three_body is not None
-        three = self.three_body.packed if self.three_body else absent_three_body(self.density.packed.radial)
-        return Models(self.density.packed, three, True, has_three_body)
+        radial = (self.density or self._three_body).packed.radial
+        density = self.density.packed if self.density else absent_density(radial)
+        three = self.three_body.packed if self.three_body else absent_three_body(radial)
+        return Models(density, three, self.density is not None, self.three_body is not None)
 
     def _sources(self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList) -> Sources:
-        n_species = len(self.heads)
-        density = near.near(atoms_a8, species_a, n_species, self.density.fit)
-        if self.three_body is None:
-            return Sources(density, density)
-        return Sources(density, near.near(atoms_a8, species_a, n_species, self.three_body.fit))
+        lists = [
+            near.near(atoms_a8, species_a, len(self.heads), part.fit)
+            for part in (self.density, self.three_body)
+            if part is not None
+        ]
+        return Sources(lists[0], lists[-1])
+
+    @property
+    def _three_body(self) -> CompiledThreeBody:
+        assert self.three_body is not None
+        return self.three_body

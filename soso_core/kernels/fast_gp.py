@@ -58,7 +58,7 @@ class Block(NamedTuple):
 def make_block(sources: Sources, models: Models, head: Head) -> Block:
     """Return work arrays, small for a descriptor that is not there."""
     d, p = models.density, models.three_body
-    n_features = len(head.linear_f)
+    n_features = head.columns_fk.shape[0]
     n_y, n_l = _even(len(p.harmonics.a_lm) ** 2), _even(len(d.coupling_l))
     n_d, d_pad = len(d.central_n) * len(d.coupling_l) * d.n_species, (len(d.central_n) + 3) // 4 * 4
     n_columns = len(p.kinds_t) * p.n_pad * p.n_species

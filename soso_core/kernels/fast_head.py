@@ -1,7 +1,7 @@
-"""From descriptors to energies: E = v·x + Σ_k s_k (x̂·q_k)^ζ of a block of atoms of one species, and ∂E/∂x.
+"""From descriptors to energies: E = Σ_k s_k (x·q_k)^ζ, or a sum of monomials in x·q_k, and ∂E/∂x, for a block of atoms.
 
-x̂ is made of blocks of the raw descriptor: each is divided by its own length and weighted, then the whole by its length.
-Only this file knows the covariance.
+x is made of parts of the raw descriptor, each divided by the length of its reference features.  Only this file knows
+the covariance.
 """
 
 from typing import NamedTuple
@@ -13,28 +13,29 @@ from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 
 
 class Head(NamedTuple):
-    """blocks_k2 start and stop of the blocks, their weights_k, floor of their length; linear_f v;
+    """parts_k4: start and stop of each part and of its reference features; floor of their length;
 
-    columns_fk, rows_kf the q_k and their transpose; values_k s_k; zeta ζ.
+    columns_fk, rows_kf: the q_k and their transpose.  Power form: values_k s_k and zeta ζ.  Monomial form (monomials_tz
+    not empty): E = Σ_t Σ_b weights_tb Π_z t[monomials_tz · n_b + b], the columns being k = (block, b).
     """
 
-    blocks_k2: IntArray
-    weights_k: FloatArray
+    parts_k4: IntArray
     floor: float
-    linear_f: FloatArray
     columns_fk: FloatArray
     rows_kf: FloatArray
     values_k: FloatArray
     zeta: int
+    monomials_tz: IntArray
+    weights_tb: FloatArray
 
 
 class HeadWork(NamedTuple):
-    """Scratch of a block of atoms b: unit_bf x̂, its products t_bk, scale of block k per atom (b, k), norm_b."""
+    """Scratch of a block of atoms b: unit_bf x, its products t_bk, slopes_k, length of part k per atom (b, k)."""
 
     unit_bf: FloatArray
     t_bk: FloatArray
-    scale_bk: FloatArray
-    norm_b: FloatArray
+    slopes_k: FloatArray
+    length_bk: FloatArray
 
 
 @jit
@@ -44,52 +45,36 @@ def make_head_work(n_block: int, head: Head) -> HeadWork:
     return HeadWork(
         np.zeros((n_block, n_features)),
         np.zeros((n_block, n_columns)),
-        np.zeros((n_block, len(head.weights_k))),
-        np.zeros(n_block),
+        np.zeros(n_columns),
+        np.zeros((n_block, len(head.parts_k4))),
     )
 
 
 @inner_jit
-def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, scale_k: FloatArray) -> float:
-    """Write x̂ and what each block was multiplied by before the whole was divided by the length returned."""
-    total = 0.0
-    for k in range(len(head.weights_k)):
-        square = _dot(x_f, x_f, head.blocks_k2[k])
-        length = np.sqrt(square + head.floor * head.floor)
-        scale_k[k] = head.weights_k[k] / length if length > 0.0 else 0.0
-        total += square * scale_k[k] ** 2
-    norm = np.sqrt(total) if total > 0.0 else 1.0
-    for k in range(len(head.weights_k)):
-        factor = scale_k[k] / norm
-        start, stop = head.blocks_k2[k]
-        unit, x = unit_f[start:stop], x_f[start:stop]
+def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, length_k: FloatArray) -> None:
+    """Write x and the length that each part was divided by."""
+    for k in range(len(head.parts_k4)):
+        part = head.parts_k4[k]
+        length = np.sqrt(_dot(x_f, x_f, part[2:]) + head.floor * head.floor)
+        length_k[k] = length
+        factor = 1.0 / length
+        unit, x = unit_f[part[0] : part[1]], x_f[part[0] : part[1]]
         for f in range(len(unit)):
             unit[f] = x[f] * factor
-    return norm
 
 
 @inner_jit
-def normalise_adjoint(x_f: FloatArray, head: Head, scale_k: FloatArray, norm: float, g_f: FloatArray) -> None:
-    """Turn g_f = ∂E/∂x̂ into ∂E/∂x, linear part included, in place.
-
-    With x̂ = s_k x / N in block k, s_k = w_k / l, l² = |x|² + floor²: ∂E/∂x = s_k (g/N - (a s_k/N² + b s_k²/w_k²) x),
-    a = g·x̂ and b = x·(g/N - a s_k x/N²) over the block.
-    """
-    along = 0.0
-    for k in range(len(head.weights_k)):
-        along += _dot(g_f, x_f, head.blocks_k2[k]) * scale_k[k] / norm
-    for k in range(len(head.weights_k)):
-        start, stop = head.blocks_k2[k]
-        scale, weight = scale_k[k], head.weights_k[k]
-        drop = along * scale / (norm * norm)
-        if weight > 0.0:
-            square = _dot(x_f, x_f, head.blocks_k2[k])
-            inside = _dot(g_f, x_f, head.blocks_k2[k]) / norm - drop * square
-            drop += inside * scale * scale / (weight * weight)
-        by_g, by_x = scale / norm, -scale * drop
-        g, x, linear = g_f[start:stop], x_f[start:stop], head.linear_f[start:stop]
+def normalise_adjoint(unit_f: FloatArray, head: Head, length_k: FloatArray, g_f: FloatArray) -> None:
+    """Turn g_f = ∂E/∂u into ∂E/∂x in place: g/l, less u (u·g)/l on the reference features that l depends on."""
+    for k in range(len(head.parts_k4)):
+        part, factor = head.parts_k4[k], 1.0 / length_k[k]
+        along = _dot(g_f, unit_f, part[:2])
+        g = g_f[part[0] : part[1]]
         for f in range(len(g)):
-            g[f] = by_g * g[f] + by_x * x[f] + linear[f]
+            g[f] *= factor
+        reference, unit = g_f[part[2] : part[3]], unit_f[part[2] : part[3]]
+        for f in range(len(reference)):
+            reference[f] -= unit[f] * along * factor
 
 
 @inlined_jit
@@ -109,36 +94,30 @@ def evaluate_head(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b
     unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
     _before(head, x_bf, work, n)
     np.dot(unit_bf, head.columns_fk, t_bk)
-    _between(head, x_bf, work, n, energy_b)
+    _between(head, work, n, energy_b)
     np.dot(t_bk, head.rows_kf, g_bf[:n])
-    _after(head, x_bf, work, n, g_bf)
+    _after(head, work, n, g_bf)
 
 
 @inner_jit
 def _before(head: Head, x_bf: FloatArray, work: HeadWork, n: int) -> None:
     for b in range(n):
-        work.norm_b[b] = normalise(x_bf[b], head, work.unit_bf[b], work.scale_bk[b])
+        normalise(x_bf[b], head, work.unit_bf[b], work.length_bk[b])
 
 
 @inner_jit
-def _between(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray) -> None:
+def _between(head: Head, work: HeadWork, n: int, energy_b: FloatArray) -> None:
     for b in range(n):
-        energy_b[b] = _linear(head.linear_f, x_bf[b]) + _powers(head.values_k, head.zeta, work.t_bk[b])
+        if len(head.monomials_tz) > 0:
+            energy_b[b] = _monomials(head.monomials_tz, head.weights_tb, work.t_bk[b], work.slopes_k)
+        else:
+            energy_b[b] = _powers(head.values_k, head.zeta, work.t_bk[b])
 
 
 @inner_jit
-def _after(head: Head, x_bf: FloatArray, work: HeadWork, n: int, g_bf: FloatArray) -> None:
+def _after(head: Head, work: HeadWork, n: int, g_bf: FloatArray) -> None:
     for b in range(n):
-        normalise_adjoint(x_bf[b], head, work.scale_bk[b], work.norm_b[b], g_bf[b])
-
-
-@inner_jit
-def _linear(linear_f: FloatArray, x_f: FloatArray) -> float:
-    """Return v·x."""
-    total = 0.0
-    for f in range(len(linear_f)):
-        total += linear_f[f] * x_f[f]
-    return total
+        normalise_adjoint(work.unit_bf[b], head, work.length_bk[b], g_bf[b])
 
 
 @inner_jit
@@ -151,4 +130,28 @@ def _powers(values_k: FloatArray, zeta: int, t_k: FloatArray) -> float:
             power *= t_k[k]
         total += power * t_k[k]
         t_k[k] = zeta * power
+    return total
+
+
+@inner_jit
+def _monomials(monomials_tz: IntArray, weights_tb: FloatArray, t_k: FloatArray, slopes_k: FloatArray) -> float:
+    """Return Σ_tb weights Π_z t of the blocks of every monomial, and write the derivative by t_k into t_k."""
+    n_t, n_b = weights_tb.shape
+    zeta = monomials_tz.shape[1]
+    for k in range(len(slopes_k)):
+        slopes_k[k] = 0.0
+    total = 0.0
+    for t in range(n_t):
+        for z in range(zeta):
+            first = monomials_tz[t, z] * n_b
+            for b in range(n_b):
+                rest = weights_tb[t, b]
+                for other in range(zeta):
+                    if other != z:
+                        rest *= t_k[monomials_tz[t, other] * n_b + b]
+                slopes_k[first + b] += rest
+                if z == 0:
+                    total += rest * t_k[first + b]
+    for k in range(len(slopes_k)):
+        t_k[k] = slopes_k[k]
     return total

@@ -18,7 +18,9 @@ CASES = {
     "pairs of zeta 4": {"zeta": 4},
     "pairs of zeta 1": {"zeta": 1},
     "three-body of zeta 2": {"zeta": 2, "three_body": THREE},
-    "three-body of zeta 3": {"zeta": 3, "three_body": THREE | {"share": 0.3}},
+    "three-body of zeta 3": {"zeta": 3, "three_body": THREE},
+    "three-body alone": {"zeta": 2, "three_body": THREE, "descriptor": None},
+    "three-body alone of zeta 3": {"zeta": 3, "three_body": THREE, "descriptor": None},
     "all channels": {"zeta": 2, "three_body": THREE | {"channel_pairs": ALL_PAIRS}},
     "five functions, l 4": {"zeta": 2, "three_body": THREE | {"n_max": 5, "l_max": 4, "decay": 2.0}},
 }
@@ -27,7 +29,7 @@ CASES = {
 @cache
 def fitted(case: str) -> FittedModel:
     """Return the model of one case, of iron and germanium."""
-    settings = FitSettings(pair=PAIRS, descriptor=DENSITY, n_inducing=24, **CASES[case])
+    settings = FitSettings(**{"pair": PAIRS, "descriptor": DENSITY, "n_inducing": 12} | CASES[case])
     return fit(heisenberg_dataset([iron_germanium(seed) for seed in range(6)]), settings, np.random.default_rng(0))
 
 

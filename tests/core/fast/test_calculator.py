@@ -29,15 +29,15 @@ def atoms():
 
 def test_properties(atoms):
     expected = fitted("three-body of zeta 2").predict(iron_germanium(12), with_std=False)
-    # The default accuracy of the compiled form.
-    assert atoms.get_potential_energy() == pytest.approx(expected.energy, abs=1e-6)
+    # The default accuracy of the compiled form: 0.01 meV per atom, and as much per radian and 0.1 Å.
+    assert atoms.get_potential_energy() == pytest.approx(expected.energy, abs=4e-5)
     assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
-    np.testing.assert_allclose(atoms.get_forces(), expected.forces_ac, atol=1e-6)
-    np.testing.assert_allclose(atoms.get_stress(voigt=False), expected.stress_cc, atol=1e-7)
-    np.testing.assert_allclose(atoms.calc.get_property("spin_gradient", atoms), -expected.fields_ac, atol=1e-7)
-    np.testing.assert_allclose(atoms.get_magnetic_moments(), [2.2, 2.2, 2.2, 0.0])
+    np.testing.assert_allclose(atoms.get_forces(), expected.forces_ac, atol=1e-4)
+    np.testing.assert_allclose(atoms.get_stress(voigt=False), expected.stress_cc, atol=1e-5)
+    np.testing.assert_allclose(atoms.calc.get_property("spin_gradient", atoms), -expected.fields_ac, atol=1e-5)
+    np.testing.assert_allclose(atoms.get_magnetic_moments(), [2.2, 2.2, 2.2, 0.0], atol=0.02)
     fields_ac = atoms.calc.get_property("exchange_fields", atoms)
-    np.testing.assert_allclose(fields_ac, expected.fields_ac / 2.2, atol=1e-7)
+    np.testing.assert_allclose(fields_ac, expected.fields_ac / 2.2, atol=1e-5)
     assert np.abs(fields_ac).max() > 1e-3
 
 

@@ -82,14 +82,3 @@ def pair_energy(configuration, settings, species, weights):
             if order == 0 or (e_i.any() and e_j.any()):
                 energy += 0.5 * w[order, u] @ shape * eval_legendre(order, e_i @ e_j)
     return energy
-
-
-def covariance_sum(d_asnl, species_a, x_bf, species_b, zeta):
-    """Σ_i (x̂_i·x̂_B)^zeta over centres of the species of B, by loops."""
-    total = np.zeros(len(x_bf))
-    for i, d in enumerate(d_asnl):
-        unit = d.ravel() / np.linalg.norm(d)
-        for b, point in enumerate(x_bf):
-            if species_a[i] == species_b[b]:
-                total[b] += (unit @ (point / np.linalg.norm(point))) ** zeta
-    return total

@@ -1,6 +1,7 @@
 """A slow, readable twin of descriptor and pair part: quadrature, explicit images, SciPy polynomials."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 from scipy.integrate import quad
@@ -37,12 +38,16 @@ def overlap(r, centre, a):
     ]
 
 
+@cache
+def root_of_overlaps(centres, a):
+    return np.real(sqrtm(np.array([[overlap(x, y, a) for x in centres] for y in centres])))
+
+
 def radial_functions(r, p):
     centres = np.linspace(0.0, p.cutoff_angstrom, p.n_max)
     a = 0.5 / p.sigma_atom_angstrom**2
-    s = np.array([[overlap(x, y, a) for x in centres] for y in centres])
     values = np.array([overlap(r, centre, a) for centre in centres])
-    return taper(r, p.cutoff_angstrom, p.taper_angstrom) * np.linalg.solve(np.real(sqrtm(s)), values)
+    return taper(r, p.cutoff_angstrom, p.taper_angstrom) * np.linalg.solve(root_of_overlaps(tuple(centres), a), values)
 
 
 def descriptor(configuration, p, species):

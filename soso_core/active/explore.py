@@ -19,7 +19,7 @@ class ScoredCandidate:
     """A chosen candidate: rank 0 was chosen first.
 
     Standard deviations of its energy per spin (meV) before anything of the batch is known: of the model
-    alone, and of a new label (noise included).
+    alone, and of a new label (noise included); calibrated, as those of a prediction.
     """
 
     candidate: Candidate
@@ -56,10 +56,11 @@ def next_batch(model: FittedModel, structure: Configuration, settings: ExploreSe
     else:
         picks = by_energy_variance(covariance_kk, noise_k, settings.n_select)
     variance_k = np.clip(np.diag(covariance_kk), 0.0, None)
+    model_std_k, label_std_k = (
+        1e3 * model.stretch("energy") * np.sqrt(v_k) for v_k in (variance_k, variance_k + noise_k)
+    )
     return [
-        ScoredCandidate(
-            candidates[k], rank, float(1e3 * np.sqrt(variance_k[k])), float(1e3 * np.sqrt(variance_k[k] + noise_k[k]))
-        )
+        ScoredCandidate(candidates[k], rank, float(model_std_k[k]), float(label_std_k[k]))
         for rank, k in enumerate(picks)
     ]
 

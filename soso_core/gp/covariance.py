@@ -105,7 +105,7 @@ class ProductColumns:
             for (t, of), slope_ab in self.slopes.items():
                 if of == q:
                     rows_dtb[:, t] += moves_db * slope_ab[centre]
-        return rows_dtb.reshape(len(rows_dtb), -1)
+        return rows_dtb.reshape(len(rows_dtb), self.n_columns)
 
 
 def _product(s_qab: FloatArray, monomial: Sequence[int]) -> FloatArray:

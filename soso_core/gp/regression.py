@@ -79,16 +79,19 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
 
     Inducing points, scales, reference energies and the calibration are kept, the sums over old and new rows are exact:
     the same model comes from `refit` on all labels.  Labels that the model has seen already are left out.
-    Raises InputError when the model carries no sums, or the new labels hold an element it does not know.
+    Raises InputError when the model carries no sums, or the new labels hold an element or a kind of label that it
+    does not know.
     """
     if model.equations is None:
         raise InputError("this model carries no sums of its data and cannot be updated; fit it again")
-    fresh = [item for item in new if item.digest not in model.record.digests]
+    fresh = [item for item in new.without_repeats() if item.digest not in model.record.digests]
     if not fresh:
         return model
     added = equations_of(fresh, model.basis, _levels(model))
-    for target in _of_energy(added).keys() - model.scales.noise.keys():
-        raise InputError(f"the new labels hold {target}s, of which this model has seen none; fit it again")
+    for target in sorted(added.keys() - model.equations.keys()):
+        raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
+    if not all(np.isfinite(equation.square) for equation in added.values()):
+        raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
     record = model.record.extended(Dataset(tuple(fresh)))
     return _resolved(model, merged(model.equations, added), record)
 

@@ -1,6 +1,7 @@
 """A slow, readable twin of descriptor and pair part: quadrature, explicit images, SciPy polynomials."""
 
 import itertools
+from functools import cache
 
 import numpy as np
 from scipy.integrate import quad
@@ -37,12 +38,16 @@ def overlap(r, centre, a):
     ]
 
 
+@cache
+def root_of_overlaps(centres, a):
+    return np.real(sqrtm(np.array([[overlap(x, y, a) for x in centres] for y in centres])))
+
+
 def radial_functions(r, p):
     centres = np.linspace(0.0, p.cutoff_angstrom, p.n_max)
     a = 0.5 / p.sigma_atom_angstrom**2
-    s = np.array([[overlap(x, y, a) for x in centres] for y in centres])
     values = np.array([overlap(r, centre, a) for centre in centres])
-    return taper(r, p.cutoff_angstrom, p.taper_angstrom) * np.linalg.solve(np.real(sqrtm(s)), values)
+    return taper(r, p.cutoff_angstrom, p.taper_angstrom) * np.linalg.solve(root_of_overlaps(tuple(centres), a), values)
 
 
 def descriptor(configuration, p, species):
@@ -82,14 +87,3 @@ def pair_energy(configuration, settings, species, weights):
             if order == 0 or (e_i.any() and e_j.any()):
                 energy += 0.5 * w[order, u] @ shape * eval_legendre(order, e_i @ e_j)
     return energy
-
-
-def covariance_sum(d_asnl, species_a, x_bf, species_b, zeta):
-    """Σ_i (x̂_i·x̂_B)^zeta over centres of the species of B, by loops."""
-    total = np.zeros(len(x_bf))
-    for i, d in enumerate(d_asnl):
-        unit = d.ravel() / np.linalg.norm(d)
-        for b, point in enumerate(x_bf):
-            if species_a[i] == species_b[b]:
-                total[b] += (unit @ (point / np.linalg.norm(point))) ** zeta
-    return total

@@ -3,9 +3,8 @@
 import itertools
 
 import numpy as np
-from reference.pair_descriptor import images_within, overlap, taper
+from reference.pair_descriptor import images_within, overlap, root_of_overlaps, taper
 from scipy.fft import dct
-from scipy.linalg import sqrtm
 from scipy.special import eval_legendre, sph_harm_y
 
 
@@ -21,10 +20,9 @@ def real_harmonic(order, m, vector):
 def radial_functions(r, p):
     centres = np.linspace(0.0, p.cutoff_angstrom, p.n_max)
     a = 0.5 / p.sigma_angstrom**2
-    s = np.array([[overlap(x, y, a) for x in centres] for y in centres])
     values = np.array([overlap(r, centre, a) for centre in centres])
     envelope = taper(r, p.cutoff_angstrom, p.taper_angstrom) * (2.5 / r) ** p.decay
-    return envelope * np.linalg.solve(np.real(sqrtm(s)), values)
+    return envelope * np.linalg.solve(root_of_overlaps(tuple(centres), a), values)
 
 
 def decoration(channel, e_i, e_j):

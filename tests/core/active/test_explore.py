@@ -57,6 +57,7 @@ def test_first_and_next_batches_of_one_seed_do_not_share_candidates(iron, small_
 
 
 def test_scores_are_the_deviations_the_model_predicts(iron, small_model):
+    assert small_model.stretch("energy") != 1.0
     for item in next_batch(small_model, iron, settings()):
         prediction = small_model.predict(item.candidate.configuration)
         assert item.energy_model_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_model_std / 4, rel=1e-9)

@@ -205,7 +205,7 @@ def test_same_seed_same_model():
     settings = FitSettings(n_inducing=5)
     first, again, other = (fit(data, settings, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.weights_m, again.weights_m)
-    assert not np.array_equal(first.basis.inducing.x_bf, other.basis.inducing.x_bf)
+    assert not np.array_equal(first.basis.inducing.points.x_af, other.basis.inducing.points.x_af)
 
 
 @pytest.mark.parametrize("copies", [1, 5])

@@ -31,16 +31,27 @@ def model():
     return fit(heisenberg_dataset([iron_germanium(seed) for seed in range(6)]), SETTINGS, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("share", [0.2, 0.5])
-def test_each_block_has_its_share(share):
-    three_body = ThreeBodyParameters(share=share)
+def features_of(channel_pairs):
+    three_body = ThreeBodyParameters(channel_pairs=channel_pairs)
     descriptor = EnvironmentDescriptor.of(SETTINGS.descriptor, three_body, (26, 32))
-    x_af = descriptor.compute(CELL, find_neighbours(CELL, descriptor.cutoff)).x_af
-    n_pair = descriptor.pair.size
+    return descriptor, descriptor.compute(CELL, find_neighbours(CELL, descriptor.cutoff)).x_af
+
+
+def test_each_part_is_divided_by_its_length():
+    """d by its own, p by that of its channel pair (1, 1), which knows no spins."""
+    descriptor, x_af = features_of((("P1", "P1"), ("1", "1")))
     assert x_af.shape[1] == descriptor.size
-    # Up to the tiny length that keeps an empty block finite.
-    np.testing.assert_allclose(np.sum(x_af[:, :n_pair] ** 2, axis=1), 1.0 - share, rtol=1e-5)
-    np.testing.assert_allclose(np.sum(x_af[:, n_pair:] ** 2, axis=1), share, rtol=1e-5)
+    for block in ("d", "1-1"):
+        # Up to the tiny length that keeps an empty block finite.
+        np.testing.assert_allclose(np.sum(x_af[:, descriptor.blocks[block]] ** 2, axis=1), 1.0, rtol=1e-5)
+    size_a = np.sum(x_af[:, descriptor.blocks["P1-P1"]] ** 2, axis=1)
+    assert np.all((size_a[:3] > 1e-3) & (size_a[:3] < 1.0))
+    assert size_a[3] == 0.0
+
+
+def test_without_the_lattice_pair_the_whole_of_p_is_the_length():
+    descriptor, x_af = features_of((("P1", "P1"), ("vector", "vector")))
+    np.testing.assert_allclose(np.sum(x_af[:, descriptor.pair_size :] ** 2, axis=1), 1.0, rtol=1e-4)
 
 
 def test_fields_are_minus_the_derivative(model):
@@ -129,18 +140,6 @@ def test_model_file_round_trip(model, tmp_path):
         assert np.array_equal(getattr(mine, name), getattr(other, name)), name
     save_model(tmp_path / "again.soso", loaded)
     assert (tmp_path / "again.soso").read_bytes() == (tmp_path / "m.soso").read_bytes()
-
-
-def test_a_file_of_a_pair_model_does_not_mention_it(tmp_path):
-    """Programs from before the three-body part can still read it."""
-    pair_model = fit(
-        heisenberg_dataset([iron_germanium(seed) for seed in range(3)]),
-        SETTINGS.model_copy(update={"three_body": None}),
-        np.random.default_rng(0),
-    )
-    save_model(tmp_path / "m.soso", pair_model)
-    with np.load(tmp_path / "m.soso") as archive:
-        assert b"three_body" not in archive["header"].tobytes()
 
 
 def four_spin_label(cell):

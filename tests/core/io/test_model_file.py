@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from soso_core.errors import InputError
 from soso_core.io import load_model, save_model
+from soso_core.io.model_file import FORMAT_VERSION
 
 MANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -123,8 +124,10 @@ def test_a_flipped_bit_is_noticed_or_harmless(content, small_model, small_datase
 
 
 def test_newer_version_is_named(content, tmp_path):
-    path = rewritten(content, tmp_path / "m.soso", lambda header: header.update(version=2))
-    with pytest.raises(InputError, match="has format version 2; this program reads version 1"):
+    path = rewritten(content, tmp_path / "m.soso", lambda header: header.update(version=FORMAT_VERSION + 1))
+    with pytest.raises(
+        InputError, match=f"has format version {FORMAT_VERSION + 1}; this program reads version {FORMAT_VERSION}"
+    ):
         load_model(path)
 
 
@@ -156,7 +159,14 @@ def test_foreign_zip(tmp_path):
         ("model/x_bf", np.zeros((12, 3)), "x_bf"),
         ("model/species_b", np.full(12, 5), "species_b: expected indices below 1"),
         ("model/species_b", np.zeros(3, dtype=int), "species_b: expected 12 integers"),
-        ("model/whitening_bm", np.float64(1.0), "corrupt"),
+        ("model/whitening_0", np.float64(1.0), "corrupt"),
+        ("model/whitening_0", np.zeros((3, 4)), "whitening_0: float64 of shape"),
+        ("model/whitening_0", None, "whitening_0"),
+        ("model/length_weights_m", np.zeros(3), "length_weights_m: float64 of shape"),
+        ("model/length_lower_mm", None, "length_lower_mm"),
+        ("model/sums_field_gram", np.zeros(3), "sums_field_gram: float64 of shape"),
+        ("model/sums_energy_projection_m", None, "sums_energy_projection_m"),
+        ("baseline/lower_mm", np.zeros((16, 16)), "lower_mm: its diagonal must be positive"),
         ("model/offsets_s", np.array([np.nan]), "offsets_s: not all values are finite"),
         ("model/moments_s", np.array([np.inf]), "moments_s: not all values are finite"),
         ("baseline/lower_mm", None, "lower_mm"),
@@ -177,9 +187,21 @@ def test_wrong_arrays(content, tmp_path, name, array, said):
         lambda header: header["model"].update(species=[500]),
         lambda header: header["model"].update(species="Fe"),
         lambda header: header["model"].update(species=None),
-        lambda header: header["model"]["prior"].update(gp=-1.0),
-        lambda header: header["model"]["prior"].update(other=1.0),
-        lambda header: header["model"]["noise"].update(energy="loud"),
+        lambda header: header["model"]["scales"]["prior"].update({"gp d d": -1.0}),
+        lambda header: header["model"]["scales"]["prior"].update(other=1.0),
+        lambda header: header["model"]["scales"]["prior"].pop("gp d d"),
+        lambda header: header["model"]["scales"]["noise"].update(energy="loud"),
+        lambda header: header["model"]["scales"]["noise"].update(length=1.0),
+        lambda header: header["model"]["scales"].update(field_scale=0.0),
+        lambda header: header["model"]["length_scales"]["noise"].update(energy=1.0),
+        lambda header: header["model"]["length_scales"].pop("prior"),
+        lambda header: header["model"]["calibration"].update(energy=-1.0),
+        lambda header: header["model"]["calibration"].update(energy=True),
+        lambda header: header["model"].pop("calibration"),
+        lambda header: header["model"]["sums"].update(torque={"square": 1.0, "n_rows": 1}),
+        lambda header: header["model"]["sums"]["field"].pop("square"),
+        lambda header: header["model"]["record"].pop("digests"),
+        lambda header: header["model"]["record"].update(digests=7),
         lambda header: header["model"].pop("record"),
         lambda header: header["model"]["record"].update(n_energies=1.5),
         lambda header: header.update(model=[]),

@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench-accuracy docs wheel clean
+.PHONY: help demo test test-slow lint format bench-accuracy bench-speed docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ format: $(VENV)/.installed-dev ## put the code into shape
 
 bench-accuracy: $(VENV)/.installed ## errors on published data: benchmarks/results/accuracy.json
 	$(BIN)/python benchmarks/accuracy.py
+
+bench-speed: $(VENV)/.installed ## time per atom beside peers (pip install '.[bench]' adds them): benchmarks/results/speed.json
+	RAYON_NUM_THREADS=1 $(BIN)/python benchmarks/speed.py
 
 docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

@@ -57,6 +57,11 @@ class LabelledConfiguration:
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
         self._check_moments()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let labels cross to other processes; a read-only mapping alone would not."""
+        labels = (self.energy, self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc)
+        return type(self), (self.configuration, *labels, dict(self.info))
+
     def _check_moments(self) -> None:
         if self.exchange_fields_ac is not None and self.moments_a is None:
             raise InputError("exchange_fields (eV/μB) need the column 'moments' (μB) to become energies")

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "soso_core.app.evaluate_command",
     "explore": "soso_core.app.explore_commands",
     "data": "soso_core.app.data_commands",
+    "warmup": "soso_core.app.warmup_command",
 }
 TERMINATED = 143
 """128 + the number of the signal, as a shell reports it."""

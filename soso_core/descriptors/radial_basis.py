@@ -8,6 +8,9 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.kernels.radial import decaying_gaussians, gaussian_overlap, overlap_basis
 
+NO_CUTOFF = 1e6
+"""Å: the cutoff function is 1 wherever one looks."""
+
 
 @dataclass(frozen=True, eq=False)
 class OverlapBasis:
@@ -27,6 +30,11 @@ class OverlapBasis:
         """Return h_pn and dh_pn/dr, each (p, n), cutoff function included."""
         centres_n, sharpness, mix_nn = self._prepared
         return overlap_basis(np.ascontiguousarray(r_p), centres_n, sharpness, mix_nn, self.cutoff, self.taper)
+
+    def untapered(self, r_p: FloatArray) -> FloatArray:
+        """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
+        centres_n, sharpness, mix_nn = self._prepared
+        return overlap_basis(np.ascontiguousarray(r_p), centres_n, sharpness, mix_nn, NO_CUTOFF, self.taper)[0]
 
     @cached_property
     def _prepared(self) -> tuple[FloatArray, float, FloatArray]:
@@ -54,6 +62,12 @@ class DecayingBasis:
         centres_n = np.linspace(1.5, self.cutoff, self.n_max)
         return decaying_gaussians(np.ascontiguousarray(r_p), centres_n, self.sigma, self.decay, self.cutoff, self.taper)
 
+    def untapered(self, r_p: FloatArray) -> FloatArray:
+        """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
+        centres_n = np.linspace(1.5, self.cutoff, self.n_max)
+        r_p = np.ascontiguousarray(r_p)
+        return decaying_gaussians(r_p, centres_n, self.sigma, self.decay, NO_CUTOFF, self.taper)[0]
+
 
 @dataclass(frozen=True, eq=False)
 class EnvelopedBasis:
@@ -67,6 +81,10 @@ class EnvelopedBasis:
         h_pn, dh_pn = self.inner.evaluate(r_p)
         envelope_p1 = (2.5 / r_p[:, None]) ** self.decay
         return envelope_p1 * h_pn, envelope_p1 * (dh_pn - self.decay / r_p[:, None] * h_pn)
+
+    def untapered(self, r_p: FloatArray) -> FloatArray:
+        """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
+        return np.asarray((2.5 / r_p[:, None]) ** self.decay * self.inner.untapered(r_p))
 
 
 RadialBasis = OverlapBasis | DecayingBasis

@@ -1,0 +1,31 @@
+"""`soso warmup`: compile once, before anybody waits for it."""
+
+import time
+from pathlib import Path
+
+import click
+
+from soso_core.io import load_model
+
+
+@click.command(short_help="Compile all kernels now, so that later runs start at once.")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+def warmup(model: Path | None) -> None:
+    """Compile all kernels and keep them on disk; a second call finds them there and takes seconds.
+
+    Without MODEL a tiny model of its own is fitted and evaluated, which compiles everything that models need; with
+    MODEL that one is evaluated.
+
+    \b
+    Example:
+      soso warmup
+    """
+    from soso_core.fast.warmup import warmup_steps  # takes a second to import
+
+    begin = time.perf_counter()
+    for step in warmup_steps(None if model is None else load_model(model)):
+        click.echo(f"{step.name} ... ", nl=False)
+        start = time.perf_counter()
+        step.run()
+        click.echo(f"{time.perf_counter() - start:.1f} s")
+    click.echo(f"all kernels are compiled: {time.perf_counter() - begin:.1f} s")

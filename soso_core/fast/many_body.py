@@ -1,0 +1,85 @@
+"""The compiled sparse GP: descriptors, heads and their adjoints over all atoms."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.fast.accuracy import Accuracy
+from soso_core.fast.descriptors import CompiledDensity, CompiledThreeBody, absent_three_body
+from soso_core.fast.heads import CompiledHead
+from soso_core.fast.lanes import n_lanes, run_lanes
+from soso_core.fast.verlet import VerletList
+from soso_core.gp.fitted import FittedModel
+from soso_core.kernels.fast_gp import GpOutput, Models, Sources, gp_lanes
+
+
+class ManyBodyResult(NamedTuple):
+    """Energy (eV), ∂E/∂position (a, c), ∂E/∂e (a, c) and ∂E/∂strain (c, c)."""
+
+    energy: float
+    position_ac: FloatArray
+    spin_ac: FloatArray
+    strain_cc: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledManyBody:
+    """Descriptors and one head for each species."""
+
+    density: CompiledDensity
+    three_body: CompiledThreeBody | None
+    heads: tuple[CompiledHead, ...]
+
+    @classmethod
+    def of(cls, model: FittedModel, accuracy: Accuracy) -> "CompiledManyBody":
+        """Return the GP of a model."""
+        descriptor = model.basis.descriptor
+        heads = tuple(CompiledHead.of(model, s, accuracy) for s in range(len(model.basis.species)))
+        three = descriptor.three_body
+        compiled = None if three is None else CompiledThreeBody.of(three, accuracy)
+        return cls(CompiledDensity.of(descriptor.pair, accuracy), compiled, heads)
+
+    def evaluate(self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList, n_threads: int) -> ManyBodyResult:
+        """Return energy and derivatives; atoms as in `kernels.near`."""
+        models, sources = self._models(), self._sources(atoms_a8, species_a, near)
+        n_atoms, parts = len(atoms_a8), n_lanes(n_threads)
+        energy, pull_a8, virial_6 = 0.0, np.zeros((n_atoms, 8)), np.zeros(6)
+        for s, head in enumerate(self.heads):
+            order_a = np.flatnonzero(species_a == s)
+            out = GpOutput(np.zeros(n_atoms), np.empty((parts, n_atoms, 8)), np.empty((parts, 6)))
+            lanes_k = np.linspace(0, len(order_a), parts + 1).astype(np.int64)
+            run_lanes(gp_lanes, parts, n_threads, lanes_k, order_a, sources, models, head.packed, out)
+            energy += float(out.energy_a.sum())
+            pull_a8 += out.pull_ka8.sum(axis=0)
+            virial_6 += out.virial_k6.sum(axis=0)
+        xx, yy, zz, yz, xz, xy = virial_6
+        strain_cc = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        return ManyBodyResult(energy, pull_a8[:, :3], pull_a8[:, 4:7], strain_cc)
+
+    def description(self) -> list[str]:
+        """Return lines on accuracy and path."""
+        parts = {"d": self.density} | ({"p": self.three_body} if self.three_body else {})
+        lines = [
+            f"descriptor {name}: {part.fit.n_segments} polynomials, h within {part.fit.value_error:.1e}"
+            for name, part in parts.items()
+        ]
+        for s, head in enumerate(self.heads):
+            lines.append(
+                f"covariance of species {s}: {head.path}, {head.n_terms} terms for {head.n_inducing} inducing points, "
+                f"error at most {head.bound_meV:.2g} meV per atom, {head.seen_meV:.2g} on environments of the data"
+            )
+        return lines
+
+    def _models(self) -> Models:
+        has_three_body = self.three_body is not None
+        three = self.three_body.packed if self.three_body else absent_three_body(self.density.packed.radial)
+        return Models(self.density.packed, three, True, has_three_body)
+
+    def _sources(self, atoms_a8: FloatArray, species_a: IntArray, near: VerletList) -> Sources:
+        n_species = len(self.heads)
+        density = near.near(atoms_a8, species_a, n_species, self.density.fit)
+        if self.three_body is None:
+            return Sources(density, density)
+        return Sources(density, near.near(atoms_a8, species_a, n_species, self.three_body.fit))

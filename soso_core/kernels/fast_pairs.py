@@ -1,0 +1,122 @@
+"""The pair part of a compiled model: energy, forces, fields and virial of atoms from a full neighbour list."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.kernels import near
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
+from soso_core.kernels.simd import least, smaller, splat, total
+
+
+class PairOutput(NamedTuple):
+    """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of lane k virial_k6 eV and the shortest distance, Å."""
+
+    energy_a: FloatArray
+    force_ac: FloatArray
+    gradient_ac: FloatArray
+    virial_k6: FloatArray
+    shortest_k: FloatArray
+
+
+@inner_jit
+def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: FloatArray) -> None:
+    """Write what the pairs of atom i give, sums over its full neighbour list.
+
+    2 × energy, Σ dE/dr r̂ (3), Σ dE/du e_j (3), Σ dE/dr r r̂ ⊗ r̂ (6: xx yy zz yz xz xy), and min r into out_14.
+    Functions λ are J_λ(r) for the species pair: coefficients of bin b begin at row (species · bins + b) · orders.
+    Legendre polynomials by recurrence, as in `kernels.legendre`.
+    """
+    atoms_a8, starts_ab = source.atoms_a8, source.starts_ab
+    n_segments, n_bins, n_orders = len(functions.maps_g2), starts_ab.shape[1] - 1, functions.n_functions
+    ex, ey, ez = splat(atoms_a8[i, 4]), splat(atoms_a8[i, 5]), splat(atoms_a8[i, 6])
+    energy = fx = fy = fz = hx = hy = hz = splat(0.0)
+    xx = yy = zz = yz = xz = xy = splat(0.0)
+    shortest = splat(functions.cutoff)
+    for b in range(n_bins):
+        scale, shift = functions.maps_g2[b % n_segments, 0], functions.maps_g2[b % n_segments, 1]
+        row = (int(atoms_a8[i, 3]) * n_bins + b) * n_orders
+        for p in range(starts_ab[i, b], starts_ab[i, b + 1], 4):
+            x, y, z, sx, sy, sz, both = near.fetch(i, p, source)
+            r, per_r, inside = near.distance(x, y, z, functions.cutoff)
+            shortest = smaller(shortest, r)
+            t = r * scale + shift
+            u = ex * sx + ey * sy + ez * sz
+            e, w, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row, t)
+            legendre = (splat(1.0), u, splat(0.0), splat(1.0))
+            sums = _add_order(both, v1, s1, legendre, (e, w, splat(0.0)))
+            legendre = _next_order(2, u, legendre)
+            sums = _add_order(both, v2, s2, legendre, sums)
+            legendre = _next_order(3, u, legendre)
+            sums = _add_order(both, v3, s3, legendre, sums)
+            for order in range(4, n_orders, 4):
+                v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row + order, t)
+                legendre = _next_order(order, u, legendre)
+                sums = _add_order(both, v0, s0, legendre, sums)
+                legendre = _next_order(order + 1, u, legendre)
+                sums = _add_order(both, v1, s1, legendre, sums)
+                legendre = _next_order(order + 2, u, legendre)
+                sums = _add_order(both, v2, s2, legendre, sums)
+                legendre = _next_order(order + 3, u, legendre)
+                sums = _add_order(both, v3, s3, legendre, sums)
+            e, w, torque = sums
+            fc, dfc = near.envelope(functions, b % n_segments, r, per_r, inside)
+            w = w * scale * fc + e * dfc
+            e, torque = e * fc, torque * fc
+            w = w * per_r
+            energy = energy + e
+            hx, hy, hz = hx + torque * sx, hy + torque * sy, hz + torque * sz
+            wx, wy, wz = w * x, w * y, w * z
+            fx, fy, fz = fx + wx, fy + wy, fz + wz
+            xx, yy, zz = xx + wx * x, yy + wy * y, zz + wz * z
+            yz, xz, xy = yz + wy * z, xz + wx * z, xy + wx * y
+    out_14[0] = total(energy)
+    out_14[1], out_14[2], out_14[3] = total(fx), total(fy), total(fz)
+    out_14[4], out_14[5], out_14[6] = total(hx), total(hy), total(hz)
+    out_14[7], out_14[8], out_14[9] = total(xx), total(yy), total(zz)
+    out_14[10], out_14[11], out_14[12] = total(yz), total(xz), total(xy)
+    out_14[13] = least(shortest)
+
+
+@inlined_jit
+def _add_order(both: Any, value: Any, slope: Any, legendre: Any, sums: Any) -> Any:
+    """Add J P_λ, J' P_λ and J P'_λ to the sums (e, w, torque), all Vec4."""
+    _, now, _, slope_now = legendre
+    e, w, torque = sums
+    value = value * both
+    return e + value * now, w + slope * both * now, torque + value * slope_now
+
+
+@inlined_jit
+def _next_order(order: int, u: Any, legendre: Any) -> Any:
+    """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
+    before, now, slope_before, slope_now = legendre
+    up = (2.0 * order - 1.0) / order
+    return now, u * now * up - before * (up - 1.0), slope_now, slope_before + now * (2.0 * order - 1.0)
+
+
+@jit
+def pair_lane(k: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput) -> None:
+    """Evaluate the atoms of lane k."""
+    out_14 = np.zeros(14)
+    out.shortest_k[k] = functions.cutoff
+    out.virial_k6[k] = 0.0
+    for i in range(lanes_k[k], lanes_k[k + 1]):
+        pair_atom(i, source, functions, out_14)
+        out.energy_a[i] = 0.5 * out_14[0]
+        for c in range(3):
+            out.force_ac[i, c] = out_14[1 + c]
+            out.gradient_ac[i, c] = out_14[4 + c]
+        for v in range(6):
+            out.virial_k6[k, v] += 0.5 * out_14[7 + v]
+        out.shortest_k[k] = min(out.shortest_k[k], out_14[13])
+
+
+@jit
+def pair_lanes(
+    first: int, last: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
+) -> None:
+    """Evaluate lanes first:last; lane k is atoms lanes_k[k]:lanes_k[k + 1]."""
+    for k in range(first, last):
+        pair_lane(k, lanes_k, source, functions, out)

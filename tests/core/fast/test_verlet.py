@@ -1,0 +1,57 @@
+"""A list with a skin gives what a fresh one gives, as long as it says it holds."""
+
+import numpy as np
+import pytest
+from fast_models import fitted, iron_model, large_cell
+from spin_cells import skewed_iron
+
+from soso_core import Configuration
+from soso_core.fast.compiled import CompiledModel
+from soso_core.neighbours import find_neighbours
+
+
+def test_list_holds_the_pairs_of_a_fresh_search():
+    cell = skewed_iron(2)
+    near = CompiledModel.of(iron_model()).neighbours(cell)
+    fresh = find_neighbours(cell, near.cutoff)
+    shifts_pc = near.shifts_t4[near.shift_p, :3]
+    i_p = np.repeat(np.arange(len(cell)), np.diff(near.offsets_a))
+    vectors_pc = cell.positions_ac[near.j_p] + shifts_pc - cell.positions_ac[i_p]
+    np.testing.assert_allclose(np.linalg.norm(vectors_pc, axis=1), near.distances_p, atol=1e-12)
+    np.testing.assert_allclose(np.sort(near.distances_p), np.sort(fresh.distances_p), atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_walk(seed):
+    """Atoms wander over rebuilds of the list; polynomials differ a little where they overlap."""
+    compiled = CompiledModel.of(fitted("all channels"))
+    cell, rng = large_cell(seed), np.random.default_rng(seed)
+    near, n_rebuilt = compiled.neighbours(cell, skin=0.3), 0
+    for _ in range(20):
+        cell = cell.with_positions(cell.positions_ac + rng.normal(scale=0.02, size=cell.positions_ac.shape))
+        kept = near.updated(cell.positions_ac, cell.cell_vc)
+        n_rebuilt += kept is not near
+        near = kept
+        with_skin, fresh = compiled.predict(cell, near), compiled.predict(cell)
+        assert with_skin.energy == pytest.approx(fresh.energy, abs=1e-7 * len(cell))
+        np.testing.assert_allclose(with_skin.forces_ac, fresh.forces_ac, atol=3e-6)
+        np.testing.assert_allclose(with_skin.fields_ac, fresh.fields_ac, atol=3e-7)
+    assert 2 <= n_rebuilt < 20
+
+
+def test_when_a_list_holds():
+    cell = skewed_iron(4)
+    near = CompiledModel.of(iron_model()).neighbours(cell, skin=0.2)
+    moved_ac = cell.positions_ac.copy()
+    moved_ac[1, 2] += 0.099
+    assert near.updated(moved_ac, cell.cell_vc) is near
+    moved_ac[1, 2] += 0.002
+    assert near.updated(moved_ac, cell.cell_vc) is not near
+    assert near.updated(cell.positions_ac, cell.cell_vc * (1 + 1e-12)) is not near
+
+
+def test_a_list_that_no_longer_holds_is_not_used():
+    compiled, cell = CompiledModel.of(iron_model()), skewed_iron(5)
+    near = compiled.neighbours(cell, skin=0.1)
+    strained = Configuration(cell.numbers_a, 1.05 * cell.positions_ac, 1.05 * cell.cell_vc, cell.spins_ac)
+    assert compiled.predict(strained, near).energy == compiled.predict(strained).energy

@@ -20,8 +20,9 @@ from rich.progress import track
 from rich.table import Table
 
 from soso_core.dataset import Dataset
+from soso_core.gp.comparison import Comparison, compare
 from soso_core.gp.defaults import choices, differences
-from soso_core.gp.evaluation import Comparison, compare, predictions_for
+from soso_core.gp.evaluation import predictions_for
 from soso_core.gp.regression import choose
 from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, read_dataset

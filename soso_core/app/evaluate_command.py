@@ -1,49 +1,128 @@
 """`soso evaluate`: how far a model is from labels."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from soso_core.app.paths import check_output
+from soso_core.app.paths import check_output, check_outputs_differ
+from soso_core.app.progress import track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
-from soso_core.gp.evaluation import Evaluation
-from soso_core.gp.evaluation import evaluate as evaluate_model
+from soso_core.gp.comparison import Comparison
+from soso_core.gp.evaluation import Errors, Evaluation, compared, stretched, trained_on
 from soso_core.gp.fitted import FittedModel
-from soso_core.io import atomic_write, load_model, read_dataset
+from soso_core.io import atomic_write, load_model, read_dataset, save_model
+from soso_core.labels import LabelledConfiguration
+
+TARGETS = {
+    "energy": ("energy", "meV/spin", "energy_{}_meV_per_spin", "spread"),
+    "field": ("-∂E/∂e", "meV", "field_{}_meV", "rms"),
+    "force": ("force", "meV/Å", "force_{}_meV_per_angstrom", "rms"),
+    "stress": ("stress", "meV/Å³", "stress_{}_meV_per_angstrom3", "rms"),
+    "length": ("moment", "μB", "moment_{}_ub", "spread"),
+}
+"""Name and unit of each target, its keys in an evaluation, and what the labels' own size is called there."""
+HEADINGS = ("rms error", "model", "expected", "labels", "rel. %", "pair-only", "in 90 %")
 
 
 @click.command(short_help="Compare predictions with labels.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the numbers to this file too.")
-def evaluate(model: Path, data: Path, output: Path | None) -> None:
-    """Compare the predictions of MODEL with the labels of DATA.
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw parity and reliability: .png, .svg or .pdf.")
+@click.option("--calibrate", type=click.Path(path_type=Path), help="Write the model with error bars true on DATA.")
+def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, calibrate: Path | None) -> None:
+    """Compare the predictions of MODEL with the labels of DATA: energies, fields, forces, stresses, moment lengths.
 
-    Root mean square errors of the energy (meV per magnetic atom) and of -∂E/∂e (meV per component), the
-    energy error that the model itself expects, and the same for the pair-only baseline.  In the JSON file a
-    number is null where DATA carry no such label.
+    Root mean square errors: of the energy per magnetic atom, of all else per component.  Beside each: the error
+    that the model expects, the size of the labels (energies and lengths about the mean of their composition), the
+    error relative to it, the error of the pair-only baseline, and the share of labels inside the predicted 90 %
+    interval.  In the JSON file a number is null where DATA carry no such label.
+
+    Labels that the model was fitted to are counted: errors on those are not blind.  --calibrate stretches the error
+    bars so that 90 % of DATA are inside the 90 % interval, and refuses such labels.
 
     \b
     Example:
-      soso evaluate model.soso test.extxyz --json errors.json
+      soso evaluate model.soso test.extxyz --json errors.json --plot errors.png
+      soso evaluate model.soso blind.extxyz --calibrate calibrated.soso
     """
-    if output is not None:
-        check_output(output, [model, data])
+    outputs = {"--json": output, "--plot": plot, "--calibrate": calibrate}
+    _check_outputs(outputs, [model, data])
     fitted, dataset = load_model(model), read_dataset(data)
-    _check_species(fitted, dataset, data)
-    if not dataset.n_energies and not dataset.n_field_configurations:
-        raise InputError(f"{data}: nothing to compare with: no configuration has an energy or exchange fields")
-    evaluation = evaluate_model(fitted, dataset)
+    _check_comparable(fitted, dataset, data)
+    if calibrate is not None:
+        _check_blind(fitted, dataset, data)
+    with track_configurations("predicting") as track:
+        evaluation, found = compared(fitted, dataset, track)
+    print_errors(f"errors of {model} on {data}", evaluation)
+    for note in notes(evaluation, fitted, data):
+        click.echo(f"note: {note}")
     if output is not None:
         with atomic_write(output) as temporary:
             temporary.write_text(evaluation.model_dump_json(indent=2) + "\n", encoding="utf8")
-    print_errors(f"errors of {model} on {data}", evaluation)
+    if plot is not None:
+        _draw(plot, found, evaluation, f"{model} on {data}")
+    if calibrate is not None:
+        _write_calibrated(calibrate, fitted, found)
 
 
-def _check_species(model: FittedModel, dataset: Dataset, path: Path) -> None:
+def print_errors(title: str, evaluation: Evaluation) -> None:
+    """Print the errors of the model on every target that there is, beside those of its baseline."""
+    rows = [_row(target, evaluation) for target in TARGETS if evaluation.n_labels.get(target)]
+    print_table(title, HEADINGS, rows)
+
+
+def notes(evaluation: Errors, model: FittedModel, data: Path) -> list[str]:
+    """Return what must be known to read the numbers, one line each."""
+    found = []
+    if seen := evaluation.n_trained_on:
+        share = f"{seen} of {evaluation.n_configurations} configurations of {data}"
+        found.append(f"the model was fitted to {share}; errors on those are not blind")
+    if evaluation.n_energies and not model.record.n_energies:
+        found.append("the model has seen no energies and knows them up to a constant only")
+    return found
+
+
+def _row(target: str, evaluation: Evaluation) -> tuple[str, ...]:
+    name, unit, key, size_name = TARGETS[target]
+    error, expected, size = (_value(evaluation, key.format(what)) for what in ("rmse", "std", size_name))
+    relative = 100.0 * error / size if error is not None and size else None
+    curve = evaluation.reliability.get(target)
+    return (
+        f"{name}, {unit}",
+        number(error),
+        number(expected),
+        number(size),
+        number(relative, 1),
+        number(_value(evaluation.pair_only, key.format("rmse"))),
+        "-" if curve is None else f"{100.0 * curve.coverage_90:.0f} %",
+    )
+
+
+def _value(errors: Errors | None, key: str) -> float | None:
+    value = getattr(errors, key, None)
+    return None if value is None else float(value)
+
+
+def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> None:
+    given = {option: path for option, path in outputs.items() if path is not None}
+    if (plot := given.get("--plot")) is not None:
+        from soso_core.app.figures import check_format  # matplotlib is slow to import and not always needed
+
+        check_format(plot)
+    for path in given.values():
+        check_output(path, inputs)
+    check_outputs_differ(given)
+
+
+def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
+    if not any(_is_comparable(model, item) for item in dataset):
+        raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
     for i, item in enumerate(dataset):
         try:
             species_indices(item.configuration, model.basis.species)
@@ -51,16 +130,33 @@ def _check_species(model: FittedModel, dataset: Dataset, path: Path) -> None:
             raise InputError(f"{path}, configuration {i}: {error}") from None
 
 
-def print_errors(title: str, evaluation: Evaluation) -> None:
-    """Print the errors of the model beside those of its baseline."""
-    pair = evaluation.pair_only
-    quantities = [
-        ("energy, rms error", "energy_rmse_meV_per_spin", "meV/spin", evaluation.n_energies),
-        ("energy, expected", "energy_std_meV_per_spin", "meV/spin", evaluation.n_energies),
-        ("-∂E/∂e, rms error", "field_rmse_meV", "meV", evaluation.n_field_configurations),
-    ]
+def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:
+    of_spins = item.spin_gradient_ac is not None or (model.lengths is not None and item.moments_a is not None)
+    anywhere = (item.energy, item.forces_ac, item.stress_cc)
+    return any(label is not None for label in anywhere) or (of_spins and item.configuration.n_magnetic > 0)
+
+
+def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
+    seen = trained_on(model, dataset)
+    if seen:
+        raise InputError(
+            f"{path}, configuration {seen[0]}: the model was fitted to it ({len(seen)} of {len(dataset)}); "
+            "only labels it has not seen can calibrate it"
+        )
+
+
+def _draw(path: Path, found: Mapping[str, Comparison], evaluation: Evaluation, title: str) -> None:
+    from soso_core.app.figures import evaluation_figure, save_figure
+
+    save_figure(path, evaluation_figure(found, evaluation.reliability, title))
+    click.echo(f"parity and reliability drawn in {path}")
+
+
+def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Comparison]) -> None:
+    calibrated = replace(model, calibration=stretched(model, found))
     rows = [
-        (name, number(getattr(evaluation, key)), number(getattr(pair, key, None)), unit, str(count))
-        for name, key, unit, count in quantities
+        (target, number(model.stretch(target)), number(calibrated.stretch(target))) for target in calibrated.calibration
     ]
-    print_table(title, ("quantity", "model", "pair-only", "unit", "configurations"), rows)
+    print_table("deviations stretched", ("target", "before", "now"), rows)
+    save_model(path, calibrated)
+    click.echo(f"calibrated model written to {path}")

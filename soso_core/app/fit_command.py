@@ -10,7 +10,7 @@ from rich.progress import Progress
 
 from soso_core.app.evaluate_command import print_errors
 from soso_core.app.paths import check_output
-from soso_core.app.progress import progress_bar
+from soso_core.app.progress import progress_bar, track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -41,7 +41,7 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     what it has seen already is left out.
 
     \b
-    Examples:
+    Example:
       soso fit train.extxyz -o model.soso --settings fit.yaml --seed 1
       soso fit new.extxyz -o better.soso --update model.soso
     with fit.yaml:
@@ -56,7 +56,9 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
         raise InputError(f"{train}: no atom carries a spin")
     model = _chosen(dataset, settings, seed) if old is None else _updated(load_model(old), dataset)
     print_scales(model)
-    print_errors(f"errors on {train} (trained on)", evaluate(model, dataset))
+    with track_configurations("predicting") as track:
+        evaluation = evaluate(model, dataset, track)
+    print_errors(f"errors on {train} (trained on)", evaluation)
     if old is None and (n_repeats := len(dataset) - model.record.n_configurations):
         click.echo(f"note: {train} repeats {n_repeats} of its configurations exactly; each counts once")
     if not model.record.n_energies:

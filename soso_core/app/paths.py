@@ -1,7 +1,7 @@
 """Output files, checked before the work starts."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from soso_core.errors import InputError
@@ -19,3 +19,12 @@ def check_output(output: Path, inputs: Iterable[Path]) -> None:
     for given in inputs:
         if output.exists() and given.exists() and output.samefile(given):
             raise InputError(f"{output} is input and output at once; choose another name")
+
+
+def check_outputs_differ(outputs: Mapping[str, Path]) -> None:
+    """Raise InputError when two options name one file."""
+    seen: dict[Path, str] = {}
+    for option, path in outputs.items():
+        other = seen.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(f"{other} and {option} both name {path}")

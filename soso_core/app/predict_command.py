@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from soso_core.app.paths import check_output
+from soso_core.app.progress import progress_bar
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.spin_pairs import species_indices
@@ -40,13 +41,14 @@ def predict(model: Path, data: Path, output: Path) -> None:
     check_output(output, [model, data])
     fitted = load_model(model)
     predicted, n_guessed = [], 0
-    for i, atoms in enumerate(read_atoms(data)):
-        try:
-            frame, guessed = predicted_frame(fitted, atoms)
-        except InputError as error:
-            raise InputError(f"{data}, configuration {i}: {error}") from None
-        predicted.append(frame)
-        n_guessed += guessed
+    with progress_bar() as progress:
+        for i, atoms in enumerate(progress.track(read_atoms(data), description="predicting")):
+            try:
+                frame, guessed = predicted_frame(fitted, atoms)
+            except InputError as error:
+                raise InputError(f"{data}, configuration {i}: {error}") from None
+            predicted.append(frame)
+            n_guessed += guessed
     write_atoms(output, predicted)
     if n_guessed:
         click.echo(f"soso: warning: {n_guessed} moment lengths are known nowhere; 1 μB was taken", err=True)

@@ -23,7 +23,7 @@ from soso_core.dataset import Dataset
 from soso_core.gp.comparison import Comparison, compare
 from soso_core.gp.defaults import choices, differences
 from soso_core.gp.evaluation import predictions_for
-from soso_core.gp.regression import choose
+from soso_core.gp.regression import choose, preferred
 from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, read_dataset
 from soso_core.threads import one_blas_thread
@@ -95,7 +95,7 @@ def run_fold(fold: Fold, published: bool) -> tuple[Errors, Errors, dict[str, Any
         assert model.baseline is not None
         small = model.baseline
         pair = compare(predictions_for(small, fold.test), fold.test, small.scales.field_scale)
-    varied = differences(offered)[int(np.argmax(evidences))]
+    varied = differences(offered)[preferred(evidences)]
     return own, pair, {**varied, "field_scale": model.scales.field_scale}
 
 

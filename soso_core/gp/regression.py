@@ -23,6 +23,8 @@ from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energi
 from soso_core.threads import one_blas_thread
 
 FIXED_BLOCKS = frozenset({"species"})
+DECISIVE = 5.0
+"""Difference of log evidences that is called very strong (Kass and Raftery, J. Am. Stat. Assoc. 90, 773 (1995))."""
 CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 
@@ -58,20 +60,27 @@ def choose(
 ) -> tuple[FittedModel, list[float]]:
     """Return the model whose settings have the highest evidence, and the log evidence of every choice.
 
-    Only the data at hand are asked.  `track` is passed over the choices as they are fitted, for a progress bar.
-    Raises InputError as `fit`.
+    Only the data at hand are asked.  The first choice stands unless another is better by DECISIVE.
+    `track` is passed over the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
     """
+    if not choices:
+        raise InputError("no settings to choose from")
     dataset = checked(dataset)
     best: Candidate | None = None
-    evidences = []
+    evidences: list[float] = []
     for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
         fitted = candidate(dataset, settings, stream)
         evidences.append(fitted.best.log_evidence)
-        if best is None or fitted.best.log_evidence > best.best.log_evidence:
+        if best is None or preferred(evidences) == len(evidences) - 1:
             best = fitted
-    if best is None:
-        raise InputError("no settings to choose from")
+    assert best is not None
     return completed(best, dataset), evidences
+
+
+def preferred(evidences: Sequence[float]) -> int:
+    """Return which choice to take, given their log evidences: the best, or the first when that is not clearly worse."""
+    best = int(np.argmax(evidences))
+    return best if evidences[best] > evidences[0] + DECISIVE else 0
 
 
 def update(model: FittedModel, new: Dataset) -> FittedModel:

@@ -120,7 +120,7 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
         arrays |= {f"whitening_{t}": array for t, array in enumerate(inducing.whitening_t)}
     if model.lengths is not None:
         arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.lower_mm}
-    for target, equation in (model.equations or {}).items():
+    for target, equation in sorted((model.equations or {}).items()):
         upper = np.triu_indices(len(equation.gram_mm))
         arrays |= {f"sums_{target}_gram": equation.gram_mm[upper], f"sums_{target}_projection_m": equation.projection_m}
     return arrays

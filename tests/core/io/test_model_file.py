@@ -111,6 +111,8 @@ def complete_content(complete_model, tmp_path_factory):
 def test_every_part_comes_back(complete_model, complete_content, tmp_path):
     (tmp_path / "m.soso").write_bytes(complete_content)
     loaded = load_model(tmp_path / "m.soso")
+    save_model(tmp_path / "again.soso", loaded)
+    assert (tmp_path / "again.soso").read_bytes() == complete_content
     assert loaded.basis.settings == LATTICE_AND_SPINS
     assert loaded.basis.settings.descriptor is None
     assert vars(loaded.scales) == vars(complete_model.scales)

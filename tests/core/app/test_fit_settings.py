@@ -7,8 +7,9 @@ import pytest
 import yaml
 from spin_cells import complete_dataset, skewed_iron
 
+from soso_core import Configuration, LabelledConfiguration
 from soso_core.gp.regression import update
-from soso_core.io import load_model, write_dataset
+from soso_core.io import load_model, read_dataset, write_dataset
 
 THREE_BODY = {
     "pair": {"cutoff_angstrom": 3.5, "n_max": 3, "lambda_max": 1},
@@ -116,3 +117,24 @@ def test_predictions_carry_every_deviation(iron):
     text = Path("out.extxyz").read_text()
     for column in ("exchange_fields_std:R:3", "forces_std:R:3", "moments_std:R:1", "energy_std="):
         assert column in text
+
+
+def test_lengths_of_a_species_that_never_had_one(iron):
+    """Lengths of iron are known, those of the other species are not: given ones, or a warning."""
+    cell, other = skewed_iron(20), skewed_iron(21)
+    alloys = [Configuration([26, 32, 32, 26], c.positions_ac, c.cell_vc, c.spins_ac) for c in (cell, other)]
+    known = [LabelledConfiguration(i.configuration, i.energy, moments_a=i.moments_a) for i in complete_dataset([cell])]
+    bare = [LabelledConfiguration(item.configuration, item.energy) for item in complete_dataset(alloys)]
+    write_dataset("old.extxyz", [*known, *bare])
+    fitted(iron)
+    assert np.isnan(load_model("m.soso").moments_s[1])
+    write_dataset("given.extxyz", [LabelledConfiguration(alloys[0], moments_a=np.full(4, 0.7))])
+    write_dataset("bare.extxyz", [LabelledConfiguration(alloys[0])])
+    for data, expected, warned in (("given", 0.7, False), ("bare", 1.0, True)):
+        outcome = iron("predict", "m.soso", f"{data}.extxyz", "-o", "out.extxyz")
+        assert outcome.status == 0
+        assert ("2 moment lengths are known nowhere" in outcome.stderr) == warned
+        predicted = read_dataset("out.extxyz")[0]
+        np.testing.assert_allclose(predicted.moments_a[1:3], expected)
+        assert np.all(predicted.moments_a[[0, 3]] > 1.5)
+        assert np.isfinite(predicted.exchange_fields_ac).all()

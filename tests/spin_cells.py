@@ -31,6 +31,13 @@ def iron_germanium(seed):
     return Configuration(np.array([26, 26, 26, 32]), positions_ac, cell_vc, spins_ac)
 
 
+def rigid_iron(spins_ac):
+    """bcc iron, 2 x 2 x 1 cells of two atoms, on its lattice sites."""
+    corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 0.5)]
+    sites_ac = 2.83 * np.array([[x + z, y + z, z] for x, y, z in corners])
+    return Configuration([26] * 8, sites_ac, 2.83 * np.diag([2.0, 2.0, 1.0]), spins_ac)
+
+
 def heisenberg_label(configuration, exchange=-0.02, biquadratic=0.004, reach=3.3):
     """Label by Σ_pairs [J e·e + B (e·e)²] exp(-(r-2.5)) f(r), fields exact, moments of 2.2 μB, no forces."""
     n = find_neighbours(configuration, reach)
@@ -84,3 +91,14 @@ def complete_label(configuration, field_scale=1.0, length_slope=0.05):
 
 def complete_dataset(cells, **options):
     return Dataset(tuple(complete_label(cell, **options) for cell in cells))
+
+
+def four_spin_label(cell):
+    """E = A Σ_i |M_i|⁴, M_i the sum of the spins of the first shell: products (e_j·e_k)(e_l·e_m) without e_i."""
+    near = find_neighbours(cell, 2.6)
+    shell_ac = np.zeros((len(cell), 3))
+    np.add.at(shell_ac, near.i_p, cell.spins_ac[near.j_p])
+    square_a = np.sum(shell_ac**2, axis=1)
+    gradient_ac = np.zeros_like(shell_ac)
+    np.add.at(gradient_ac, near.j_p, 4e-5 * (square_a[:, None] * shell_ac)[near.i_p])
+    return LabelledConfiguration(cell, 1e-5 * float(square_a @ square_a), -gradient_ac, np.ones(len(cell)))

@@ -81,17 +81,18 @@ def moment_lengths(
 ) -> tuple[FloatArray, int]:
     """Return |m| (a,) in μB, zero for non-magnetic atoms, and how many had to be taken as 1 μB.
 
-    Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive is
-    replaced by that mean.
+    Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive,
+    or of a species without a known mean, is replaced by what comes next: the mean, the given one.
     """
-    magnetic_a = configuration.is_magnetic_a
     mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
-    if predicted_a is not None:
-        return np.where(magnetic_a, np.where(predicted_a > 0.0, predicted_a, mean_a), 0.0), 0
-    if given_a is not None:
-        return np.where(magnetic_a, given_a, 0.0), 0
-    guessed_a = magnetic_a & ~np.isfinite(mean_a)
-    return np.where(magnetic_a, np.where(guessed_a, 1.0, mean_a), 0.0), int(guessed_a.sum())
+    in_turn = (given_a, mean_a) if predicted_a is None else (predicted_a, mean_a, given_a)
+    moments_a = np.zeros(len(configuration))
+    for values_a in in_turn:
+        if values_a is not None:
+            better_a = np.where(values_a > 0.0, values_a, 0.0)
+            moments_a = np.where(moments_a > 0.0, moments_a, better_a)
+    guessed_a = configuration.is_magnetic_a & (moments_a == 0.0)
+    return np.where(configuration.is_magnetic_a, np.where(guessed_a, 1.0, moments_a), 0.0), int(guessed_a.sum())
 
 
 def _kept_results(atoms: Atoms) -> dict[str, object]:

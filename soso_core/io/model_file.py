@@ -120,7 +120,7 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
         arrays |= {f"whitening_{t}": array for t, array in enumerate(inducing.whitening_t)}
     if model.lengths is not None:
         arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.lower_mm}
-    for target, equation in (model.equations or {}).items():
+    for target, equation in sorted((model.equations or {}).items()):
         upper = np.triu_indices(len(equation.gram_mm))
         arrays |= {f"sums_{target}_gram": equation.gram_mm[upper], f"sums_{target}_projection_m": equation.projection_m}
     return arrays
@@ -172,8 +172,16 @@ def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, No
         gram_mm[upper] = _floats(arrays, f"sums_{target}_gram", (len(upper[0]),))
         gram_mm = gram_mm + np.triu(gram_mm, 1).T
         projection_m = _floats(arrays, f"sums_{target}_projection_m", (size,))
-        equations[target] = NormalEquations(gram_mm, projection_m, float(fact["square"]), int(fact["n_rows"]))
+        equations[target] = NormalEquations(gram_mm, projection_m, *_totals(fact["square"], fact["n_rows"]))
     return equations
+
+
+def _totals(square: Any, n_rows: Any) -> tuple[float, int]:
+    if not isinstance(square, float) or not 0.0 <= square < np.inf:
+        raise InputError(f"sums: square {square!r} is not a number that squares can add up to")
+    if isinstance(n_rows, bool) or not isinstance(n_rows, int) or n_rows < 1:
+        raise InputError(f"sums: n_rows {n_rows!r} is not a positive integer")
+    return square, n_rows
 
 
 def _factor(arrays: Mapping[str, Any], name: str, size: int) -> FloatArray:

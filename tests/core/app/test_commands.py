@@ -73,11 +73,11 @@ def test_fit_writes_the_model_and_tells_what_it_did(desk, small_dataset, small_m
 
 
 def test_fit_chooses_what_the_settings_leave_out(desk):
-    Path("some.yaml").write_text("zeta: 3\npair: {n_max: 6}\n")
+    Path("some.yaml").write_text("zeta: 1\npair: {n_max: 6}\n")
     assert desk("fit", "train.extxyz", "-o", "a.soso").status == 0
     assert desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "some.yaml").status == 0
     chosen, given = (load_model(name).basis.settings for name in ("a.soso", "b.soso"))
-    assert (given.zeta, given.pair.n_max) == (3, 6)
+    assert (given.zeta, given.pair.n_max) == (1, 6)
     assert given.descriptor == chosen.descriptor
     assert given.pair.cutoff_angstrom == chosen.pair.cutoff_angstrom
     assert given.n_inducing == chosen.n_inducing

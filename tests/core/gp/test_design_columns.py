@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from reference import covariance as twin
+from scipy.spatial.transform import Rotation
 from spin_cells import iron_germanium
 
 from soso_core import Configuration
@@ -123,10 +124,10 @@ def test_columns_of_every_monomial_have_exact_derivatives(part, zeta):
     basis = basis_of(part, zeta)
     rows, row = basis.rows(CELL, by_position=True), row_at(basis)
     magnetic = CELL.is_magnetic_a
+    weights = np.random.default_rng(1).normal(size=3)
     for name, block in basis.blocks.items():
         if not name.startswith("gp "):
             continue
-        weights = np.random.default_rng(1).normal(size=3)
         slopes = {
             "spins": (-rows.fields_acm, np.array(CELL.spins_ac)),
             "positions": (-rows.forces_acm, np.array(CELL.positions_ac)),
@@ -137,4 +138,45 @@ def test_columns_of_every_monomial_have_exact_derivatives(part, zeta):
         for kind, (rows_acm, at) in slopes.items():
             energy = lambda at, kind=kind, block=block: row(kind, at)[block] @ weights  # noqa: E731
             assert_derivative(energy, at, rows_acm[:, :, block] @ weights, 1e-3, 1e-7)
-        assert not rows.fields_acm[~magnetic].any()
+    assert not rows.fields_acm[~magnetic].any()
+
+
+ROTATION = Rotation.from_rotvec([0.3, -1.1, 0.7]).as_matrix()
+
+
+def moved_lattice(matrix):
+    return Configuration(CELL.numbers_a, CELL.positions_ac @ matrix.T, CELL.cell_vc @ matrix.T, CELL.spins_ac)
+
+
+SYMMETRIC = {
+    "lattice rotation": moved_lattice(ROTATION),
+    "lattice reflection": moved_lattice(np.diag([1.0, 1.0, -1.0])),
+    "spin rotation": CELL.with_spins(CELL.spins_ac @ ROTATION.T),
+    "spin reversal": CELL.with_spins(-CELL.spins_ac),
+    "translation": CELL.with_positions(CELL.positions_ac + np.array([0.3, -7.0, 1.9])),
+}
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+@pytest.mark.parametrize("part", PARTS)
+def test_no_column_sees_a_symmetry(part, name):
+    basis = basis_of(part, 2)
+    columns = slice(*basis.gp_columns.indices(basis.size)[:2])
+    before, after = (basis.rows(cell, by_spin=False).sites_am[:, columns] for cell in (CELL, SYMMETRIC[name]))
+    assert np.abs(before).max() > 1e-2
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-11)
+    # What is no symmetry is seen: one spin turned alone.
+    turned_ac = np.array(CELL.spins_ac)
+    turned_ac[0] = ROTATION @ turned_ac[0]
+    other = basis.rows(CELL.with_spins(turned_ac), by_spin=False).sites_am[:, columns]
+    assert np.abs(other - before).max() > 1e-4
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_permutation_of_like_atoms_permutes_the_rows(part):
+    basis, order = basis_of(part, 2), [2, 0, 3, 1]
+    other = Configuration(CELL.numbers_a[order], CELL.positions_ac[order], CELL.cell_vc, CELL.spins_ac[order])
+    rows, permuted = (basis.rows(cell, by_position=True) for cell in (CELL, other))
+    for name in ("sites_am", "fields_acm", "forces_acm"):
+        np.testing.assert_allclose(getattr(permuted, name), getattr(rows, name)[order], rtol=0, atol=1e-11)
+    np.testing.assert_allclose(permuted.strain_ccm, rows.strain_ccm, rtol=0, atol=1e-10)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from spin_cells import heisenberg_dataset, iron_germanium, random_spins
+from spin_cells import four_spin_label, heisenberg_dataset, iron_germanium, random_spins, rigid_iron
 
-from soso_core import Configuration, Dataset, LabelledConfiguration
+from soso_core import Configuration, Dataset
 from soso_core.descriptors.environment import EnvironmentDescriptor
 from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.gp.evaluation import evaluate
@@ -142,24 +142,10 @@ def test_model_file_round_trip(model, tmp_path):
     assert (tmp_path / "again.soso").read_bytes() == (tmp_path / "m.soso").read_bytes()
 
 
-def four_spin_label(cell):
-    """E = A Σ_i |M_i|⁴, M_i the sum of the spins of the first shell: products (e_j·e_k)(e_l·e_m) without e_i."""
-    near = find_neighbours(cell, 2.6)
-    shell_ac = np.zeros((len(cell), 3))
-    np.add.at(shell_ac, near.i_p, cell.spins_ac[near.j_p])
-    square_a = np.sum(shell_ac**2, axis=1)
-    gradient_ac = np.zeros_like(shell_ac)
-    np.add.at(gradient_ac, near.j_p, 4e-5 * (square_a[:, None] * shell_ac)[near.i_p])
-    return LabelledConfiguration(cell, 1e-5 * float(square_a @ square_a), -gradient_ac, np.ones(len(cell)))
-
-
 def test_interactions_of_four_spins_are_learnt_only_with_it():
     """bcc iron, 2 x 2 x 1: pairs saturate, the three-body part does not."""
     rng = np.random.default_rng(2)
-    corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 0.5)]
-    sites = 2.83 * np.array([[x + z, y + z, z] for x, y, z in corners])
-    box = 2.83 * np.diag([2.0, 2.0, 1.0])
-    cells = [Configuration([26] * 8, sites, box, random_spins(8, rng)) for _ in range(26)]
+    cells = [rigid_iron(random_spins(8, rng)) for _ in range(26)]
     train, test = (Dataset(tuple(four_spin_label(cell) for cell in part)) for part in (cells[:20], cells[20:]))
     settings = SETTINGS.model_copy(update={"n_inducing": 100})
     errors = {}

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spin_cells import complete_dataset, iron_germanium
 
 from soso_core.errors import InputError
+from soso_core.gp.regression import fit, update
+from soso_core.gp.settings import FitSettings
 from soso_core.io import load_model, save_model
 from soso_core.io.model_file import FORMAT_VERSION
 
@@ -80,6 +83,134 @@ def test_models_without_baseline_or_lengths_are_kept(small_model, tmp_path):
     loaded = load_model(tmp_path / "m.soso")
     assert loaded.baseline is None
     assert np.isnan(loaded.moments_s).all()
+
+
+LATTICE_AND_SPINS = FitSettings(
+    pair={"cutoff_angstrom": 3.5, "n_max": 3, "lambda_max": 1},
+    descriptor=None,
+    three_body={"cutoff_angstrom": 3.3, "n_max": 2, "l_max": 1, "channel_pairs": [["1", "1"], ["P1", "P1"]]},
+    zeta=2,
+    n_inducing=4,
+)
+
+
+@pytest.fixture(scope="session")
+def complete_model():
+    """Every kind of label, and a GP of the three-body descriptor alone."""
+    data = complete_dataset([iron_germanium(seed) for seed in range(3)], field_scale=1.05)
+    return fit(data, LATTICE_AND_SPINS, np.random.default_rng(0))
+
+
+@pytest.fixture(scope="session")
+def complete_content(complete_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("complete") / "m.soso"
+    save_model(path, complete_model)
+    return path.read_bytes()
+
+
+def test_every_part_comes_back(complete_model, complete_content, tmp_path):
+    (tmp_path / "m.soso").write_bytes(complete_content)
+    loaded = load_model(tmp_path / "m.soso")
+    save_model(tmp_path / "again.soso", loaded)
+    assert (tmp_path / "again.soso").read_bytes() == complete_content
+    assert loaded.basis.settings == LATTICE_AND_SPINS
+    assert loaded.basis.settings.descriptor is None
+    assert vars(loaded.scales) == vars(complete_model.scales)
+    assert loaded.scales.field_scale != 1.0
+    assert vars(loaded.lengths.scales) == vars(complete_model.lengths.scales)
+    assert loaded.calibration == complete_model.calibration
+    assert loaded.record == complete_model.record
+    assert loaded.equations.keys() == {"energy", "field", "force", "stress", "length"}
+    for target, mine in complete_model.equations.items():
+        other = loaded.equations[target]
+        # The file holds one triangle; the other one differs from it by rounding.
+        np.testing.assert_array_equal(np.triu(other.gram_mm), np.triu(mine.gram_mm))
+        np.testing.assert_array_equal(other.gram_mm, other.gram_mm.T)
+        np.testing.assert_array_equal(other.projection_m, mine.projection_m)
+        assert (other.square, other.n_rows) == (mine.square, mine.n_rows)
+    for cell in (iron_germanium(0), iron_germanium(50)):
+        assert_same_predictions(complete_model, loaded, cell)
+        assert_same_predictions(complete_model.baseline, loaded.baseline, cell)
+    assert loaded.energy_difference(iron_germanium(0), iron_germanium(50)) == complete_model.energy_difference(
+        iron_germanium(0), iron_germanium(50)
+    )
+
+
+def test_a_loaded_model_is_updated_alike(complete_model, complete_content, tmp_path):
+    (tmp_path / "m.soso").write_bytes(complete_content)
+    new = complete_dataset([iron_germanium(seed) for seed in range(10, 13)])
+    mine, other = (update(m, new).predict(iron_germanium(7)) for m in (complete_model, load_model(tmp_path / "m.soso")))
+    for name, value in vars(mine).items():
+        # One triangle of the sums was stored: rounding.
+        if value is not None:
+            expected = np.asarray(value)
+            np.testing.assert_allclose(getattr(other, name), expected, rtol=0, atol=1e-8 * np.abs(expected).max())
+
+
+def test_without_sums_it_predicts_the_same(complete_model, tmp_path):
+    save_model(tmp_path / "m.soso", replace(complete_model, equations=None, lengths=None))
+    loaded = load_model(tmp_path / "m.soso")
+    assert loaded.equations is None
+    assert loaded.lengths is None
+    assert loaded.predict(iron_germanium(7)).energy == complete_model.predict(iron_germanium(7)).energy
+
+
+def names_of(content):
+    with np.load(io.BytesIO(content)) as archive:
+        return [name for name in archive.files if name != "header"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda array: None,
+        lambda array: array[:-1],
+        lambda array: array[None],
+        lambda array: array.astype(np.float32),
+        lambda array: array.astype(complex),
+        lambda array: np.full_like(array, np.inf if array.dtype == float else -1),
+    ],
+    ids=["absent", "shorter", "deeper", "single", "complex", "not finite"],
+)
+def test_every_array_is_looked_at(complete_content, tmp_path, damage):
+    with np.load(io.BytesIO(complete_content)) as archive:
+        arrays = {name: archive[name] for name in names_of(complete_content)}
+    assert len(arrays) > 25
+    for name, array in arrays.items():
+        path = rewritten(complete_content, tmp_path / "m.soso", **{name: damage(array)})
+        outcome = loaded_or_refused(path)
+        assert isinstance(outcome, str), name
+        assert len(outcome.splitlines()) == 1, outcome
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@MANY
+@given(data=st.data(), value=JSON)
+def test_any_header_is_read_or_refused(complete_content, tmp_path, data, value):
+    """Some entry of the header, as deep as it lies, becomes anything."""
+
+    def change(header):
+        at = header
+        while True:
+            keys = sorted(at) if isinstance(at, dict) else range(len(at))
+            key = data.draw(st.sampled_from(list(keys)))
+            inner = at[key]
+            if not isinstance(inner, (dict, list)) or not inner or data.draw(st.integers(0, 3)) == 0:
+                at[key] = value
+                return
+            at = inner
+
+    outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
+    if isinstance(outcome, str):
+        assert len(outcome.splitlines()) == 1, outcome
+    else:
+        assert np.isfinite(outcome.predict(iron_germanium(0)).energy)
 
 
 def test_no_pickle_inside(content):
@@ -200,6 +331,10 @@ def test_wrong_arrays(content, tmp_path, name, array, said):
         lambda header: header["model"].pop("calibration"),
         lambda header: header["model"]["sums"].update(torque={"square": 1.0, "n_rows": 1}),
         lambda header: header["model"]["sums"]["field"].pop("square"),
+        lambda header: header["model"]["sums"]["field"].update(square=-1.0),
+        lambda header: header["model"]["sums"]["field"].update(square=float("inf")),
+        lambda header: header["model"]["sums"]["field"].update(n_rows=0),
+        lambda header: header["model"]["sums"]["field"].update(n_rows=2.5),
         lambda header: header["model"]["record"].pop("digests"),
         lambda header: header["model"]["record"].update(digests=7),
         lambda header: header["model"].pop("record"),

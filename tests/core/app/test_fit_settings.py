@@ -1,0 +1,140 @@
+"""`soso fit`: settings between which the evidence chooses, and --update."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from spin_cells import complete_dataset, skewed_iron
+
+from soso_core import Configuration, LabelledConfiguration
+from soso_core.gp.regression import update
+from soso_core.io import load_model, read_dataset, write_dataset
+
+THREE_BODY = {
+    "pair": {"cutoff_angstrom": 3.5, "n_max": 3, "lambda_max": 1},
+    "descriptor": None,
+    "three_body": {"cutoff_angstrom": 3.3, "n_max": 2, "l_max": 1, "decay": 2.0},
+    "zeta": 2,
+    "n_inducing": 4,
+}
+
+
+@pytest.fixture
+def iron(desk):
+    """A desk with complete labels: old.extxyz, new.extxyz, and settings with a three-body part alone."""
+    write_dataset("old.extxyz", complete_dataset([skewed_iron(seed) for seed in range(4)]))
+    write_dataset("new.extxyz", complete_dataset([skewed_iron(seed) for seed in range(3, 7)]))
+    Path("three.yaml").write_text(yaml.safe_dump(THREE_BODY))
+    return desk
+
+
+def fitted(desk, *more):
+    outcome = desk("fit", "old.extxyz", "-o", "m.soso", "--settings", "three.yaml", *more)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    return outcome.stdout
+
+
+def table_rows(text, first):
+    return [line.split() for line in text.splitlines() if line.strip().startswith(first)]
+
+
+def test_null_leaves_a_part_out(iron):
+    text = fitted(iron)
+    model = load_model("m.soso")
+    assert model.basis.settings.descriptor is None
+    assert model.basis.settings.three_body.n_max == 2
+    for word in ("noise, force", "noise, stress", "noise, length", "prior, gp 1-1 1-P1", "stretched, stress"):
+        assert word in text, word
+    # One choice is left: nothing was weighed.
+    assert "weighed by evidence" not in text
+
+
+def test_both_parts_null_are_refused(iron):
+    Path("none.yaml").write_text(yaml.safe_dump(THREE_BODY | {"three_body": None}))
+    assert "the GP needs one of them" in iron.refuses("fit", "old.extxyz", "-o", "m.soso", "--settings", "none.yaml")
+
+
+def test_what_the_file_leaves_open_is_weighed(iron):
+    """The decay is not in the file: two of the four choices remain, and the better one is taken."""
+    open_settings = THREE_BODY | {"three_body": {"cutoff_angstrom": 3.3, "n_max": 2, "l_max": 1}}
+    Path("three.yaml").write_text(yaml.safe_dump(open_settings))
+    text = fitted(iron)
+    table = text[text.index("weighed by evidence") :].split("settings\n")[0]
+    rows = [line.split() for line in table.splitlines() if line.split() and line.split()[0] in ("2", "4")]
+    assert [row[0] for row in rows] == ["2", "4"]
+    chosen = [row for row in rows if row[-1] == "chosen"]
+    assert len(chosen) == 1
+    assert float(chosen[0][1]) == 0.0
+    assert load_model("m.soso").basis.settings.three_body.decay == float(chosen[0][0])
+
+
+def test_update_adds_what_is_new(iron):
+    fitted(iron)
+    outcome = iron("fit", "new.extxyz", "-o", "more.soso", "--update", "m.soso")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert "3 of 4 configurations are new to the model" in outcome.stdout
+    assert "model of 7 configurations written to more.soso" in outcome.stdout
+    old, more = load_model("m.soso"), load_model("more.soso")
+    assert more.basis.settings == old.basis.settings
+    np.testing.assert_array_equal(more.basis.inducing.points.x_af, old.basis.inducing.points.x_af)
+    assert more.record.digests[:4] == old.record.digests
+    expected = update(old, complete_dataset([skewed_iron(seed) for seed in range(4, 7)]))
+    cell = skewed_iron(50)
+    mine, direct = more.predict(cell), expected.predict(cell)
+    # Text of the data carries all digits but the last bits.
+    assert mine.energy == pytest.approx(direct.energy, abs=1e-7)
+    assert mine.energy_model_std == pytest.approx(direct.energy_model_std, rel=1e-5)
+    assert mine.energy_model_std < old.predict(cell).energy_model_std
+
+
+def test_an_update_with_nothing_new_is_the_same_model(iron):
+    fitted(iron)
+    outcome = iron("fit", "old.extxyz", "-o", "same.soso", "--update", "m.soso")
+    assert "0 of 4 configurations are new to the model" in outcome.stdout
+    assert Path("same.soso").read_bytes() == Path("m.soso").read_bytes()
+
+
+def test_an_update_keeps_its_settings(iron):
+    fitted(iron)
+    words = ("fit", "new.extxyz", "-o", "more.soso", "--update", "m.soso")
+    assert "--update keeps the settings" in iron.refuses(*words, "--settings", "three.yaml")
+
+
+def test_an_update_refuses_what_the_model_has_never_seen(iron):
+    """The desk's own model knows energies, fields and lengths only."""
+    assert "hold force labels" in iron.refuses("fit", "new.extxyz", "-o", "more.soso", "--update", "model.soso")
+
+
+def test_an_update_does_not_write_over_the_old_model(iron):
+    fitted(iron)
+    iron.refuses("fit", "new.extxyz", "-o", "m.soso", "--update", "m.soso")
+
+
+def test_predictions_carry_every_deviation(iron):
+    fitted(iron)
+    assert iron("predict", "m.soso", "new.extxyz", "-o", "out.extxyz").status == 0
+    text = Path("out.extxyz").read_text()
+    for column in ("exchange_fields_std:R:3", "forces_std:R:3", "moments_std:R:1", "energy_std="):
+        assert column in text
+
+
+def test_lengths_of_a_species_that_never_had_one(iron):
+    """Lengths of iron are known, those of the other species are not: given ones, or a warning."""
+    cell, other = skewed_iron(20), skewed_iron(21)
+    alloys = [Configuration([26, 32, 32, 26], c.positions_ac, c.cell_vc, c.spins_ac) for c in (cell, other)]
+    known = [LabelledConfiguration(i.configuration, i.energy, moments_a=i.moments_a) for i in complete_dataset([cell])]
+    bare = [LabelledConfiguration(item.configuration, item.energy) for item in complete_dataset(alloys)]
+    write_dataset("old.extxyz", [*known, *bare])
+    fitted(iron)
+    assert np.isnan(load_model("m.soso").moments_s[1])
+    write_dataset("given.extxyz", [LabelledConfiguration(alloys[0], moments_a=np.full(4, 0.7))])
+    write_dataset("bare.extxyz", [LabelledConfiguration(alloys[0])])
+    for data, expected, warned in (("given", 0.7, False), ("bare", 1.0, True)):
+        outcome = iron("predict", "m.soso", f"{data}.extxyz", "-o", "out.extxyz")
+        assert outcome.status == 0
+        assert ("2 moment lengths are known nowhere" in outcome.stderr) == warned
+        predicted = read_dataset("out.extxyz")[0]
+        np.testing.assert_allclose(predicted.moments_a[1:3], expected)
+        assert np.all(predicted.moments_a[[0, 3]] > 1.5)
+        assert np.isfinite(predicted.exchange_fields_ac).all()

@@ -18,7 +18,7 @@ def warmup(model: Path | None) -> None:
 
     \b
     Example:
-      soso warmup
+      soso warmup model.soso
     """
     from soso_core.fast.warmup import warmup_steps  # takes a second to import
 

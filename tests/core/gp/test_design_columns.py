@@ -136,7 +136,7 @@ def test_columns_of_every_monomial_have_exact_derivatives(part, zeta):
         if set(name.split()[1:]) == {"1-1"}:
             assert not slopes.pop("spins")[0][:, :, block].any()
         for kind, (rows_acm, at) in slopes.items():
-            energy = lambda at, kind=kind, block=block: row(kind, at)[block] @ weights  # noqa: E731
+            energy = lambda at, kind=kind, block=block, weights=weights: row(kind, at)[block] @ weights  # noqa: E731
             assert_derivative(energy, at, rows_acm[:, :, block] @ weights, 1e-3, 1e-7)
     assert not rows.fields_acm[~magnetic].any()
 

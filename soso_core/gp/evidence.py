@@ -25,7 +25,7 @@ FIELD_SCALE = "field scale"
 FIELD_SCALE_WIDTH = 0.05
 """Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
 JITTER = 1e-14
-"""Of the largest eigenvalue: what rounding in sums of products can take off the smallest one."""
+"""What rounding in the sums of products of one column, relative to it and the number of columns, can take off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def _scaled_system(
         b_m += (factor * weight) * equation.projection_m
     a_mm *= prior_m[:, None] * prior_m
     diagonal_m = np.diag(a_mm)
-    a_mm[np.diag_indices(len(prior_m))] += 1.0 + JITTER * float(np.sum(diagonal_m))
+    a_mm[np.diag_indices(len(prior_m))] += 1.0 + JITTER * len(prior_m) * diagonal_m
     return cholesky(a_mm, lower=True, overwrite_a=True, check_finite=False), prior_m * b_m
 
 

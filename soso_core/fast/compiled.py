@@ -10,7 +10,7 @@ from soso_core.errors import InputError
 from soso_core.fast.accuracy import Accuracy
 from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.many_body import CompiledManyBody
-from soso_core.fast.pairs import CompiledPairs
+from soso_core.fast.pairs import LARGE, CompiledPairs
 from soso_core.fast.verlet import VerletList
 from soso_core.gp.fitted import FittedModel, Prediction
 from soso_core.kernels.fast_pairs import PairOutput, pair_lanes
@@ -86,6 +86,11 @@ class CompiledModel:
             f"pair part: {fit.n_segments} polynomials of degree {self.accuracy.degree}, "
             f"J within {1e3 * fit.value_error:.1e} meV, J' within {1e3 * fit.slope_error:.1e} meV/Å",
         ]
+        if fit.largest > 1.0:
+            lines.append(
+                f"  and |J| / (1 eV) times as much where |J|, at a distance or beyond, is above 1 eV (it reaches "
+                f"{LARGE * fit.largest:.3g} eV)"
+            )
         return "\n".join(lines + (self.many_body.description() if self.many_body else []))
 
     def _pairs(

@@ -11,6 +11,9 @@ from soso_core.fast.polynomials import PolynomialFit, fit_polynomials
 from soso_core.gp.fitted import FittedModel
 from soso_core.kernels.near import Radial
 
+LARGE = 1.0
+"""eV; errors of a larger J are relative to it."""
+
 
 @dataclass(frozen=True, eq=False)
 class CompiledPairs:
@@ -35,7 +38,7 @@ class CompiledPairs:
             return np.asarray(part.basis.untapered(r_p) @ mix_nf)
 
         where = accuracy.fit_range(
-            settings.cutoff_angstrom, settings.taper_angstrom, accuracy.pair_energy, settings.decay
+            settings.cutoff_angstrom, settings.taper_angstrom, accuracy.pair_energy, settings.decay, LARGE
         )
         index_ss = np.zeros((n_species, n_species), dtype=np.int64)
         for u, (i, j) in enumerate(part.species_pairs):

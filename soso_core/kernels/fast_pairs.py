@@ -38,7 +38,10 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
         scale, shift = functions.maps_g2[b % n_segments, 0], functions.maps_g2[b % n_segments, 1]
         row = (int(atoms_a8[i, 3]) * n_bins + b) * n_orders
         for p in range(starts_ab[i, b], starts_ab[i, b + 1], 4):
-            x, y, z, sx, sy, sz, both = near.fetch(i, p, source)
+            x, y, z = near.fetch_place(i, p, source)
+            if not near.any_within(x, y, z, functions.cutoff):
+                continue
+            sx, sy, sz, both = near.fetch_spin(i, p, source)
             r, per_r, inside = near.distance(x, y, z, functions.cutoff)
             shortest = smaller(shortest, r)
             t = r * scale + shift

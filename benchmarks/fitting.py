@@ -14,17 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from formula import labels
 from machine import machine
 from rich.console import Console
 from rich.table import Table
 
-from soso_core import Configuration, Dataset
 from soso_core.gp.fitted import FittedModel
 from soso_core.gp.regression import fit, update
 from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write
-from soso_core.labels import LabelledConfiguration, transverse
-from soso_core.neighbours import find_neighbours
 
 RESULTS = Path(__file__).parent / "results" / "fitting.json"
 THREADS = 2
@@ -40,37 +38,6 @@ SETTINGS = FitSettings.model_validate(
 )
 """49 columns of species and pair part, 46 for each of ten monomials of the covariance."""
 LIMITS = {"fit_s": 20.0, "update_s": 1.0, "peak_GB": 2.0}
-DISPLACEMENT = 0.05
-"""Å, standard deviation of every component."""
-EXCHANGE, BIQUADRATIC, DECAY_ANGSTROM = -0.02, 0.004, 1.0
-"""eV at 2.45 Å, and how fast both fall."""
-
-
-def labels(n: int, rng: np.random.Generator) -> Dataset:
-    """Return cells with energies and fields of J(r) u + B(r) u², u = e_i·e_j, summed over pairs within 4.5 Å."""
-    return Dataset(tuple(_labelled(_cell(rng)) for _ in range(n)))
-
-
-def _cell(rng: np.random.Generator) -> Configuration:
-    corners_kc = np.stack(np.meshgrid(*[np.arange(2)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    sites_ac = 2.83 * np.concatenate([corners_kc, corners_kc + 0.5])
-    spins_ac = rng.normal(size=sites_ac.shape)
-    spins_ac /= np.linalg.norm(spins_ac, axis=1, keepdims=True)
-    positions_ac = sites_ac + rng.normal(scale=DISPLACEMENT, size=sites_ac.shape)
-    return Configuration(np.full(16, 26), positions_ac, 5.66 * np.eye(3), spins_ac)
-
-
-def _labelled(cell: Configuration) -> LabelledConfiguration:
-    near = find_neighbours(cell, 4.5)
-    fall_p = np.exp((2.45 - near.distances_p) / DECAY_ANGSTROM)
-    e_ac = cell.spins_ac
-    u_p = np.sum(e_ac[near.i_p] * e_ac[near.j_p], axis=1)
-    # Every pair is in the list twice.
-    energy = 0.5 * float(np.sum(fall_p * (EXCHANGE * u_p + BIQUADRATIC * u_p**2)))
-    slope_p = fall_p * (EXCHANGE + 2.0 * BIQUADRATIC * u_p)
-    gradient_ac = np.zeros_like(e_ac)
-    np.add.at(gradient_ac, near.i_p, slope_p[:, None] * e_ac[near.j_p])
-    return LabelledConfiguration(cell, energy, transverse(-gradient_ac, e_ac), np.full(len(cell), 2.2))
 
 
 def seconds(work: Callable[[], FittedModel]) -> tuple[FittedModel, float]:

@@ -7,10 +7,10 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
-from soso_core.fast.accuracy import Accuracy
+from soso_core.fast.accuracy import LARGE_PAIR_ENERGY, Accuracy
 from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.many_body import CompiledManyBody
-from soso_core.fast.pairs import LARGE, CompiledPairs
+from soso_core.fast.pairs import CompiledPairs
 from soso_core.fast.verlet import VerletList
 from soso_core.gp.fitted import FittedModel, Prediction
 from soso_core.kernels.fast_atoms import make_atoms, transverse_fields
@@ -83,13 +83,13 @@ class CompiledModel:
         fit = self.pairs.fit
         lines = [
             f"distances {self.accuracy.shortest:g} Å to {self.cutoff:g} Å, skin up to {self.accuracy.skin:g} Å",
-            f"pair part: {fit.n_segments} polynomials of degree {self.accuracy.degree}, "
+            f"pair part: {fit.n_segments} polynomials of degree {self.accuracy.pair_degree}, "
             f"J within {1e3 * fit.value_error:.1e} meV, J' within {1e3 * fit.slope_error:.1e} meV/Å",
         ]
         if fit.largest > 1.0:
             lines.append(
                 f"  and |J| / (1 eV) times as much where |J|, at a distance or beyond, is above 1 eV (it reaches "
-                f"{LARGE * fit.largest:.3g} eV)"
+                f"{LARGE_PAIR_ENERGY * fit.largest:.3g} eV)"
             )
         return "\n".join(lines + (self.many_body.description() if self.many_body else []))
 

@@ -12,7 +12,6 @@ from soso_core.gp.fitted import FittedModel
 from soso_core.kernels.fast_head import Head
 
 
-
 @dataclass(frozen=True, eq=False)
 class CompiledHead:
     """The energy of an environment x of one species, and what that costs in accuracy.

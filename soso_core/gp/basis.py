@@ -197,9 +197,7 @@ class ModelBasis:
         return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
 
-def centred(
-    basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points]
-) -> ModelBasis:
+def centred(basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points]) -> ModelBasis:
     """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`.
 
     `environments` are those of each configuration, as `ModelBasis.points` gives them.

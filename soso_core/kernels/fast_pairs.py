@@ -25,8 +25,9 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
     """Write what the pairs of atom i give, sums over its full neighbour list.
 
     2 × energy, Σ dE/dr r̂ (3), Σ dE/du e_j (3), Σ dE/dr r r̂ ⊗ r̂ (6: xx yy zz yz xz xy), and min r into out_14.
-    Functions λ are J_λ(r) for the species pair: coefficients of bin b begin at row (species · bins + b) · orders.
-    Legendre polynomials by recurrence, as in `kernels.legendre`.
+    Function 0 is J_0(r) of the species pair, function k > 0 what stands before u^k - mean of u^k over the sphere in
+    Σ_λ J_λ P_λ(u), λ > 0, u = e_i·e_j: these P_λ have mean zero.  Coefficients of bin b begin at row
+    (species · bins + b) · functions.
     """
     atoms_a8, starts_ab = source.atoms_a8, source.starts_ab
     n_segments, n_bins, n_orders = len(functions.maps_g2), starts_ab.shape[1] - 1, functions.n_functions
@@ -47,23 +48,18 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
             t = r * scale + shift
             u = ex * sx + ey * sy + ez * sz
             e, w, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row, t)
-            legendre = (splat(1.0), u, splat(0.0), splat(1.0))
-            sums = _add_order(both, v1, s1, legendre, (e, w, splat(0.0)))
-            legendre = _next_order(2, u, legendre)
-            sums = _add_order(both, v2, s2, legendre, sums)
-            legendre = _next_order(3, u, legendre)
-            sums = _add_order(both, v3, s3, legendre, sums)
-            for order in range(4, n_orders, 4):
-                v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row + order, t)
-                legendre = _next_order(order, u, legendre)
-                sums = _add_order(both, v0, s0, legendre, sums)
-                legendre = _next_order(order + 1, u, legendre)
-                sums = _add_order(both, v1, s1, legendre, sums)
-                legendre = _next_order(order + 2, u, legendre)
-                sums = _add_order(both, v2, s2, legendre, sums)
-                legendre = _next_order(order + 3, u, legendre)
-                sums = _add_order(both, v3, s3, legendre, sums)
-            e, w, torque = sums
+            square = u * u
+            even, cube = square - 1.0 / 3.0, square * u
+            spin_e, spin_w = v1 * u + v2 * even + v3 * cube, s1 * u + s2 * even + s3 * cube
+            torque = v1 + v2 * (u * 2.0) + v3 * (square * 3.0)
+            for k in range(4, n_orders, 4):
+                v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row + k, t)
+                sums = _add_power(k, v0, s0, u, cube, (spin_e, spin_w, torque))
+                sums = _add_power(k + 1, v1, s1, u, cube * u, sums)
+                sums = _add_power(k + 2, v2, s2, u, cube * square, sums)
+                spin_e, spin_w, torque = _add_power(k + 3, v3, s3, u, cube * square * u, sums)
+                cube = cube * square * square
+            e, w, torque = e + both * spin_e, w + both * spin_w, both * torque
             fc, dfc = near.envelope(functions, b % n_segments, r, per_r, inside)
             w = w * scale * fc + e * dfc
             e, torque = e * fc, torque * fc
@@ -83,20 +79,11 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
 
 
 @inlined_jit
-def _add_order(both: Any, value: Any, slope: Any, legendre: Any, sums: Any) -> Any:
-    """Add J P_λ, J' P_λ and J P'_λ to the sums (e, w, torque), all Vec4."""
-    _, now, _, slope_now = legendre
+def _add_power(k: int, value: Any, slope: Any, u: Any, lower: Any, sums: Any) -> Any:
+    """Add the function of u^k less its mean to the sums (e, w, torque); `lower` is u^(k - 1), all Vec4."""
     e, w, torque = sums
-    value = value * both
-    return e + value * now, w + slope * both * now, torque + value * slope_now
-
-
-@inlined_jit
-def _next_order(order: int, u: Any, legendre: Any) -> Any:
-    """Return P_{λ-1}, P_λ, P'_{λ-1}, P'_λ of λ = `order` from those of λ - 1, all Vec4."""
-    before, now, slope_before, slope_now = legendre
-    up = (2.0 * order - 1.0) / order
-    return now, u * now * up - before * (up - 1.0), slope_now, slope_before + now * (2.0 * order - 1.0)
+    power = lower * u - (1 - k % 2) / (k + 1.0)
+    return e + value * power, w + slope * power, torque + value * (lower * float(k))
 
 
 @jit

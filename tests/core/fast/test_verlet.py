@@ -36,7 +36,8 @@ def test_bins_are_sorted_and_hold_every_pair_in_reach():
         for first, last in pairwise(source.starts_ab[a]):
             vectors_pc = cell.positions_ac[source.j_p[first:last]] + source.shifts_t4[source.shift_p[first:last], :3]
             distances_p = np.linalg.norm(vectors_pc - cell.positions_ac[a], axis=1)
-            assert (last - first) % 4 == 0 and np.all(np.diff(distances_p[distances_p < 100.0]) >= -1e-12)
+            assert (last - first) % 4 == 0
+            assert np.all(np.diff(distances_p[distances_p < 100.0]) >= -1e-12)
             n_found += int(np.sum(distances_p < 100.0))
     assert n_found == np.sum(near.distances_p < fit.cutoff + 0.3)
 

@@ -262,7 +262,7 @@ def compile_seconds() -> dict[str, float]:
 
 
 def judged(results: Sequence[Row]) -> list[dict[str, object]]:
-    """Return what each limit says: measured value, limit, and whether it is kept; peers that did not run say nothing."""
+    """Return what each limit says: measured value, limit, whether it is kept; peers that did not run say nothing."""
     us = {
         (row["case"], row["atoms"]): float(str(row["us_per_atom"]))
         for row in results
@@ -317,7 +317,7 @@ def show_limits(verdicts: Sequence[Mapping[str, object]]) -> None:
 
 
 def main() -> int:
-    """Run every case; exit code 1 when a limit is missed, 2 when libraries may use more threads than they are said to."""
+    """Run every case; exit code 1 when a limit is missed, 2 when libraries may use more threads than they should."""
     if many := [name for name in ONE_THREAD if os.environ.get(name) != "1"]:
         print(f"set {', '.join(many)} to 1, as `make bench-speed` does", file=sys.stderr)
         return 2

@@ -10,7 +10,8 @@ from threadpoolctl import threadpool_limits
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:

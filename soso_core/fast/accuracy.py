@@ -24,7 +24,7 @@ class Accuracy:
 
     shortest: float = 1.5
     skin: float = 0.3
-    pair_energy: float = 1e-7
+    pair_energy: float = 2e-7
     radial: float = 1e-6
     degree: int = 11
     pair_degree: int = 13

@@ -31,3 +31,13 @@ def transverse_fields(gradient_ac: FloatArray, spins_ac: FloatArray) -> FloatArr
             fields_ac[a, 1] = along * y - gradient_ac[a, 1]
             fields_ac[a, 2] = along * z - gradient_ac[a, 2]
     return fields_ac
+
+
+@jit
+def longest_move(before_ac: FloatArray, now_ac: FloatArray) -> float:
+    """Return how far the atom that moved most has moved, Å."""
+    longest = 0.0
+    for a in range(len(before_ac)):
+        x, y, z = now_ac[a, 0] - before_ac[a, 0], now_ac[a, 1] - before_ac[a, 1], now_ac[a, 2] - before_ac[a, 2]
+        longest = max(longest, x * x + y * y + z * z)
+    return float(np.sqrt(longest))

@@ -11,7 +11,10 @@ from soso_core.kernels.simd import least, smaller, splat, total
 
 
 class PairOutput(NamedTuple):
-    """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of lane k virial_k6 eV and the shortest distance, Å."""
+    """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of lane k virial_k6 eV and the shortest distance, Å.
+
+    The gradient of an atom without a spin is of no meaning.
+    """
 
     energy_a: FloatArray
     force_ac: FloatArray
@@ -49,17 +52,17 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
             u = ex * sx + ey * sy + ez * sz
             e, w, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row, t)
             square = u * u
-            even, cube = square - 1.0 / 3.0, square * u
-            spin_e, spin_w = v1 * u + v2 * even + v3 * cube, s1 * u + s2 * even + s3 * cube
+            # Without both spins u is 0, so only the means of even powers are left to be taken out.
+            even, cube = square - both * (1.0 / 3.0), square * u
+            e, w = e + v1 * u + v2 * even + v3 * cube, w + s1 * u + s2 * even + s3 * cube
             torque = v1 + v2 * (u * 2.0) + v3 * (square * 3.0)
             for k in range(4, n_orders, 4):
                 v0, s0, v1, s1, v2, s2, v3, s3 = near.four_polynomials(functions.coefficients_fd, row + k, t)
-                sums = _add_power(k, v0, s0, u, cube, (spin_e, spin_w, torque))
-                sums = _add_power(k + 1, v1, s1, u, cube * u, sums)
-                sums = _add_power(k + 2, v2, s2, u, cube * square, sums)
-                spin_e, spin_w, torque = _add_power(k + 3, v3, s3, u, cube * square * u, sums)
+                sums = _add_power(k, v0, s0, u, cube, both, (e, w, torque))
+                sums = _add_power(k + 1, v1, s1, u, cube * u, both, sums)
+                sums = _add_power(k + 2, v2, s2, u, cube * square, both, sums)
+                e, w, torque = _add_power(k + 3, v3, s3, u, cube * square * u, both, sums)
                 cube = cube * square * square
-            e, w, torque = e + both * spin_e, w + both * spin_w, both * torque
             fc, dfc = near.envelope(functions, b % n_segments, r, per_r, inside)
             w = w * scale * fc + e * dfc
             e, torque = e * fc, torque * fc
@@ -79,10 +82,10 @@ def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: Flo
 
 
 @inlined_jit
-def _add_power(k: int, value: Any, slope: Any, u: Any, lower: Any, sums: Any) -> Any:
+def _add_power(k: int, value: Any, slope: Any, u: Any, lower: Any, both: Any, sums: Any) -> Any:
     """Add the function of u^k less its mean to the sums (e, w, torque); `lower` is u^(k - 1), all Vec4."""
     e, w, torque = sums
-    power = lower * u - (1 - k % 2) / (k + 1.0)
+    power = lower * u - both * ((1 - k % 2) / (k + 1.0))
     return e + value * power, w + slope * power, torque + value * (lower * float(k))
 
 

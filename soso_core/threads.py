@@ -1,12 +1,17 @@
 """One BLAS thread unless the user says otherwise."""
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -25,3 +30,9 @@ def worker_count() -> int:
     """Return how many Python threads may compute at once: NUMBA_NUM_THREADS, or the cores this process may use."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
     return int(given) if given.isdecimal() and int(given) > 0 else len(os.sched_getaffinity(0))
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return function(item) of every item, in order, computed by `worker_count` threads."""
+    with one_blas_thread(), ThreadPoolExecutor(worker_count()) as pool:
+        return list(pool.map(function, items))

@@ -7,14 +7,14 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
-from soso_core.fast.accuracy import Accuracy
+from soso_core.fast.accuracy import LARGE_PAIR_ENERGY, Accuracy
 from soso_core.fast.lanes import n_lanes, run_lanes
 from soso_core.fast.many_body import CompiledManyBody
 from soso_core.fast.pairs import CompiledPairs
 from soso_core.fast.verlet import VerletList
 from soso_core.gp.fitted import FittedModel, Prediction
+from soso_core.kernels.fast_atoms import make_atoms, transverse_fields
 from soso_core.kernels.fast_pairs import PairOutput, pair_lanes
-from soso_core.labels import transverse
 from soso_core.threads import one_blas_thread
 
 
@@ -64,7 +64,7 @@ class CompiledModel:
         species_a = self._species_indices(configuration)
         positions_ac, cell_vc = configuration.positions_ac, configuration.cell_vc
         near = self.neighbours(configuration) if neighbours is None else neighbours.updated(positions_ac, cell_vc)
-        atoms_a8 = atom_table(configuration, species_a)
+        atoms_a8 = make_atoms(positions_ac, species_a, configuration.spins_ac)
         energy = float(np.sum(self.model.species_energies_s[species_a]))
         pair_energy, forces_ac, gradient_ac, virial_cc = self._pairs(atoms_a8, species_a, near, n_threads)
         energy += pair_energy
@@ -75,7 +75,7 @@ class CompiledModel:
             forces_ac -= more.position_ac
             gradient_ac += more.spin_ac
             virial_cc = virial_cc + more.strain_cc
-        fields_ac = transverse(-gradient_ac, configuration.spins_ac)
+        fields_ac = transverse_fields(gradient_ac, configuration.spins_ac)
         return Prediction(energy, fields_ac, forces_ac, virial_cc / configuration.volume)
 
     def describe(self) -> str:
@@ -83,9 +83,14 @@ class CompiledModel:
         fit = self.pairs.fit
         lines = [
             f"distances {self.accuracy.shortest:g} Å to {self.cutoff:g} Å, skin up to {self.accuracy.skin:g} Å",
-            f"pair part: {fit.n_segments} polynomials of degree {self.accuracy.degree}, "
+            f"pair part: {fit.n_segments} polynomials of degree {self.accuracy.pair_degree}, "
             f"J within {1e3 * fit.value_error:.1e} meV, J' within {1e3 * fit.slope_error:.1e} meV/Å",
         ]
+        if fit.largest > 1.0:
+            lines.append(
+                f"  and |J| / (1 eV) times as much where |J|, at a distance or beyond, is above 1 eV (it reaches "
+                f"{LARGE_PAIR_ENERGY * fit.largest:.3g} eV)"
+            )
         return "\n".join(lines + (self.many_body.description() if self.many_body else []))
 
     def _pairs(
@@ -115,16 +120,6 @@ class CompiledModel:
                 f"element {symbol} is unknown to this model; it knows atomic numbers {self.species.tolist()}"
             )
         return index_a.astype(np.int64)
-
-
-def atom_table(configuration: Configuration, species_a: IntArray) -> FloatArray:
-    """Return atoms_a8 of `kernels.near`."""
-    atoms_a8 = np.zeros((len(configuration), 8))
-    atoms_a8[:, :3] = configuration.positions_ac
-    atoms_a8[:, 3] = species_a
-    atoms_a8[:, 4:7] = configuration.spins_ac
-    atoms_a8[:, 7] = configuration.is_magnetic_a
-    return atoms_a8
 
 
 def symmetric(values_6: FloatArray) -> FloatArray:

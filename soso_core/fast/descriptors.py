@@ -82,7 +82,7 @@ def fit_basis(basis: OverlapBasis | EnvelopedBasis, cutoff: float, taper: float,
     sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
     largest = float(np.max(np.abs(basis.untapered(sample))))
     decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0
-    where = accuracy.fit_range(cutoff, taper, accuracy.radial * largest, decay)
+    where = accuracy.radial_range(cutoff, taper, largest, decay)
     return fit_polynomials(basis.untapered, where)
 
 

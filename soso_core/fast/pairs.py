@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.fast.accuracy import Accuracy
@@ -34,9 +35,7 @@ class CompiledPairs:
         def curves(r_p: FloatArray) -> FloatArray:
             return np.asarray(part.basis.untapered(r_p) @ mix_nf)
 
-        where = accuracy.fit_range(
-            settings.cutoff_angstrom, settings.taper_angstrom, accuracy.pair_energy, settings.decay
-        )
+        where = accuracy.pair_range(settings.cutoff_angstrom, settings.taper_angstrom, settings.decay)
         index_ss = np.zeros((n_species, n_species), dtype=np.int64)
         for u, (i, j) in enumerate(part.species_pairs):
             index_ss[i, j] = index_ss[j, i] = u
@@ -44,7 +43,17 @@ class CompiledPairs:
 
     @cached_property
     def packed(self) -> Radial:
-        """Coefficients in rows [species, bin = (species of the neighbour, segment), λ]."""
+        """Coefficients in rows [species, bin = (species of the neighbour, segment), power of e_i·e_j]."""
         n_powers = self.fit.coefficients_gfd.shape[2]
-        by_pair_guld = self.fit.coefficients_gfd.reshape(self.fit.n_segments, -1, self.n_orders, n_powers)
-        return self.fit.packed_with(by_pair_guld.transpose(1, 0, 2, 3)[self.pair_index_ss])
+        by_order_guld = self.fit.coefficients_gfd.reshape(self.fit.n_segments, -1, self.n_orders, n_powers)
+        by_power_guld = np.einsum("lk,guld->gukd", powers_of_legendre(self.n_orders), by_order_guld)
+        return self.fit.packed_with(by_power_guld.transpose(1, 0, 2, 3)[self.pair_index_ss])
+
+
+def powers_of_legendre(n_orders: int) -> FloatArray:
+    """Return (λ, k) with P_λ(u) = Σ_k (λ, k) [u^k - mean of u^k over the sphere] for λ > 0, and P_0 alone in k = 0."""
+    found_lk = np.zeros((n_orders, n_orders))
+    for order in range(n_orders):
+        found_lk[order, : order + 1] = legendre.leg2poly(np.eye(n_orders)[order])[: order + 1]
+    found_lk[1:, 0] = 0.0
+    return found_lk

@@ -8,6 +8,7 @@ from vesin import NeighborList
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.fast.polynomials import PolynomialFit
 from soso_core.kernels.binning import bin_neighbours
+from soso_core.kernels.fast_atoms import longest_move
 from soso_core.kernels.near import FAR, NearList
 
 
@@ -62,22 +63,21 @@ class VerletList:
         """Tell whether the cell is the same and no atom has moved by more than half the skin."""
         if positions_ac.shape != self.positions_ac.shape or not np.array_equal(cell_vc, self.cell_vc):
             return False
-        moved_ac = positions_ac - self.positions_ac
-        return bool(np.max(np.einsum("ac,ac->a", moved_ac, moved_ac)) <= (0.5 * self.skin) ** 2)
+        return bool(longest_move(self.positions_ac, positions_ac) <= 0.5 * self.skin)
 
     def near(self, atoms_a8: FloatArray, species_a: IntArray, n_species: int, fit: PolynomialFit) -> NearList:
         """Return the neighbours within reach of radial functions, as kernels take them; sorted once for each `fit`."""
         kept = self._binned.get(id(fit))
         if kept is None or not np.array_equal(kept.species_a, species_a):
             kept = self._binned[id(fit)] = self._bins(species_a, n_species, fit)
-        n_most = int(np.max(kept.starts_ab[:, -1] - kept.starts_ab[:, 0]))
-        return NearList(atoms_a8, kept.starts_ab, kept.j_p, kept.shift_p, self.shifts_t4, n_most)
+        return NearList(atoms_a8, kept.starts_ab, kept.j_p, kept.shift_p, self.shifts_t4, kept.n_most)
 
     def _bins(self, species_a: IntArray, n_species: int, fit: PolynomialFit) -> "_Bins":
         far = len(self.shifts_t4) - 1
         pairs = (self.offsets_a, self.j_p, self.shift_p, self.distances_p)
         bins = bin_neighbours(*pairs, species_a, n_species, fit.inner_edges_g, fit.cutoff + self.skin, far)
-        return _Bins(fit, species_a, *bins)
+        n_most = int(np.max(bins[0][:, -1] - bins[0][:, 0]))
+        return _Bins(fit, species_a, *bins, n_most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,7 @@ class _Bins:
     starts_ab: IntArray
     j_p: IntArray
     shift_p: IntArray
+    n_most: int
 
 
 def _numbered_shifts(images_pv: IntArray, cell_vc: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -19,6 +19,7 @@ from soso_core.gp.pair_part import PairPart
 from soso_core.gp.settings import FitSettings
 from soso_core.labels import transverse
 from soso_core.neighbours import Neighbours, find_neighbours
+from soso_core.threads import in_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,10 @@ class ModelBasis:
         """Return the neighbour list that the descriptor of the GP needs."""
         return find_neighbours(configuration, self.descriptor.cutoff)
 
+    def pair_neighbours(self, configuration: Configuration) -> Neighbours:
+        """Return the neighbour list that the pair part needs."""
+        return find_neighbours(configuration, self.settings.pair.cutoff_angstrom)
+
     def energy_row(self, configuration: Configuration) -> FloatArray:
         """Return ∂E/∂w of a configuration, (m,).  Raises InputError for an unknown element."""
         return self.rows(configuration, by_spin=False).energy_m
@@ -134,7 +139,7 @@ class ModelBasis:
         neighbours = self.neighbours(configuration)
         features = self.features(configuration, neighbours)
         pair_am, pair_acm = self.pair_part.rows(configuration, neighbours)
-        sites_am = self._site_rows(configuration, pair_am, features)
+        sites_am = self.site_rows(configuration, pair_am, None if features is None else self.points(features))
         fields_acm = forces_acm = strain_ccm = None
         if by_spin:
             gp_acm = self._gp_spin_rows(features) if features is not None else pair_acm[:, :, :0]
@@ -152,13 +157,12 @@ class ModelBasis:
         """Return the environments of a configuration as the covariance takes them."""
         return Points(features.x_af, species_indices(features.configuration, self.species))
 
-    def _site_rows(
-        self, configuration: Configuration, pair_am: FloatArray, features: EnvironmentFeatures | None
-    ) -> FloatArray:
+    def site_rows(self, configuration: Configuration, pair_am: FloatArray, points: Points | None) -> FloatArray:
+        """Return what each atom has of ∂E/∂w, (a, m), from that of the pair part and from its environments."""
         indices_a = species_indices(configuration, self.species)
         parts = [np.eye(len(self.species))[indices_a], pair_am]
-        if features is not None and self.inducing is not None:
-            k_tab = self.covariance.values(self.points(features), self.inducing.points)
+        if points is not None and self.inducing is not None:
+            k_tab = self.covariance.values(points, self.inducing.points)
             parts += [k_ab @ w_bm for k_ab, w_bm in zip(k_tab, self.inducing.whitening_t, strict=True)]
         return np.concatenate(parts, axis=1) - self.centre_sm[indices_a]
 
@@ -193,10 +197,19 @@ class ModelBasis:
         return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
 
-def centred(basis: ModelBasis, configurations: Sequence[Configuration]) -> ModelBasis:
-    """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`."""
+def centred(basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points]) -> ModelBasis:
+    """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`.
+
+    `environments` are those of each configuration, as `ModelBasis.points` gives them.
+    """
+
+    def energy_row(item: tuple[Configuration, Points]) -> FloatArray:
+        configuration, points = item
+        pair_am = basis.pair_part.site_rows(configuration, basis.pair_neighbours(configuration))
+        return np.asarray(basis.site_rows(configuration, pair_am, points).sum(axis=0))
+
     n_species = len(basis.species)
-    rows_km = np.array([basis.energy_row(item) for item in configurations])
+    rows_km = np.array(in_threads(energy_row, zip(configurations, environments, strict=True)))
     centre_sm = np.linalg.lstsq(rows_km[:, :n_species], rows_km, rcond=1e-8)[0]
     centre_sm[:, :n_species] = 0.0
     return replace(basis, centre_sm=centre_sm)

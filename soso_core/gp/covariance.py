@@ -23,6 +23,11 @@ class Points:
     species_a: IntArray
 
 
+def joined(points: Sequence[Points]) -> Points:
+    """Return the environments of several sets as one."""
+    return Points(np.concatenate([each.x_af for each in points]), np.concatenate([each.species_a for each in points]))
+
+
 @dataclass(frozen=True, eq=False)
 class ProductCovariance:
     """Monomials of degree zeta in the block kernels; `features` says which features belong to each named block."""

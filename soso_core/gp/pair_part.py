@@ -11,6 +11,7 @@ from soso_core.descriptors.radial_basis import DecayingBasis
 from soso_core.descriptors.rows import full_strain
 from soso_core.descriptors.spin_pairs import (
     ImagePairs,
+    SpinPairs,
     merge_images,
     neighbours_within,
     pair_legendre,
@@ -61,14 +62,24 @@ class PairPart:
         A pair belongs to its two atoms by halves.
         """
         species_a = species_indices(configuration, self.species)
-        near = neighbours_within(neighbours, self.settings.cutoff_angstrom)
-        pairs = merge_images(configuration, near, species_a, self.basis, self.settings.lambda_max)
-        n_atoms, n_species = len(configuration), len(self.species)
-        d_asnl = density(pairs.i_p, pairs.s_p, pairs.h_pn, pairs.values_pl, n_atoms, n_species)
+        pairs = self._merged(configuration, neighbours, species_a)
         v_acsnl = spin_density(
-            pairs.i_p, pairs.j_p, pairs.s_p, pairs.h_pn, pairs.slopes_pl, configuration.spins_ac, n_species
+            pairs.i_p, pairs.j_p, pairs.s_p, pairs.h_pn, pairs.slopes_pl, configuration.spins_ac, len(self.species)
         )
-        return 0.5 * self._fold(d_asnl[:, None], species_a)[:, 0], self._fold(v_acsnl, species_a)
+        return self._sites(pairs, species_a), self._fold(v_acsnl, species_a)
+
+    def site_rows(self, configuration: Configuration, neighbours: Neighbours) -> FloatArray:
+        """Return the first of `rows`, (a, m), alone."""
+        species_a = species_indices(configuration, self.species)
+        return self._sites(self._merged(configuration, neighbours, species_a), species_a)
+
+    def _merged(self, configuration: Configuration, neighbours: Neighbours, species_a: IntArray) -> SpinPairs:
+        near = neighbours_within(neighbours, self.settings.cutoff_angstrom)
+        return merge_images(configuration, near, species_a, self.basis, self.settings.lambda_max)
+
+    def _sites(self, pairs: SpinPairs, species_a: IntArray) -> FloatArray:
+        d_asnl = density(pairs.i_p, pairs.s_p, pairs.h_pn, pairs.values_pl, len(species_a), len(self.species))
+        return 0.5 * self._fold(d_asnl[:, None], species_a)[:, 0]
 
     def position_rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂w by positions, (a, c, m), 1/Å, and by strain, (c, c, m)."""

@@ -11,16 +11,17 @@ from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis, centred
 from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
-from soso_core.gp.covariance import Points
+from soso_core.gp.covariance import Points, joined
 from soso_core.gp.evidence import EvidenceMaximum, maximise_evidence, posterior
 from soso_core.gp.fitted import FitRecord, FittedModel
-from soso_core.gp.inducing import InducingPoints, choose_inducing_points
+from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
 from soso_core.gp.normal_equations import NormalEquations
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, equations_of, labelled_rows, merged
 from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energies
-from soso_core.threads import one_blas_thread
+from soso_core.labels import LabelledConfiguration
+from soso_core.threads import in_threads, one_blas_thread
 
 FIXED_BLOCKS = frozenset({"species"})
 DECISIVE = 5.0
@@ -121,9 +122,11 @@ def checked(dataset: Dataset) -> Dataset:
 
 def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
-    inducing = _inducing_points(dataset, settings, rng)
+    bare = ModelBasis.uncentred(settings, dataset.species, None)
+    environments = _environments(dataset, bare)
+    inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
-    basis = centred(uncentred, [item.configuration for item in dataset])
+    basis = centred(uncentred, [item.configuration for item in dataset], environments)
     levels = Levels(reference_energies(dataset), mean_moments(dataset))
     equations = equations_of(dataset.labelled, basis, levels)
     energy, small = _of_energy(equations), basis.pair_only()
@@ -161,17 +164,18 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
 
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
     """Return the stretch of each target from configurations left out one at a time, scales kept."""
-    errors: list[dict[str, FloatArray]] = []
-    with one_blas_thread():
-        for item in evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS):
-            rows = labelled_rows(item, model.basis, _levels(model))
-            found: dict[str, FloatArray] = {}
-            if rows["energy"]:
-                found |= left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
-            if rows["length"] and model.lengths is not None:
-                lengths = model.lengths
-                found |= left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
-            errors.append(found)
+
+    def errors_of(item: LabelledConfiguration) -> dict[str, FloatArray]:
+        rows = labelled_rows(item, model.basis, _levels(model))
+        found: dict[str, FloatArray] = {}
+        if rows["energy"]:
+            found |= left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
+        if rows["length"] and model.lengths is not None:
+            lengths = model.lengths
+            found |= left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
+        return found
+
+    errors = in_threads(errors_of, evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS))
     return stretches(errors)
 
 
@@ -214,11 +218,11 @@ def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquatio
     return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
-def _inducing_points(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> InducingPoints:
-    basis = ModelBasis.uncentred(settings, dataset.species, None)
-    found = []
-    for item in dataset:
-        features = basis.descriptor.compute(item.configuration, basis.descriptor_neighbours(item.configuration))
-        found.append(basis.points(features))
-    points = Points(np.concatenate([p.x_af for p in found]), np.concatenate([p.species_a for p in found]))
-    return choose_inducing_points(points, settings.n_inducing, basis.covariance, rng)
+def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
+    """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
+
+    def of(item: LabelledConfiguration) -> Points:
+        neighbours = bare.descriptor_neighbours(item.configuration)
+        return bare.points(bare.descriptor.compute(item.configuration, neighbours))
+
+    return in_threads(of, dataset)

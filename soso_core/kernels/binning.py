@@ -21,6 +21,7 @@ def bin_neighbours(
     """Return starts_ab (a, b + 1), j_p and shift_p of a `NearList` of the pairs nearer than `reach` (Å).
 
     edges_g (g - 1,) are the distances between segments; pairs offsets_a[a]:offsets_a[a + 1] are those of atom a.
+    In each bin the nearest comes first.
     """
     n_atoms, n_segments = len(offsets_a) - 1, len(edges_g) + 1
     n_bins = n_species * n_segments
@@ -36,6 +37,7 @@ def bin_neighbours(
         for b in range(n_bins):
             starts_ab[a, b + 1] = starts_ab[a, b] + (starts_ab[a, b + 1] + 3) // 4 * 4
         total = starts_ab[a, n_bins]
+    near_distance_p = np.empty(total)
     near_j_p, near_shift_p = np.empty(total, dtype=np.int32), np.full(total, far_shift, dtype=np.int32)
     next_b = np.zeros(n_bins, dtype=np.int64)
     for a in range(n_atoms):
@@ -43,7 +45,12 @@ def bin_neighbours(
         next_b[:] = starts_ab[a, :n_bins]
         for p in range(offsets_a[a], offsets_a[a + 1]):
             if bin_p[p] >= 0:
-                near_j_p[next_b[bin_p[p]]] = j_p[p]
-                near_shift_p[next_b[bin_p[p]]] = shift_p[p]
+                place = next_b[bin_p[p]]
+                while place > starts_ab[a, bin_p[p]] and near_distance_p[place - 1] > distances_p[p]:
+                    near_distance_p[place] = near_distance_p[place - 1]
+                    near_j_p[place] = near_j_p[place - 1]
+                    near_shift_p[place] = near_shift_p[place - 1]
+                    place -= 1
+                near_distance_p[place], near_j_p[place], near_shift_p[place] = distances_p[p], j_p[p], shift_p[p]
                 next_b[bin_p[p]] += 1
     return starts_ab, near_j_p, near_shift_p  # type: ignore[return-value]  # four bytes an index are enough

@@ -64,7 +64,8 @@ def lay_out(i: int, source: near.NearList, functions: near.Radial, out: Layout) 
     for b in range(n_bins):
         g = b % n_segments
         for p in range(starts_ab[i, b], starts_ab[i, b + 1], 4):
-            x, y, z, sx, sy, sz, both = near.fetch(i, p, source)
+            x, y, z = near.fetch_place(i, p, source)
+            sx, sy, sz, both = near.fetch_spin(i, p, source)
             r, per_r, inside = near.distance(x, y, z, functions.cutoff)
             k = p - first
             store(out.place_rk, UNIT_X, k, x * per_r)

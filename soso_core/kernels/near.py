@@ -2,7 +2,8 @@
 
 Atoms are rows of atoms_a8: x, y, z (Å), species index, spin x, y, z, and 1 where there is a spin.  The neighbours of
 an atom are sorted into bins, bin = species of the neighbour · number of segments + segment; every bin is filled up
-to a multiple of four with entries that lie far away.  A neighbour stays in its bin while it moves by less than the
+to a multiple of four with entries that lie far away.  In its bin the nearest comes first, so that the cutoff seldom
+divides more than one group of four.  A neighbour stays in its bin while it moves by less than the
 skin: neighbouring polynomials overlap by that much.  Distances beyond the cutoff count as the cutoff, where all
 functions and their slopes vanish.
 """
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.kernels._jit import inlined_jit
 from soso_core.kernels.simd import (
+    any_smaller,
     item,
     larger,
     load,
@@ -60,21 +62,36 @@ class Radial(NamedTuple):
 
 
 @inlined_jit
-def fetch(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
-    """Return vector (3), spin (3) and the factor 1 where both have a spin, of entries p:p+4 of atom i, all Vec4."""
+def fetch_place(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
+    """Return the vectors (3) from atom i to its entries p:p+4, all Vec4."""
     j_p, shift_p, atoms_a8, shifts_t4 = source.j_p, source.shift_p, source.atoms_a8, source.shifts_t4
-    j0, j1, j2, j3 = item(j_p, p), item(j_p, p + 1), item(j_p, p + 2), item(j_p, p + 3)
     centre = load(atoms_a8, i, 0)
     x, y, z, _ = transposed(
-        load(atoms_a8, j0, 0) + (load(shifts_t4, item(shift_p, p), 0) - centre),
-        load(atoms_a8, j1, 0) + (load(shifts_t4, item(shift_p, p + 1), 0) - centre),
-        load(atoms_a8, j2, 0) + (load(shifts_t4, item(shift_p, p + 2), 0) - centre),
-        load(atoms_a8, j3, 0) + (load(shifts_t4, item(shift_p, p + 3), 0) - centre),
+        load(atoms_a8, item(j_p, p), 0) + (load(shifts_t4, item(shift_p, p), 0) - centre),
+        load(atoms_a8, item(j_p, p + 1), 0) + (load(shifts_t4, item(shift_p, p + 1), 0) - centre),
+        load(atoms_a8, item(j_p, p + 2), 0) + (load(shifts_t4, item(shift_p, p + 2), 0) - centre),
+        load(atoms_a8, item(j_p, p + 3), 0) + (load(shifts_t4, item(shift_p, p + 3), 0) - centre),
     )
+    return x, y, z
+
+
+@inlined_jit
+def fetch_spin(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
+    """Return the spins (3) of entries p:p+4 of atom i and the factor 1 where both have a spin, all Vec4."""
+    j_p, atoms_a8 = source.j_p, source.atoms_a8
     sx, sy, sz, has_spin = transposed(
-        load(atoms_a8, j0, 4), load(atoms_a8, j1, 4), load(atoms_a8, j2, 4), load(atoms_a8, j3, 4)
+        load(atoms_a8, item(j_p, p), 4),
+        load(atoms_a8, item(j_p, p + 1), 4),
+        load(atoms_a8, item(j_p, p + 2), 4),
+        load(atoms_a8, item(j_p, p + 3), 4),
     )
-    return x, y, z, sx, sy, sz, has_spin * spread(atoms_a8, i, 7)
+    return sx, sy, sz, has_spin * spread(atoms_a8, i, 7)
+
+
+@inlined_jit
+def any_within(x, y, z, reach: float):  # type: ignore[no-untyped-def]
+    """Tell whether one of four vectors is shorter than `reach` (Å)."""
+    return any_smaller(x * x + y * y + z * z, splat(reach * reach))
 
 
 @inlined_jit
@@ -98,7 +115,7 @@ def four_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no
 def envelope(functions: Radial, g: int, r, per_r, inside):  # type: ignore[no-untyped-def]
     """Return f_c(r) r^-power and its derivative on segment g, both Vec4, for r not beyond the cutoff."""
     fc, dfc = inside, splat(0.0)
-    if functions.is_tapered_g[g]:
+    if functions.is_tapered_g[g] and any_smaller(splat(functions.inner), r):
         fc, dfc = taper(functions, r)
     factor = splat(1.0)
     for _ in range(functions.power):

@@ -243,6 +243,19 @@ def one_if_smaller(typing_context: Any, left: Any, right: Any) -> Any:
 
 
 @_generator
+def any_smaller(typing_context: Any, left: Any, right: Any) -> Any:
+    """Tell whether left < right in one place at least."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = builder.bitcast(
+            builder.zext(builder.fcmp_ordered("<", *arguments), ir.VectorType(ir.IntType(32), WIDTH)), ir.IntType(128)
+        )
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(128), 0))
+
+    return types.boolean(vec4, vec4), generate
+
+
+@_generator
 def total(typing_context: Any, value: Any) -> Any:
     """Return the sum of the four."""
 

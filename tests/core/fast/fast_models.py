@@ -17,6 +17,7 @@ ALL_PAIRS = [["1", "1"], ["1", "P1"], ["P2", "1"], ["P1", "P1"], ["P1", "P2"], [
 CASES = {
     "pairs of zeta 4": {"zeta": 4},
     "pairs of zeta 1": {"zeta": 1},
+    "pairs to λ 6": {"zeta": 1, "pair": PAIRS | {"lambda_max": 6}},
     "three-body of zeta 2": {"zeta": 2, "three_body": THREE},
     "three-body of zeta 3": {"zeta": 3, "three_body": THREE},
     "three-body alone": {"zeta": 2, "three_body": THREE, "descriptor": None},

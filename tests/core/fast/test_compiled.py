@@ -1,5 +1,7 @@
 """The compiled model says what the fitted model says, and its derivatives are those of its own energy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fast_models import CASES, fitted, iron_model, large_cell
@@ -115,3 +117,27 @@ def test_faults_are_one_line():
         compiled.neighbours(cell, skin=2.0)
     with pytest.raises(InputError, match="threads"):
         compiled.predict(cell, n_threads=0)
+
+
+def test_steep_pair_energies_where_no_data_were_are_held_to_their_size():
+    """Models of displaced cells have hundreds of eV below the shortest distance of their data."""
+    mild = iron_model().baseline
+    weights_m = mild.weights_m.copy()
+    weights_m[mild.basis.pair_columns.start] = 500.0  # eV: J_0 at 1.5 Å and around
+    steep = replace(mild, weights_m=weights_m)
+    compiled = CompiledModel.of(steep)
+    fit = compiled.pairs.fit
+    assert fit.value_error <= 1e-6
+    assert fit.largest > 100.0
+    assert f"reaches {fit.largest:.3g} eV" in compiled.describe()
+    assert "reaches" not in CompiledModel.of(mild).describe()
+    distances = np.linspace(1.55, 3.5, 40)
+    cells = [Configuration([26, 26], [[0, 0, 0], [r, 0, 0]], 20 * np.eye(3), [[0, 0, 1.0]] * 2) for r in distances]
+    predicted = [(compiled.predict(cell), steep.predict(cell, with_std=False)) for cell in cells]
+    exact = np.array([each.energy for _, each in predicted]) - 2 * steep.species_energies_s[0]
+    errors = np.array([fast.energy - each.energy for fast, each in predicted])
+    larger = np.maximum.accumulate(np.abs(exact)[::-1])[::-1]
+    # Four orders λ, each with its own error.
+    assert np.all(np.abs(errors) <= 4 * fit.value_error * np.maximum(1.0, larger))
+    slopes = np.array([abs(fast.forces_ac - each.forces_ac).max() for fast, each in predicted])
+    assert np.all(slopes <= 4 * fit.slope_error * np.maximum(1.0, larger))

@@ -1,5 +1,7 @@
 """A list with a skin gives what a fresh one gives, as long as it says it holds."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from fast_models import fitted, iron_model, large_cell
@@ -19,6 +21,25 @@ def test_list_holds_the_pairs_of_a_fresh_search():
     vectors_pc = cell.positions_ac[near.j_p] + shifts_pc - cell.positions_ac[i_p]
     np.testing.assert_allclose(np.linalg.norm(vectors_pc, axis=1), near.distances_p, atol=1e-12)
     np.testing.assert_allclose(np.sort(near.distances_p), np.sort(fresh.distances_p), atol=1e-12)
+
+
+def test_bins_are_sorted_and_hold_every_pair_in_reach():
+    """Sorting is what lets kernels skip whole groups beyond the cutoff."""
+    cell, compiled = large_cell(3), CompiledModel.of(fitted("all channels"))
+    fit = compiled.pairs.fit
+    near = compiled.neighbours(cell, skin=0.3)
+    species_a = (cell.numbers_a == 32).astype(np.int64)
+    atoms_a8 = np.concatenate([cell.positions_ac, np.zeros((len(cell), 5))], axis=1)
+    source = near.near(atoms_a8, species_a, 2, fit)
+    n_found = 0
+    for a in range(len(cell)):
+        for first, last in pairwise(source.starts_ab[a]):
+            vectors_pc = cell.positions_ac[source.j_p[first:last]] + source.shifts_t4[source.shift_p[first:last], :3]
+            distances_p = np.linalg.norm(vectors_pc - cell.positions_ac[a], axis=1)
+            assert (last - first) % 4 == 0
+            assert np.all(np.diff(distances_p[distances_p < 100.0]) >= -1e-12)
+            n_found += int(np.sum(distances_p < 100.0))
+    assert n_found == np.sum(near.distances_p < fit.cutoff + 0.3)
 
 
 @pytest.mark.parametrize("seed", [0, 1])

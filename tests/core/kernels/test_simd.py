@@ -9,7 +9,7 @@ from soso_core.kernels import layout, near
 from soso_core.kernels._jit import jit
 from soso_core.kernels.fast_harmonics import harmonic_rows, make_harmonic_work, make_harmonics
 from soso_core.kernels.fast_rows import contract, expand_columns, expand_rows
-from soso_core.kernels.simd import least, load, one_if_smaller, square_root, store, sums, total, transposed
+from soso_core.kernels.simd import any_smaller, least, load, one_if_smaller, square_root, store, sums, total, transposed
 from soso_core.kernels.spherical import spherical_harmonics
 
 RNG = np.random.default_rng(4)
@@ -34,6 +34,19 @@ def test_arithmetic():
     expected = [(a + b * c - d / b) * 2.0, np.sqrt(a), rows_rk.sum(axis=1), (a < b).astype(float), *rows_rk.T]
     np.testing.assert_allclose(out_rk, expected, rtol=1e-14)
     assert totals == pytest.approx((a.sum(), a.min()), rel=1e-14)
+
+
+@jit
+def one_is_smaller(rows_rk):
+    return any_smaller(load(rows_rk, 0, 0), load(rows_rk, 1, 0))
+
+
+@pytest.mark.parametrize("place", [None, 0, 1, 2, 3])
+def test_any_smaller(place):
+    rows_rk = np.array([[2.0] * 4, [1.0] * 4])
+    if place is not None:
+        rows_rk[0, place] = 0.5
+    assert one_is_smaller(rows_rk) == (place is not None)
 
 
 @pytest.mark.parametrize(("n_x", "n_y", "k0", "k1"), [(4, 2, 0, 4), (8, 6, 4, 24), (20, 26, 0, 28), (12, 4, 8, 8)])

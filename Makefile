@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench-accuracy bench-speed bench-fit docs wheel clean
+.PHONY: help demo test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ format: $(VENV)/.installed-dev ## put the code into shape
 
 bench-accuracy: $(VENV)/.installed ## errors on published data: benchmarks/results/accuracy.json
 	$(BIN)/python benchmarks/accuracy.py
+
+bench-limits: $(VENV)/.installed ## what limits the error on the paramagnet: benchmarks/results/limits.json
+	$(BIN)/python benchmarks/limits.py
 
 bench-speed: $(VENV)/.installed-bench ## time per atom beside peers: benchmarks/results/speed.json
 	RAYON_NUM_THREADS=1 $(BIN)/python benchmarks/speed.py

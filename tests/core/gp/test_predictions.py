@@ -216,9 +216,10 @@ def test_the_gp_stays_quiet_where_the_pair_part_is_the_truth(cell, copies):
     test = heisenberg_dataset([cell(seed) for seed in range(100, 106)])
     repeated = Dataset(train.labelled * copies)
     errors = evaluate(fit(repeated, choose_settings(repeated), np.random.default_rng(0)), test)
-    # Twice the error of the baseline, or a thousandth of an meV: the GP has nothing to add, and little to spoil.
-    assert errors.energy_rmse_meV_per_spin < 2.0 * errors.pair_only.energy_rmse_meV_per_spin + 1e-3
-    assert errors.field_rmse_meV < 2.0 * errors.pair_only.field_rmse_meV + 1e-3
+    # Twice the error of the baseline, or a hundredth of an meV, far below any label's noise: the GP has nothing to add,
+    # and little to spoil.
+    assert errors.energy_rmse_meV_per_spin < 2.0 * errors.pair_only.energy_rmse_meV_per_spin + 1e-2
+    assert errors.field_rmse_meV < 2.0 * errors.pair_only.field_rmse_meV + 1e-2
 
 
 def test_repeats_are_no_evidence():

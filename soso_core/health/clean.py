@@ -81,8 +81,10 @@ def _reason_to_drop(atoms: Atoms, finding: Finding, kept: dict[int, Atoms]) -> s
         repeats = finding.labels_equal and finding.other in kept
         return f"repeats configuration {finding.other}" if repeats else None
     if finding.kind is Kind.SPIN_LENGTH:
-        lengths_a = np.linalg.norm(atoms.arrays["spins"], axis=1)
-        error = float(np.max(np.abs(lengths_a[lengths_a > 0.0] - 1.0)))
+        spins_ac = atoms.arrays["spins"]
+        # A spin so short that its length underflows is there all the same.
+        lengths_a = np.linalg.norm(spins_ac, axis=1)[np.any(spins_ac != 0.0, axis=1)]
+        error = float(np.max(np.abs(lengths_a - 1.0)))
         return None if error <= RENORMALISED else finding.text
     return finding.text if finding.array in UNFIT else None
 

@@ -52,6 +52,9 @@ def predict(model: Path, data: Path, output: Path) -> None:
     write_atoms(output, predicted)
     if n_guessed:
         click.echo(f"soso: warning: {n_guessed} moment lengths are known nowhere; 1 μB was taken", err=True)
+    for target, what in (("force", "forces"), ("stress", "stresses")):
+        if target not in fitted.scales.noise:
+            click.echo(f"note: the model was fitted to no {what}; those predicted follow from the energies alone")
     click.echo(f"{len(predicted)} configurations predicted, written to {output}")
 
 

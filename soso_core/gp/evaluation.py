@@ -104,8 +104,11 @@ def recalibrated(model: FittedModel, blind: Dataset) -> dict[str, float]:
 
 
 def stretched(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
-    """Return the calibration that makes the deviations true on labels beside predictions of this model."""
-    fresh = {target: model.stretch(target) * stretch(each.z) for target, each in found.items() if len(each.z)}
+    """Return the calibration that makes the deviations true on labels beside predictions of this model.
+
+    It starts from deviations that are not stretched, so that doing it twice changes nothing.
+    """
+    fresh = {target: stretch(each.z * model.stretch(target)) for target, each in found.items() if len(each.z)}
     return {**model.calibration, **fresh}
 
 

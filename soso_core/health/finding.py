@@ -12,6 +12,7 @@ class Kind(str, Enum):
     NOT_PERIODIC = "not_periodic"
     SPINS_MISSING = "spins_missing"
     SPIN_LENGTH = "spin_length"
+    SPIN_ZERO = "spin_zero"
     CLOSE_ATOMS = "close_atoms"
     REFUSED = "refused"
     MOMENT_SIGN = "moment_sign"

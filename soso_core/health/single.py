@@ -19,6 +19,10 @@ SMALL_FIELD = 0.5
 """A single atom is judged when its field has this part of the configuration's rms: smaller ones are mostly noise."""
 
 
+NO_FIELD = 1e-6
+"""eV/μB; less than any calculation resolves."""
+
+
 def check_single(frame: RawFrame) -> list[Finding]:
     """Return what is wrong with one frame; nothing when positions, cell or spins are of no use."""
     if not frame.fit:
@@ -27,7 +31,7 @@ def check_single(frame: RawFrame) -> list[Finding]:
         Configuration(frame.numbers_a, frame.positions, frame.cell, np.zeros((len(frame), 3)))
     except InputError as error:
         return [Finding(Kind.REFUSED, str(error), frame.index, array="cell")]
-    return [*_spin_lengths(frame), *_close_atoms(frame), *_moment_signs(frame), *_fields(frame)]
+    return [*_spin_lengths(frame), *_zero_spins(frame), *_close_atoms(frame), *_moment_signs(frame), *_fields(frame)]
 
 
 def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
@@ -39,6 +43,18 @@ def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
     count = int(np.sum(errors_a > SPIN_LENGTH_TOLERANCE))
     text = f"spin has length {length:.8g}, not 1{_worst_of(count)}"
     yield Finding(Kind.SPIN_LENGTH, text, frame.index, atom, length, "spins")
+
+
+def _zero_spins(frame: RawFrame) -> Iterator[Finding]:
+    """An atom without a spin is taken for one that is not magnetic, and its field is ignored."""
+    if frame.fields is None or frame.spins is None:
+        return
+    sizes_a = np.where(frame.is_magnetic_a, 0.0, np.max(np.abs(frame.fields), axis=1, initial=0.0))
+    atom, count = int(np.argmax(sizes_a)), int(np.sum(sizes_a > NO_FIELD))
+    if not count:
+        return
+    text = f"spin is zero, but the exchange field is {sizes_a[atom]:.3g} eV/μB{_worst_of(count)}"
+    yield Finding(Kind.SPIN_ZERO, text, frame.index, atom, float(sizes_a[atom]), "spins")
 
 
 def _worst_of(count: int) -> str:

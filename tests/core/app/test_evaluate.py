@@ -172,9 +172,9 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     calibrated = load_model("calibrated.soso")
     for target, n_labels in (("force", 12 * len(blind)), ("length", 4 * len(blind)), ("energy", len(blind))):
         # 90 % of the errors must be within 1.645 new deviations; a belief worth 5 labels holds the stretch towards 1.
-        expected = np.sqrt((n_labels * (ERROR / 1.6448536) ** 2 + 5) / (n_labels + 5))
-        found = calibrated.stretch(target) / small_model.stretch(target)
-        assert found == pytest.approx(expected, rel=1e-6), target
+        whole = ERROR / 1.6448536 * small_model.stretch(target)
+        expected = np.sqrt((n_labels * whole**2 + 5) / (n_labels + 5))
+        assert calibrated.stretch(target) == pytest.approx(expected, rel=1e-6), target
     _, before = evaluated(desk)
     _, after = evaluated(desk, "calibrated.soso")
     assert after["force_rmse_meV_per_angstrom"] == before["force_rmse_meV_per_angstrom"]

@@ -151,7 +151,9 @@ def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     assert found["stress"] == model.calibration["stress"]
     z_k = compare(predictions_for(model, blind), blind, model.scales.field_scale)["length"].z
     assert len(z_k) == 12
-    assert found["length"] == pytest.approx(model.calibration["length"] * stretch(z_k), rel=1e-12)
+    assert found["length"] == pytest.approx(stretch(z_k * model.calibration["length"]), rel=1e-12)
+    again = recalibrated(fit_with(model, found), blind)
+    assert again == pytest.approx(found, rel=1e-12), "calibrating twice changes nothing"
 
 
 def test_evenly_spaced():

@@ -43,6 +43,10 @@ def spin_rounded(atoms):
     atoms.arrays["spins"][2] *= 1.0005
 
 
+def spin_lost(atoms):
+    atoms.arrays["spins"][2] = 0.0
+
+
 def no_spins(atoms):
     del atoms.arrays["spins"]
 
@@ -104,6 +108,7 @@ def no_moments(atoms):
 PLANTED = {
     "spin too long": (spin_too_long, Kind.SPIN_LENGTH, 2, "length 1.3, not 1"),
     "spin rounded": (spin_rounded, Kind.SPIN_LENGTH, 2, "length 1.0005"),
+    "spin lost": (spin_lost, Kind.SPIN_ZERO, 2, "spin is zero, but the exchange field is"),
     "no spins": (no_spins, Kind.SPINS_MISSING, None, "column 'spins' is missing"),
     "NaN position": (nan_in("positions"), Kind.UNUSABLE, 1, "positions is nan, and 2 more"),
     "NaN spin": (nan_in("spins"), Kind.UNUSABLE, 1, "spins is nan"),
@@ -163,7 +168,16 @@ def test_a_planted_fault_is_found_alone_and_in_its_place(fault, where):
     assert found.line("set.extxyz").startswith(f"set.extxyz, configuration {where}")
 
 
-DROPPED = {"spin too long", "no spins", "NaN position", "NaN spin", "not periodic", "flat cell", "close atoms"}
+DROPPED = {
+    "spin too long",
+    "spin lost",
+    "no spins",
+    "NaN position",
+    "NaN spin",
+    "not periodic",
+    "flat cell",
+    "close atoms",
+}
 STAYS = {Kind.ENERGY_MISSING, Kind.FIELDS_MISSING}
 
 

@@ -78,6 +78,8 @@ def _chunk_equations(
     }
 
 
-def _grouped(chunks: Sequence[Sequence[LabelledConfiguration]], size: int) -> Iterator[Sequence[object]]:
+def _grouped(
+    chunks: Sequence[Sequence[LabelledConfiguration]], size: int
+) -> Iterator[Sequence[Sequence[LabelledConfiguration]]]:
     for start in range(0, len(chunks), size):
         yield chunks[start : start + size]

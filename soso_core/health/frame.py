@@ -8,7 +8,6 @@ import numpy as np
 from ase import Atoms
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.configuration import SPIN_LENGTH_TOLERANCE
 from soso_core.health.finding import Finding, Kind
 
 STRUCTURE = ("positions", "cell", "spins")
@@ -69,11 +68,6 @@ class RawFrame:
         if self.spins is None:
             return np.zeros(len(self))
         return np.where(self.is_magnetic_a, np.abs(np.linalg.norm(self.spins, axis=1) - 1.0), 0.0)
-
-    @property
-    def spins_are_unit(self) -> bool:
-        """Whether the strict reader takes the spins."""
-        return bool(np.all(self.spin_errors_a <= SPIN_LENGTH_TOLERANCE))
 
 
 def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:

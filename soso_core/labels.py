@@ -12,6 +12,7 @@ import numpy as np
 from soso_core.arrays import FloatArray, frozen_floats
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
+from soso_core.quality import GRADES, NOISE_FACTORS, grade_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +29,9 @@ class LabelledConfiguration:
         Lengths `|m_i|`, positive for magnetic atoms.
     forces_ac : (a, 3) float, eV/Å
     stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
-    info : other facts of the label (source, residual, ...), carried along, read-only
+    info : other facts of the label (source, grade, residual, ...), carried along, read-only
 
-    Raises InputError for NaN, wrong shapes, fields without lengths.
+    Raises InputError for NaN, wrong shapes, fields without lengths, an unknown grade.
     """
 
     configuration: Configuration
@@ -55,6 +56,7 @@ class LabelledConfiguration:
         if self.energy is not None:
             object.__setattr__(self, "energy", float(frozen_floats("energy", self.energy, ())))
         object.__setattr__(self, "info", MappingProxyType(dict(self.info)))
+        grade_of(self.info)
         self._check_moments()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -80,9 +82,19 @@ class LabelledConfiguration:
         raw_ac = self.exchange_fields_ac * self.moments_a[:, None]
         return transverse(raw_ac, self.configuration.spins_ac)
 
+    @property
+    def grade(self) -> str:
+        """How far the label can be trusted, A to D; A when nothing is said."""
+        return grade_of(self.info)
+
+    @property
+    def noise_factor(self) -> float:
+        """By how much the noise of this label exceeds that of an A label."""
+        return NOISE_FACTORS[self.grade]
+
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of every number, to tell equal labels."""
+        """SHA-256 of every number and of a grade below A, to tell labels that teach the same."""
         digest = hashlib.sha256()
         where = self.configuration
         for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
@@ -90,6 +102,8 @@ class LabelledConfiguration:
         for label in (self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc):
             digest.update(b"-" if label is None else label.tobytes())
         digest.update(repr(self.energy).encode())
+        if self.grade != GRADES[0]:  # files from before there were grades keep their digests
+            digest.update(self.grade.encode())
         return digest.hexdigest()
 
     @property

@@ -13,7 +13,11 @@ GRADES = ("A", "B", "C", "D")
 """From best to worst."""
 
 NOISE_FACTORS: Mapping[str, float] = MappingProxyType({"A": 1.0, "B": 2.0, "C": 4.0, "D": 8.0})
-"""By how much the noise of a label exceeds that of an A label; the fit weighs its rows by the inverse."""
+"""By how much the noise of a label exceeds that of an A label; the fit divides its rows by it.
+
+Each grade allows numbers several times those of the one before; a factor of 2 is careful with a label that is better
+than its numbers say, and a D label still counts, by 1/64.
+"""
 
 LIMITS: Mapping[str, tuple[float, float, float]] = MappingProxyType(
     {
@@ -80,6 +84,16 @@ def grade_of(info: Mapping[str, Any]) -> str:
 def is_at_least(grade: str, minimum: str) -> bool:
     """Tell whether a grade is as good as the minimum or better."""
     return GRADES.index(grade) <= GRADES.index(minimum)
+
+
+def noted_quality(info: Mapping[str, Any]) -> LabelQuality:
+    """Return the numbers on quality among the facts of a label."""
+    return LabelQuality({key: float(info[key]) for key in LIMITS if key in info})
+
+
+def without_quality(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a label that do not speak of its quality: those that a new label does not inherit."""
+    return {key: value for key, value in info.items() if key != GRADE_KEY and key not in LIMITS}
 
 
 def _grade_of(key: str, value: float) -> str:

@@ -15,7 +15,7 @@ def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
     `field`, `field_label` (all components of -∂E/∂e on magnetic atoms, in the units of the labels); empty where
     labels are absent.
     """
-    pairs = [(item, model.predict(item.configuration)) for item in dataset]
+    pairs = [(item, model.predict(item.configuration, noise_factor=item.noise_factor)) for item in dataset]
     energies = [_energy_entry(*pair) for pair in pairs if pair[0].energy is not None]
     scale = model.scales.field_scale
     fields = [_field_entries(*pair, scale) for pair in pairs if pair[0].spin_gradient_ac is not None]

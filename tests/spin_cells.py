@@ -1,5 +1,7 @@
 """Small cells with everything that can go wrong in them: skewed, displaced, two species, one without a spin."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from soso_core import Configuration, Dataset, LabelledConfiguration
@@ -102,3 +104,10 @@ def four_spin_label(cell):
     gradient_ac = np.zeros_like(shell_ac)
     np.add.at(gradient_ac, near.j_p, 4e-5 * (square_a[:, None] * shell_ac)[near.i_p])
     return LabelledConfiguration(cell, 1e-5 * float(square_a @ square_a), -gradient_ac, np.ones(len(cell)))
+
+
+def graded(dataset, grades):
+    """The same labels, graded in turn by the letters of `grades`; a blank leaves a label without a grade."""
+    letters = [grades[k % len(grades)] for k in range(len(dataset))]
+    facts = [{} if letter == " " else {"label_grade": letter} for letter in letters]
+    return Dataset(tuple(replace(item, info={**item.info, **fact}) for item, fact in zip(dataset, facts, strict=True)))

@@ -13,6 +13,7 @@ from soso_core.errors import ConvergenceError, InputError
 from soso_core.io import write_dataset
 from soso_core.io.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
+from soso_core.quality import without_quality
 from soso_core.settings import Settings, parse_settings, read_settings
 
 
@@ -88,5 +89,5 @@ def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfigu
         moments_a=labelled.moments_a,
         forces_ac=labelled.forces_ac,
         stress_cc=labelled.stress_cc,
-        info={**atoms.info, **labelled.info},
+        info={**without_quality(atoms.info), **labelled.info},
     )

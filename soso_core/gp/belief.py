@@ -70,7 +70,7 @@ def with_gp(
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:
     """Return the root mean square of each target, eV, eV/Å or μB."""
-    size = {t: max(float(np.sqrt(e.square / e.n_rows)), SMALLEST_SIZE) for t, e in equations.items()}
+    size = {t: max(float(np.sqrt(e.square / e.worth)), SMALLEST_SIZE) for t, e in equations.items()}
     if "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
         # Energies that the species constants explain say nothing of their size; fields do.
         size["energy"] = size.get("field", TYPICAL_SIZE)
@@ -81,7 +81,7 @@ def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]
 
 def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, float]) -> FloatArray:
     """Return, for every column, the mean square of its rows over that of the data, where it counts most, (m,)."""
-    ratios = [np.diag(e.gram_mm) / e.n_rows / size[target] ** 2 for target, e in equations.items()]
+    ratios = [np.diag(e.gram_mm) / e.worth / size[target] ** 2 for target, e in equations.items()]
     return np.asarray(np.max(ratios, axis=0))
 
 
@@ -95,7 +95,7 @@ def _left_over(
     shared_mm = cho_solve((lower_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
     left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
     floor_m = VANISHING * np.diag(gram_mm)
-    return np.asarray(np.maximum(left_m, floor_m) / equation.n_rows / noise**2)
+    return np.asarray(np.maximum(left_m, floor_m) / equation.worth / noise**2)
 
 
 def _amplitude(visibility_m: FloatArray) -> float:

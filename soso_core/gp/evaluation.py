@@ -158,7 +158,9 @@ def _predicted_twice(model: FittedModel, dataset: Dataset, track: Track) -> tupl
 
 
 def _predicted(model: FittedModel, item: LabelledConfiguration) -> Prediction:
-    return model.predict(item.configuration, with_force_std=item.forces_ac is not None)
+    """Return the prediction, with the deviations that a label of this grade should have from it."""
+    with_forces = item.forces_ac is not None
+    return model.predict(item.configuration, with_force_std=with_forces, noise_factor=item.noise_factor)
 
 
 def _reliability(found: Comparison) -> Reliability:

@@ -5,6 +5,8 @@ come in units c times too large, 1 for all else.  With A = Λ + Σ_t f_t² Φ_t�
 
     -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - f_t Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
 
+Rows of a label whose noise is s times σ_t come divided by s, and the density is that of the labels: less Σ log s.
+
 (MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
 """
 
@@ -96,7 +98,7 @@ def log_evidence(
         inside = factor**2 * float(weights_m @ equation.gram_mm @ weights_m)
         spread = factor**2 * float(np.vdot(covariance_mm, equation.gram_mm))
         misfit = max(equation.square - 2.0 * along + inside, 0.0)
-        value -= 0.5 * (equation.n_rows * np.log(2.0 * np.pi * variance) + misfit / variance)
+        value -= 0.5 * (equation.n_rows * np.log(2.0 * np.pi * variance) + misfit / variance) + equation.log_factors
         noise_slopes[target] = (misfit + spread) / variance - equation.n_rows
         if target == "field":
             field_slope = (inside + spread - along) / variance

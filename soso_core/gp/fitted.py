@@ -123,10 +123,17 @@ class FittedModel:
         """Return the factor on the standard deviation of a target; 1 where it was not calibrated."""
         return self.calibration.get(target, 1.0)
 
-    def predict(self, configuration: Configuration, with_std: bool = True, with_force_std: bool = False) -> Prediction:
+    def predict(
+        self,
+        configuration: Configuration,
+        with_std: bool = True,
+        with_force_std: bool = False,
+        noise_factor: float = 1.0,
+    ) -> Prediction:
         """Return energy, fields, forces, stress and lengths.  Raises InputError for an unknown element.
 
-        `with_std` asks for the standard deviations of energy, fields and lengths, `with_force_std` for those of forces.
+        `with_std` asks for the standard deviations of energy, fields and lengths, `with_force_std` for those of forces;
+        they are those of a label whose noise is `noise_factor` times that of an A label.
         """
         neighbours = self.basis.neighbours(configuration)
         pair, weights_pair_m = self.basis.pair_part, self.weights_m[self.basis.pair_columns]
@@ -143,7 +150,7 @@ class FittedModel:
         fields_ac = transverse(-spin_ac, configuration.spins_ac)
         stress_cc = 0.5 * (strain_cc + strain_cc.T) / configuration.volume
         if with_std or with_force_std:
-            more = self._deviations(configuration, with_force_std)
+            more = self._deviations(configuration, with_force_std, noise_factor)
         else:
             more = {"moments_a": self.predict_moments(configuration)[0]}
         return Prediction(energy, fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
@@ -155,7 +162,7 @@ class FittedModel:
         """
         if self.lengths is None:
             return None, None
-        return self._moments(configuration, self.basis.rows(configuration, by_spin=False))
+        return self._moments(configuration, self.basis.rows(configuration, by_spin=False), 1.0)
 
     def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:
         """Return E(left) - E(right), eV, and the standard deviation of the model's part of it.
@@ -215,25 +222,27 @@ class FittedModel:
         position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_af)
         return energy, spin_ac, position_ac, strain_cc
 
-    def _deviations(self, configuration: Configuration, with_forces: bool) -> dict[str, FloatArray | float | None]:
+    def _deviations(
+        self, configuration: Configuration, with_forces: bool, noise_factor: float
+    ) -> dict[str, FloatArray | float | None]:
         """Return the standard deviations of a prediction by name, and the lengths."""
         rows = self.basis.rows(configuration, by_position=with_forces)
         half_m = solve_triangular(self.lower_mm, rows.energy_m, lower=True)
-        variance, noise = float(half_m @ half_m), self._noise("energy")
+        variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
         n_spins = configuration.n_magnetic or len(configuration)
         found: dict[str, FloatArray | float | None] = {
             "energy_std": self.stretch("energy") * float(np.sqrt(variance + n_spins * noise**2)),
             "energy_model_std": self.stretch("energy") * float(np.sqrt(variance)),
         }
         assert rows.fields_acm is not None
-        noise_ac = self._noise("field") ** 2 * (1.0 - configuration.spins_ac**2)
+        noise_ac = (noise_factor * self._noise("field")) ** 2 * (1.0 - configuration.spins_ac**2)
         noise_ac[~configuration.is_magnetic_a] = 0.0
         found["fields_std_ac"] = self.stretch("field") * np.sqrt(self._variance(rows.fields_acm) + noise_ac)
         if rows.forces_acm is not None:
-            variance_ac = self._variance(rows.forces_acm) + self._noise("force") ** 2
+            variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
             found["forces_std_ac"] = self.stretch("force") * np.sqrt(variance_ac)
         if self.lengths is not None:
-            found["moments_a"], found["moments_std_a"] = self._moments(configuration, rows)
+            found["moments_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
         return found
 
     def _noise(self, target: str) -> float:
@@ -244,9 +253,11 @@ class FittedModel:
         half_mk = solve_triangular(self.lower_mm, rows_acm.reshape(-1, rows_acm.shape[2]).T, lower=True)
         return np.asarray(np.sum(half_mk**2, axis=0).reshape(rows_acm.shape[:2]))
 
-    def _moments(self, configuration: Configuration, rows: DesignRows) -> tuple[FloatArray, FloatArray]:
+    def _moments(
+        self, configuration: Configuration, rows: DesignRows, noise_factor: float
+    ) -> tuple[FloatArray, FloatArray]:
         assert self.lengths is not None
         means_a = self.moments_s[species_indices(configuration, self.basis.species)]
-        moments_a, std_a = self.lengths.predict(rows.sites_am, means_a)
+        moments_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
         magnetic_a = configuration.is_magnetic_a
         return np.where(magnetic_a, moments_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)

@@ -21,10 +21,12 @@ class LengthModel:
     lower_mm: FloatArray
     scales: Scales
 
-    def predict(self, sites_am: FloatArray, means_a: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def predict(
+        self, sites_am: FloatArray, means_a: FloatArray, noise_factor: float = 1.0
+    ) -> tuple[FloatArray, FloatArray]:
         """Return lengths and deviations of new labels, each (a,) μB, from what each atom has of the columns."""
         half_ma = solve_triangular(self.lower_mm, sites_am.T, lower=True)
-        variance_a = np.sum(half_ma**2, axis=0) + self.scales.noise[LENGTH] ** 2
+        variance_a = np.sum(half_ma**2, axis=0) + (noise_factor * self.scales.noise[LENGTH]) ** 2
         return means_a + sites_am @ self.weights_m, np.sqrt(variance_a)
 
 

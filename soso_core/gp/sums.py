@@ -30,7 +30,10 @@ class Levels:
 
 
 def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> dict[str, Rows]:
-    """Return the rows of one labelled configuration: of the `energy` model and of the `length` model."""
+    """Return the rows of one labelled configuration: of the `energy` model and of the `length` model.
+
+    They are divided by the label's noise factor, so that the noise of every row of a target is the same.
+    """
     rows = basis.rows(item.configuration, item.spin_gradient_ac is not None, has_positions(item))
     offset = float(species_counts(item.configuration, basis.species) @ levels.offsets_s)
     energy = {target: (rows_km, values_k) for target, rows_km, values_k in target_rows(item, rows, offset)}
@@ -67,11 +70,12 @@ def merged(left: Mapping[str, NormalEquations], right: Mapping[str, NormalEquati
 def _chunk_equations(
     items: Sequence[LabelledConfiguration], basis: ModelBasis, levels: Levels
 ) -> dict[str, NormalEquations]:
-    parts: dict[str, list[tuple[FloatArray, FloatArray]]] = {}
+    parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
     for item in items:
         for rows in labelled_rows(item, basis, levels).values():
-            for target, pair in rows.items():
-                parts.setdefault(target, []).append(pair)
+            for target, (rows_km, values_k) in rows.items():
+                factors_k = np.full(len(values_k), item.noise_factor)
+                parts.setdefault(target, []).append((rows_km, values_k, factors_k))
     return {
         target: NormalEquations.from_rows(*(np.concatenate(arrays) for arrays in zip(*pairs, strict=True)))
         for target, pairs in parts.items()

@@ -31,8 +31,21 @@ def target_rows(
 
     Energies are divided by sqrt(number of spins), so that their noise is the same in every cell; fields
     enter as two transverse components per magnetic atom, as the third carries nothing; stress as six components
-    of the strain derivative over sqrt(number of atoms).
+    of the strain derivative over sqrt(number of atoms).  All of them are divided by the label's noise factor.
     """
+    for target, rows_km, values_k in _unweighed_rows(item, rows, offset):
+        yield target, *weighed(item, rows_km, values_k)
+
+
+def weighed(item: LabelledConfiguration, rows_km: FloatArray, values_k: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return rows and values over the factor on the label's noise, after which the noise of all labels is alike."""
+    factor = item.noise_factor
+    return (rows_km, values_k) if factor == 1.0 else (rows_km / factor, values_k / factor)
+
+
+def _unweighed_rows(
+    item: LabelledConfiguration, rows: DesignRows, offset: float
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
     where = item.configuration
     if item.energy is not None:
         root = np.sqrt(where.n_magnetic or len(where))
@@ -53,11 +66,14 @@ def target_rows(
 def length_rows(
     item: LabelledConfiguration, rows: DesignRows, moments_s: FloatArray, species: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
-    """Return rows (k, m) and values (k,) μB of the lengths of magnetic atoms, the mean of their species taken off."""
+    """Return rows (k, m) and values (k,) μB of the lengths of magnetic atoms, the mean of their species taken off.
+
+    Divided by the label's noise factor.
+    """
     magnetic = item.configuration.is_magnetic_a
     assert item.moments_a is not None
     means_a = moments_s[species_indices(item.configuration, species)]
-    return rows.sites_am[magnetic], (item.moments_a - means_a)[magnetic]
+    return weighed(item, rows.sites_am[magnetic], (item.moments_a - means_a)[magnetic])
 
 
 def transverse_axes(spins_ac: FloatArray) -> FloatArray:
@@ -74,22 +90,27 @@ def species_counts(configuration: Configuration, species: tuple[int, ...]) -> Fl
 
 
 def reference_energies(dataset: Dataset) -> FloatArray:
-    """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies."""
+    """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies.
+
+    Labels count by their grade.
+    """
     labelled = [item for item in dataset if item.energy is not None]
     if not labelled:
         return np.zeros(len(dataset.species))
     counts_ks = np.array([species_counts(item.configuration, dataset.species) for item in labelled])
     energies_k = np.array([item.energy for item in labelled], dtype=float)
-    return np.asarray(np.linalg.lstsq(counts_ks, energies_k, rcond=1e-8)[0])
+    factors_k = np.array([item.noise_factor for item in labelled])
+    return np.asarray(np.linalg.lstsq(counts_ks / factors_k[:, None], energies_k / factors_k, rcond=1e-8)[0])
 
 
 def mean_moments(dataset: Dataset) -> FloatArray:
-    """Return the mean length of magnetic atoms of each species, (s,) μB; nan where no length is known."""
+    """Return the mean length of magnetic atoms of each species, (s,) μB, weighed by grade; nan where none is known."""
     total_s, count_s = np.zeros(len(dataset.species)), np.zeros(len(dataset.species))
     for item in dataset:
         if item.moments_a is not None:
             magnetic = item.configuration.is_magnetic_a
             indices_a = species_indices(item.configuration, dataset.species)[magnetic]
-            total_s += np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
-            count_s += np.bincount(indices_a, minlength=len(total_s))
+            weight = item.noise_factor**-2.0
+            total_s += weight * np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
+            count_s += weight * np.bincount(indices_a, minlength=len(total_s))
     return np.asarray(np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0))

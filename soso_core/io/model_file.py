@@ -99,7 +99,15 @@ def _facts(model: FittedModel) -> dict[str, Any]:
     if model.lengths is not None:
         facts["length_scales"] = _scale_facts(model.lengths.scales)
     if model.equations is not None:
-        facts["sums"] = {t: {"square": e.square, "n_rows": e.n_rows} for t, e in model.equations.items()}
+        facts["sums"] = {t: _sum_facts(equation) for t, equation in model.equations.items()}
+    return facts
+
+
+def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
+    """Return the totals; what grades add only where there are any."""
+    facts: dict[str, Any] = {"square": equation.square, "n_rows": equation.n_rows}
+    if equation.worth != equation.n_rows:
+        facts |= {"weight": equation.weight, "log_factors": equation.log_factors}
     return facts
 
 
@@ -172,16 +180,28 @@ def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, No
         gram_mm[upper] = _floats(arrays, f"sums_{target}_gram", (len(upper[0]),))
         gram_mm = gram_mm + np.triu(gram_mm, 1).T
         projection_m = _floats(arrays, f"sums_{target}_projection_m", (size,))
-        equations[target] = NormalEquations(gram_mm, projection_m, *_totals(fact["square"], fact["n_rows"]))
+        equations[target] = NormalEquations(gram_mm, projection_m, *_totals(fact), *_grade_totals(fact))
     return equations
 
 
-def _totals(square: Any, n_rows: Any) -> tuple[float, int]:
+def _totals(fact: Any) -> tuple[float, int]:
+    square, n_rows = fact["square"], fact["n_rows"]
     if not isinstance(square, float) or not 0.0 <= square < np.inf:
         raise InputError(f"sums: square {square!r} is not a number that squares can add up to")
     if isinstance(n_rows, bool) or not isinstance(n_rows, int) or n_rows < 1:
         raise InputError(f"sums: n_rows {n_rows!r} is not a positive integer")
     return square, n_rows
+
+
+def _grade_totals(fact: Any) -> tuple[float | None, float]:
+    if "weight" not in fact:
+        return None, 0.0
+    weight, log_factors = fact["weight"], fact["log_factors"]
+    if not isinstance(weight, float) or not 0.0 < weight < fact["n_rows"]:
+        raise InputError(f"sums: weight {weight!r} is not one of {fact['n_rows']} rows")
+    if not isinstance(log_factors, float) or not 0.0 <= log_factors < np.inf:
+        raise InputError(f"sums: log_factors {log_factors!r} is not a positive number")
+    return weight, log_factors
 
 
 def _factor(arrays: Mapping[str, Any], name: str, size: int) -> FloatArray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.linalg import solve_triangular
-from spin_cells import complete_dataset, complete_label, iron_germanium, skewed_iron
+from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Dataset, LabelledConfiguration
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
@@ -61,8 +61,11 @@ def brute_force(rows, weights_m, lower_mm, scales, target):
     return (values_k - phi_km @ weights_m) / np.sqrt(variance_k)
 
 
+@pytest.mark.parametrize("grades", [" ", "CBDA"])
 @pytest.mark.parametrize("left_out", [0, 3])
-def test_left_out_errors_are_those_of_a_fit_without_the_configuration(model, dataset, left_out):
+def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, left_out, grades):
+    dataset = graded(dataset, grades)
+    model = fit(dataset, SETTINGS, np.random.default_rng(0))
     rows = labelled_rows(dataset[left_out], model.basis, Levels(model.offsets_s, model.moments_s))
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.scales.field_scale != 1.0

@@ -81,31 +81,43 @@ def test_normal_equations_add_up():
 COMPLETE = {"energy": 5, "field": 8, "force": 7, "stress": 4}
 
 
-def complete_problem(field_scale):
+FACTORS = {target: np.resize([1.0, 4.0, 2.0, 8.0], n) for target, n in COMPLETE.items()}
+"""Noise factors of labels of mixed grades."""
+
+
+def complete_problem(field_scale, factors=None):
     rng = np.random.default_rng(4)
     rows = {target: rng.normal(size=(n, 5)) for target, n in COMPLETE.items()}
     values = {target: rng.normal(size=n) for target, n in COMPLETE.items()}
     given = Scales(
         {"a": 1.3, "b": 0.7}, {"energy": 0.4, "field": 1.2, "force": 0.9, "stress": 0.6}, field_scale=field_scale
     )
-    return rows, values, {name: NormalEquations.from_rows(rows[name], values[name]) for name in rows}, given
+    if factors is None:
+        return rows, values, {name: NormalEquations.from_rows(rows[name], values[name]) for name in rows}, given
+    equations = {
+        name: NormalEquations.from_rows(rows[name] / s[:, None], values[name] / s, s) for name, s in factors.items()
+    }
+    return rows, values, equations, given
 
 
+@pytest.mark.parametrize("factors", [None, FACTORS], ids=["ungraded", "graded"])
 @pytest.mark.parametrize("field_scale", [1.0, 1.04, 2.1])
-def test_evidence_of_every_target_is_the_density_of_the_data(field_scale):
+def test_evidence_of_every_target_is_the_density_of_the_data(field_scale, factors):
     """Labels of fields are rows over c: their covariance has 1/c² within, 1/c with the other targets."""
-    rows, values, equations, given = complete_problem(field_scale)
+    rows, values, equations, given = complete_problem(field_scale, factors)
     phi = np.concatenate([rows[t] / (field_scale if t == "field" else 1.0) for t in rows])
     prior = np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** 2
     noise = np.concatenate([np.full(n, given.noise[t] ** 2) for t, n in COMPLETE.items()])
+    noise *= np.concatenate(list((factors or {"all": np.ones(len(phi))}).values())) ** 2
     density = multivariate_normal(np.zeros(len(phi)), phi * prior @ phi.T + np.diag(noise))
     expected = density.logpdf(np.concatenate(list(values.values())))
     assert log_evidence(equations, BLOCKS, given)[0] == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize("factors", [None, FACTORS], ids=["ungraded", "graded"])
 @pytest.mark.parametrize("field_scale", [1.04, 2.1])
-def test_evidence_slopes_of_every_scale(field_scale):
-    _, _, equations, given = complete_problem(field_scale)
+def test_evidence_slopes_of_every_scale(field_scale, factors):
+    _, _, equations, given = complete_problem(field_scale, factors)
     names = [*given.prior, *given.noise]
 
     def scales_at(logs):
@@ -119,14 +131,16 @@ def test_evidence_slopes_of_every_scale(field_scale):
     assert_derivative(lambda at: log_evidence(equations, BLOCKS, scales_at(at))[0], logs, expected, 1e-3, 1e-8)
 
 
-def test_posterior_with_a_field_scale_is_ridge_regression():
-    rows, values, equations, given = complete_problem(1.3)
+@pytest.mark.parametrize("factors", [None, FACTORS], ids=["ungraded", "graded"])
+def test_posterior_with_a_field_scale_is_ridge_regression(factors):
+    rows, values, equations, given = complete_problem(1.3, factors)
     weights, lower = posterior(equations, BLOCKS, given)
-    scaled = {t: rows[t] / (1.3 if t == "field" else 1.0) / given.noise[t] for t in rows}
+    noise = {t: given.noise[t] * np.reshape(1.0 if factors is None else factors[t], (-1, 1)) for t in rows}
+    scaled = {t: rows[t] / (1.3 if t == "field" else 1.0) / noise[t] for t in rows}
     precision = np.diag(np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** -2.0)
     precision += sum(phi.T @ phi for phi in scaled.values())
     np.testing.assert_allclose(lower @ lower.T, precision, rtol=1e-10)
-    right = sum(scaled[t].T @ values[t] / given.noise[t] for t in rows)
+    right = sum(scaled[t].T @ (values[t] / noise[t].ravel()) for t in rows)
     np.testing.assert_allclose(weights, np.linalg.solve(precision, right), rtol=1e-9)
 
 

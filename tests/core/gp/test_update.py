@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spin_cells import complete_dataset, complete_label, iron_germanium, skewed_iron
+from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
 from soso_core.gp.regression import fit, refit, update
@@ -45,12 +45,20 @@ def assert_same_model(mine, other):
                 np.testing.assert_allclose(value, expected, rtol=0, atol=1e-8 * np.abs(expected).max(), err_msg=name)
 
 
-def test_an_update_is_a_fit_from_nothing(model):
-    updated, whole = update(model, labels(NEW)), refit(model, labels(OLD) + labels(NEW))
+@pytest.mark.parametrize("grades", [" ", "A", "DBCA"])
+def test_an_update_is_a_fit_from_nothing(grades):
+    """Labels of mixed grades, too: their rows are weighed alike on both ways."""
+    old, new = graded(labels(OLD), grades), graded(labels(NEW), grades[::-1])
+    model = fit(old, SETTINGS, np.random.default_rng(0))
+    updated, whole = update(model, new), refit(model, old + new)
+    for target, equation in whole.equations.items():
+        assert (updated.equations[target].worth < equation.n_rows) == ("D" in grades)
+        assert updated.equations[target].worth == equation.worth
+        assert updated.equations[target].log_factors == pytest.approx(equation.log_factors, rel=1e-12)
     assert_same_model(updated, whole)
     assert updated.record == whole.record
     assert updated.record.n_configurations == len(OLD) + len(NEW)
-    assert updated.record.fingerprint == (labels(OLD) + labels(NEW)).fingerprint
+    assert updated.record.fingerprint == (old + new).fingerprint
     assert updated.scales == model.scales
     assert updated.calibration == model.calibration
 

@@ -197,13 +197,15 @@ class ModelBasis:
         return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
 
-def centred(basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points]) -> ModelBasis:
+def centred(
+    basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points | None]
+) -> ModelBasis:
     """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`.
 
-    `environments` are those of each configuration, as `ModelBasis.points` gives them.
+    `environments` are those of each configuration, as `ModelBasis.points` gives them; None for a pair-only basis.
     """
 
-    def energy_row(item: tuple[Configuration, Points]) -> FloatArray:
+    def energy_row(item: tuple[Configuration, Points | None]) -> FloatArray:
         configuration, points = item
         pair_am = basis.pair_part.site_rows(configuration, basis.pair_neighbours(configuration))
         return np.asarray(basis.site_rows(configuration, pair_am, points).sum(axis=0))

@@ -10,7 +10,7 @@ Rows of a label whose noise is s times σ_t come divided by s, and the density i
 (MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,8 @@ FIELD_SCALE_WIDTH = 0.05
 """Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
 JITTER = 1e-14
 """What rounding in the sums of products of one column, relative to it and the number of columns, can take off."""
+CURVATURE_STEP = 1e-3
+"""In the logarithm of a scale: differences of slopes are good to its square, rounding leaves ten digits of slopes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,28 +119,67 @@ def maximise_evidence(
 
     The field scale is free when there are energies to compare fields with.
     """
-    names = [name for name in blocks if name not in fixed] + list(equations)
-    names += [FIELD_SCALE] if {"energy", "field"} <= equations.keys() else []
+    names = free_scales(equations, blocks, fixed)
     centre = hyperprior.centre
-    at_centre = {**centre.prior, **centre.noise, FIELD_SCALE: centre.field_scale}
-    centre_k = np.log([at_centre[name] for name in names])
+    centre_k = np.log(_picked(centre, names))
     width_k = np.array([hyperprior.width(name) for name in names])
 
-    def scales_at(log_k: FloatArray) -> Scales:
-        given = at_centre | dict(zip(names, np.exp(log_k).tolist(), strict=True))
-        prior, noise = ({name: given[name] for name in group} for group in (blocks, equations))
-        return Scales(prior, noise, given[FIELD_SCALE])
-
     def objective(log_k: FloatArray) -> tuple[float, FloatArray]:
-        value, slopes = log_evidence(equations, blocks, scales_at(log_k))
-        slope_of = {**slopes.prior, **slopes.noise, FIELD_SCALE: slopes.field_scale}
+        value, slopes = log_evidence(equations, blocks, _moved(centre, names, log_k))
         offset_k = (log_k - centre_k) / width_k
-        slope_k = np.array([slope_of[name] for name in names])
-        return -value + 0.5 * float(offset_k @ offset_k), -slope_k + offset_k / width_k
+        return -value + 0.5 * float(offset_k @ offset_k), -_picked(slopes, names) + offset_k / width_k
 
     bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
     best = minimize(objective, centre_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-7})
-    return EvidenceMaximum(scales_at(best.x), -float(best.fun))
+    return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
+
+
+def free_scales(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], fixed: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the names of the scales that the evidence may choose: blocks, targets, and last the field scale."""
+    names = [name for name in blocks if name not in fixed] + list(equations)
+    return names + ([FIELD_SCALE] if {"energy", "field"} <= equations.keys() else [])
+
+
+def slopes_of(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales, names: Sequence[str]
+) -> FloatArray:
+    """Return the derivatives of log p(y) by the logarithms of the scales named, (k,)."""
+    return _picked(log_evidence(equations, blocks, scales)[1], names)
+
+
+def curvature(
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    hyperprior: Hyperprior,
+    scales: Scales,
+    names: Sequence[str],
+) -> FloatArray:
+    """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of scales, (k, k).
+
+    Its inverse is the covariance of these logarithms in Laplace's approximation.  By central differences of slopes.
+    """
+    at_k = np.log(_picked(scales, names))
+    change_kk = [
+        slopes_of(equations, blocks, _moved(scales, names, at_k + step_k), names)
+        - slopes_of(equations, blocks, _moved(scales, names, at_k - step_k), names)
+        for step_k in CURVATURE_STEP * np.eye(len(names))
+    ]
+    second_kk = np.array(change_kk) / (2.0 * CURVATURE_STEP)
+    return np.diag([hyperprior.width(name) ** -2.0 for name in names]) - 0.5 * (second_kk + second_kk.T)
+
+
+def _picked(scales: Scales, names: Sequence[str]) -> FloatArray:
+    given = {**scales.prior, **scales.noise, FIELD_SCALE: scales.field_scale}
+    return np.array([given[name] for name in names])
+
+
+def _moved(scales: Scales, names: Sequence[str], log_k: FloatArray) -> Scales:
+    """Return the scales with those named set to exp(log_k)."""
+    new = dict(zip(names, np.exp(log_k).tolist(), strict=True))
+    prior, noise = ({name: new.get(name, value) for name, value in old.items()} for old in (scales.prior, scales.noise))
+    return Scales(prior, noise, new.get(FIELD_SCALE, scales.field_scale))
 
 
 def _scaled_system(

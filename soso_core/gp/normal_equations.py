@@ -48,6 +48,17 @@ class NormalEquations:
             self.log_factors + other.log_factors,
         )
 
+    def __sub__(self, other: "NormalEquations") -> "NormalEquations":
+        """Return the sums without rows that are among them."""
+        return NormalEquations(
+            self.gram_mm - other.gram_mm,
+            self.projection_m - other.projection_m,
+            self.square - other.square,
+            self.n_rows - other.n_rows,
+            None if self.weight is other.weight is None else self.worth - other.worth,
+            self.log_factors - other.log_factors,
+        )
+
     def restricted(self, columns: IntArray) -> "NormalEquations":
         """Return the sums for a selection of columns."""
         return replace(self, gram_mm=self.gram_mm[np.ix_(columns, columns)], projection_m=self.projection_m[columns])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ase import Atoms
 
 from soso_core.health.duplicates import check_duplicates
+from soso_core.health.energies_and_fields import check_field_scale
 from soso_core.health.finding import Finding, Kind
 from soso_core.health.frame import RawFrame, raw_frame, unfit
 from soso_core.health.mixed_lengths import check_mixed_lengths
@@ -32,4 +33,7 @@ def check_frames(atoms: Sequence[Atoms]) -> list[Finding]:
     known = {(one.configuration, one.array) for one in findings if one.kind is Kind.UNUSABLE}
     findings += [one for one in check_whole(frames) if (one.configuration, one.array) not in known]
     findings += [*check_mixed_lengths(frames), *check_duplicates(frames)]
+    if not any(one.kind is Kind.MIXED_LENGTHS for one in findings):  # which would be the cause
+        faulty = {one.configuration for one in findings if one.kind is not Kind.DUPLICATE}
+        findings += check_field_scale(frames, faulty)
     return sorted(findings, key=lambda one: -1 if one.configuration is None else one.configuration)

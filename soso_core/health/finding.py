@@ -22,6 +22,7 @@ class Kind(str, Enum):
     ENERGY_OUTLIER = "energy_outlier"
     FIELDS_MISSING = "fields_missing"
     FIELD_ALONG_SPIN = "field_along_spin"
+    FIELD_SCALE = "field_scale"
     DUPLICATE = "duplicate"
 
 

@@ -270,7 +270,8 @@ class TestMixedLengths:
         frames = self.mixed(1.0, 0)
         for k, atoms in enumerate(frames):
             atoms.arrays["moments"] = np.full(4, 2.2 * (factor if k < 7 else 1.0))
-        assert check_frames(frames) == []
+        # The fields were not changed with the lengths, so that they disagree with the energies.
+        assert {item.kind for item in check_frames(frames)} <= {Kind.FIELD_SCALE}
 
     def test_order_explains_short_lengths(self):
         """Ferromagnets with 2.2 μB beside disorder with 1.5 μB are physics."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aiida.common.exceptions import EntryPointError
 from aiida.plugins import WorkflowFactory
@@ -19,6 +19,8 @@ from soso_core.gp.settings import FitSettings
 from soso_core.settings import Settings, read_settings
 
 ENGINE_PREFIX = "soso.label."
+DEFAULT_MIN_GRADE = "C"
+"""A D label counts a 64th of an A label and may belong to another state than the one asked for."""
 
 
 class CampaignSettings(Settings):
@@ -31,6 +33,7 @@ class CampaignSettings(Settings):
     exploration: ExplorationSettings = ExplorationSettings()
     fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
     policy: PolicySettings = PolicySettings()
+    min_grade: Literal["A", "B", "C", "D"] = Field(default=DEFAULT_MIN_GRADE, description="worse labels teach nothing")
     seed: int = Field(default=0, ge=0, lt=2**31)
     max_parallel: int = Field(default=2, ge=1, description="label calculations at the same time")
 
@@ -52,7 +55,8 @@ class Campaign:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its result; the same file twice is the same campaign."""
-        digest = sha256(self.settings.model_dump_json(exclude={"structure"}).encode())
+        left_out = {"structure"} | ({"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set())
+        digest = sha256(self.settings.model_dump_json(exclude=left_out).encode())
         for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
             digest.update(array.tobytes())
         return digest.hexdigest()
@@ -101,6 +105,7 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "campaign": settings.name,
         "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
         "in parallel": str(settings.max_parallel),
+        "trained on": f"labels of grade {settings.min_grade} and better",
         "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
         "cell": f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å",
         "exploration": settings.exploration.model_dump_json(),

@@ -140,13 +140,17 @@ def status(pk: str) -> None:
     """
     from soso_workflows.launch import why_idle
     from soso_workflows.state import load_campaign
-    from soso_workflows.table import status_table
+    from soso_workflows.table import below_grade_lines, field_warning, status_table
 
     state = load_campaign(pk)
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(status_table(state))
     if (idle := why_idle(state.node)) is not None:
         click.echo(idle)
+    for line in (line for batch in state.batches for line in below_grade_lines(batch)):
+        click.echo(line)
+    if state.batches and (warning := field_warning(state.batches[-1])) is not None:
+        click.echo(warning)
     for failure in (item for campaign in state.lineage for item in campaign.failures):
         click.echo(f"label {failure.index} of batch {failure.batch} failed <{failure.pk}>: {failure.reason}")
 

@@ -61,6 +61,7 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
         builder.fit = Dict(settings.fit.model_dump(mode="json", exclude_unset=True))
     builder.policy = Dict(settings.policy.model_dump(mode="json"))
     builder.seed, builder.max_parallel = Int(settings.seed), Int(settings.max_parallel)
+    builder.min_grade = Str(settings.min_grade)
     builder.engine = Str(settings.engine_entry_point)
     builder.label = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
     return builder

@@ -6,7 +6,7 @@ from aiida.orm import WorkChainNode
 
 from soso_workflows.launch import why_idle
 from soso_workflows.state import CampaignState
-from soso_workflows.table import UNITS, header_line, row_line, state_line
+from soso_workflows.table import UNITS, below_grade_lines, field_warning, header_line, row_line, state_line
 
 
 class Progress:
@@ -30,6 +30,9 @@ class Progress:
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
         for batch in state.batches[self.n_rows :]:
             self.echo(row_line(batch))
+            for line in (*below_grade_lines(batch), field_warning(batch)):
+                if line is not None:
+                    self.echo(f"  {line}")
             self.n_rows += 1
         self._say_what_happens(state)
 

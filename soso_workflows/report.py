@@ -15,7 +15,7 @@ from soso_core.errors import InputError
 from soso_core.io import atomic_write
 from soso_workflows.figures import exchange_curve, learning_curve, parity
 from soso_workflows.state import CampaignState
-from soso_workflows.table import COLUMNS, UNITS, row_of, state_line
+from soso_workflows.table import COLUMNS, UNITS, field_warning, limit_of, row_of, state_line
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -42,10 +42,11 @@ def report_html(state: CampaignState) -> str:
     """Return the report as HTML, figures embedded."""
     title = escape(f"{state.node.label or 'campaign'} <{state.node.pk}>")
     sections = [
-        f"<h1>{title}</h1><p>{escape(state_line(state))}</p>",
+        f"<h1>{title}</h1><p>{escape(state_line(state))}</p>{_warning(state)}",
         _table("History", [name for name, _ in COLUMNS], [row_of(batch) for batch in state.batches], UNITS),
         *_figures(state),
         _failures(state),
+        _below_grade(state),
         _section("Settings", f"<pre>{escape(yaml.safe_dump(_settings(state), sort_keys=False))}</pre>"),
         _table("Provenance", ["what", "PK", "UUID"], _nodes(state), "verdi node graph generate PK shows all of it"),
         _table("Versions", ["package", "version"], _versions(), ""),
@@ -82,6 +83,23 @@ def _failures(state: CampaignState) -> str:
     if not rows:
         return _section("Failed labels", "<p>None.</p>")
     return _table("Failed labels", ["batch", "index", "PK", "reason"], rows, "")
+
+
+def _below_grade(state: CampaignState) -> str:
+    title, note = "Labels below the minimum grade", "Kept in the database, not trained on, not in the blind tests."
+    rows = [
+        [str(batch["batch"]), item["label"], item["grade"], limit_of(item)]
+        for batch in state.batches
+        for item in batch.get("below_grade", [])
+    ]
+    if not rows:
+        return _section(title, "<p>None.</p>")
+    return _table(title, ["batch", "label", "grade", "limited by"], rows, note)
+
+
+def _warning(state: CampaignState) -> str:
+    line = field_warning(state.batches[-1])
+    return "" if line is None else f"<p><strong>{escape(line)}</strong></p>"
 
 
 def _settings(state: CampaignState) -> dict[str, Any]:

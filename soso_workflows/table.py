@@ -11,15 +11,20 @@ COLUMNS = (
     ("batch", 5),
     ("labels", 6),
     ("failed", 6),
+    ("low grade", 9),
     ("blind E", 8),
     ("blind field", 11),
     ("sigma E", 8),
     ("pair E", 8),
     ("pair field", 10),
     ("pooled E", 8),
+    ("E/field", 11),
     ("decision", 0),
 )
-UNITS = "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on"
+UNITS = (
+    "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on, "
+    "E/field: -dE/de by the energies over the fields of the labels"
+)
 
 
 def row_of(batch: dict[str, Any]) -> list[str]:
@@ -29,12 +34,14 @@ def row_of(batch: dict[str, Any]) -> list[str]:
         str(batch["batch"]),
         str(batch["n_labels"]),
         str(batch["n_failed"]),
+        str(batch.get("n_below_grade", 0)),
         number(batch["energy_rmse_meV_per_spin"]),
         number(batch["field_rmse_meV"]),
         number(batch["energy_std_meV_per_spin"]),
         number(batch["pair_only_energy_rmse_meV_per_spin"]),
         number(batch["pair_only_field_rmse_meV"]),
         number(decision.get("blind_energy_rmse_meV_per_spin")),
+        _field_scale(batch.get("field_scale")),
         f"{decision.get('action', '')} ({decision.get('reason', '')})",
     ]
 
@@ -42,6 +49,35 @@ def row_of(batch: dict[str, Any]) -> list[str]:
 def number(value: float | None) -> str:
     """Return a number with two decimals, or a dash."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def _field_scale(found: dict[str, Any] | None) -> str:
+    """Return c with its error, marked when energies and fields disagree."""
+    if found is None:
+        return "-"
+    return f"{found['value']:.2f}±{found['error']:.2f}" + ("!" if found["disagrees"] else "")
+
+
+def below_grade_lines(batch: dict[str, Any]) -> list[str]:
+    """Return a line for every label of a batch that was not good enough to train on."""
+    return [f"label {item['label']} of batch {batch['batch']} is of grade {item['grade']} ({limit_of(item)}): kept, "
+            "not trained on" for item in batch.get("below_grade", [])]  # fmt: skip
+
+
+def limit_of(item: dict[str, Any]) -> str:
+    """Return the number that limits a grade, as text."""
+    return "no numbers given" if item["limited_by"] is None else f"{item['limited_by']} {item['value']:.3g}"
+
+
+def field_warning(batch: dict[str, Any]) -> str | None:
+    """Return one line when energies and fields of all labels up to this batch disagree."""
+    found = batch.get("field_scale")
+    if found is None or not found["disagrees"]:
+        return None
+    return (
+        f"warning: up to batch {batch['batch']} -dE/de by the energies is {found['value']:.2f} ± {found['error']:.2f} "
+        "times the fields of the labels; the factor of the fields is wrong, or states were mixed"
+    )
 
 
 def header_line() -> str:

@@ -15,8 +15,10 @@ from soso_core.active.policy import Action, PolicySettings
 from soso_core.active.settings import ExplorationSettings
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
+from soso_core.quality import GRADES
 from soso_core.settings import Settings, parse_settings
 from soso_workflows import functions
+from soso_workflows.campaign import DEFAULT_MIN_GRADE
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.links import label_link, stage_link
@@ -63,6 +65,13 @@ class ActiveLearningWorkChain(WorkChain):
         )
         spec.input("seed", valid_type=Int, help="the seed from which all others are derived")
         spec.input("max_parallel", valid_type=Int, validator=_is_positive, help="label calculations at the same time")
+        spec.input(
+            "min_grade",
+            valid_type=Str,
+            default=lambda: Str(DEFAULT_MIN_GRADE),
+            validator=_is_grade,
+            help="labels of a worse grade are kept and counted, not trained on",
+        )
         spec.input("engine", valid_type=Str, help="entry point of the label workchain, e.g. soso.label.tight_binding")
         spec.input_namespace("label", dynamic=True, help="what that workchain wants besides the configuration")
         spec.input("dataset", valid_type=SosoDataset, required=False, help="labels there are before the first batch")
@@ -165,19 +174,19 @@ class ActiveLearningWorkChain(WorkChain):
                 self.report(f"batch {self.ctx.batch}: label {index} failed: {_why(process)}")
 
     def has_labels(self) -> bool:
-        """Whether the batch brought any label."""
-        return bool(self.ctx.labels)
+        """Whether the batch brought any label that is good enough to train on."""
+        return any(functions.is_usable(label, self.inputs.min_grade.value) for label in self.ctx.labels.values())
 
     def test_and_merge(self) -> None:
         """Let the model that has not seen the batch predict it; then add the batch to the dataset."""
         self.ctx.evaluation = None
         if self.ctx.model is not None:
             metadata = {"call_link_label": stage_link("blind", self.ctx.batch)}
-            blind = functions.test_blind(self.ctx.model, metadata=metadata, **self.ctx.labels)
+            blind = functions.test_blind(self.ctx.model, self.inputs.min_grade, metadata=metadata, **self.ctx.labels)
             self.ctx.evaluation = blind["evaluation"]
         before = {} if self.ctx.dataset is None else {"dataset": self.ctx.dataset}
         metadata = {"call_link_label": stage_link("merge", self.ctx.batch)}
-        self.ctx.dataset = functions.merge_labels(metadata=metadata, **before, **self.ctx.labels)
+        self.ctx.dataset = functions.merge_labels(self.inputs.min_grade, metadata=metadata, **before, **self.ctx.labels)
 
     def fit(self) -> Any:
         """Fit to all labels."""
@@ -196,7 +205,9 @@ class ActiveLearningWorkChain(WorkChain):
     def decide(self) -> None:
         """Record the batch and let the policy decide."""
         nodes = {**self.ctx.configurations, **self.ctx.labels}
-        optional = {"history": self.ctx.history, "evaluation": self.ctx.get("evaluation")}
+        nodes["min_grade"] = self.inputs.min_grade
+        names = ("history", "evaluation", "dataset")
+        optional = {name: self.ctx.get(name) for name in names}
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
@@ -256,6 +267,10 @@ def _holds(kind: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
         return None
 
     return validate
+
+
+def _is_grade(node: Str, _: Any) -> str | None:
+    return None if node.value in GRADES else f"must be one of {', '.join(GRADES)}, not {node.value}"
 
 
 def _is_positive(node: Int, _: Any) -> str | None:

@@ -45,12 +45,14 @@ class BatchRecord(Settings):
     """What one batch taught: counts, and the blind errors of the model that had not seen it.
 
     Errors are None for the first batch (no model yet), and fields where the engine gave none.
-    `n_blind` counts the configurations behind the errors; `n_labels` and `n_failed` are running totals.
+    `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed` and `n_below_grade` (labels that were
+    not trusted enough to train on) are running totals.
     """
 
     batch: int = Field(ge=0)
     n_labels: int = Field(ge=0)
     n_failed: int = Field(ge=0)
+    n_below_grade: int = Field(default=0, ge=0)
     n_blind: int = Field(default=0, ge=0)
     energy_rmse_meV_per_spin: float | None = None
     field_rmse_meV: float | None = None
@@ -121,9 +123,11 @@ def _judge(
     history: Sequence[BatchRecord], settings: PolicySettings, energy: float | None, field: float | None
 ) -> tuple[Action, str]:
     last = history[-1]
-    attempted = last.n_labels + last.n_failed
-    if last.n_labels == 0 or last.n_failed > settings.max_failed_fraction * attempted:
-        return Action.TOO_MANY_FAILURES, f"{last.n_failed} of {attempted} labels failed"
+    lost = last.n_failed + last.n_below_grade  # both cost a run and taught nothing
+    attempted = last.n_labels + lost
+    if last.n_labels == 0 or lost > settings.max_failed_fraction * attempted:
+        below = f", {last.n_below_grade} came below the minimum grade" if last.n_below_grade else ""
+        return Action.TOO_MANY_FAILURES, f"{last.n_failed} of {attempted} labels failed{below}"
     if _meets_target(settings, energy, field):
         return Action.TARGET_MET, f"blind error {energy:.2f} meV/spin, target {settings.target_energy_meV_per_spin:g}"
     if last.n_labels >= settings.max_labels:

@@ -5,9 +5,11 @@ import numpy as np
 from soso_core.configuration import Configuration
 from soso_core.engines.tight_binding.crystal import build_crystal, checked_neighbours
 from soso_core.engines.tight_binding.forces import forces_and_stress
+from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.scf import solve
 from soso_core.engines.tight_binding.settings import TightBindingSettings
 from soso_core.labels import LabelledConfiguration
+from soso_core.quality import LabelQuality
 from soso_core.threads import one_blas_thread
 
 ENGINE_NAME = "tight-binding"
@@ -48,5 +50,15 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
             "moment_kind": "d-shell projection",
             "scf_residual": solution.residual,
             "scf_iterations": solution.iterations,
+            **quality_of(solution).as_info(),
         },
     )
+
+
+def quality_of(solution: Solution) -> LabelQuality:
+    """Return what is known of the label's quality: the Lagrange fields leave no energy of a constraint."""
+    numbers = {"angle_degree": float(np.degrees(solution.angle))}
+    if solution.energy_change is not None:
+        n_atoms = len(solution.unknowns.moments_a)
+        numbers["scf_change_meV_per_atom"] = 1e3 * abs(solution.energy_change) / n_atoms
+    return LabelQuality(numbers)

@@ -29,6 +29,7 @@ class Solution:
     """The bands of one guess, its energy (eV) by the stationary functional, and what it lacks.
 
     `lack_au` (a, 5) is out minus in: moments along the spins (μB), charges (e), and minus the moments across the spins.
+    `energy_change`: eV, against the guess before; None for the first.
     """
 
     unknowns: Unknowns
@@ -38,6 +39,13 @@ class Solution:
     energy: float
     lack_au: FloatArray
     iterations: int = 1
+    energy_change: float | None = None
+
+    @property
+    def angle(self) -> float:
+        """Largest angle between a moment and its spin, rad."""
+        across_a = np.linalg.norm(self.lack_au[:, 2:], axis=1)
+        return float(np.max(np.arctan2(across_a, np.abs(self.unknowns.moments_a))[across_a > 0.0], initial=0.0))
 
     @property
     def residual(self) -> float:

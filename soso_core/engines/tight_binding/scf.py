@@ -58,8 +58,8 @@ def _iterate(
     for iteration in range(2, limit + 1):
         if solution.residual <= settings.tolerance or _collapsed_atom(crystal, settings, solution) is not None:
             break
-        solution = evaluate(crystal, hopping_kxx, step(solution), settings.smearing_ev)
-        solution = replace(solution, iterations=iteration)
+        before, solution = solution, evaluate(crystal, hopping_kxx, step(solution), settings.smearing_ev)
+        solution = replace(solution, iterations=iteration, energy_change=solution.energy - before.energy)
     return solution
 
 

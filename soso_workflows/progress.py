@@ -1,6 +1,7 @@
 """A table that grows line by line while a campaign runs; the same in a terminal and in a pipe."""
 
 from collections.abc import Callable
+from typing import Any
 
 from aiida.orm import WorkChainNode
 
@@ -29,12 +30,16 @@ class Progress:
                 self.seen_failures.add(failure.pk)
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
         for batch in state.batches[self.n_rows :]:
-            self.echo(row_line(batch))
-            for line in (*below_grade_lines(batch), field_warning(batch)):
-                if line is not None:
-                    self.echo(f"  {line}")
+            self.say_batch(batch)
             self.n_rows += 1
         self._say_what_happens(state)
+
+    def say_batch(self, batch: dict[str, Any]) -> None:
+        """Print the row of a decided batch, and what is wrong with its labels."""
+        self.echo(row_line(batch))
+        for line in (*below_grade_lines(batch), field_warning(batch)):
+            if line is not None:
+                self.echo(f"  {line}")
 
     def announce(self, node: WorkChainNode) -> None:
         """Say which process it is, and open the table."""

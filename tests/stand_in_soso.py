@@ -2,8 +2,8 @@
 
 It knows cells of two atoms.  Labels are those of one Heisenberg pair; "fitting" copies the file STAND_IN_MODEL.
 STAND_IN_HOME keeps a log with one line a label; STAND_IN_FAULTS (a JSON object) says what goes wrong:
-`label` maps the number of a label call to not-converged, bad-input, crash, truncated, missing;
-`fit` and `explore` are such a word each.
+`label` maps the number of a label call to not-converged, bad-input, crash, truncated, missing, or to the grade that
+its label gets, grade-D for one; `fit` and `explore` are such a word each.
 """
 
 import fcntl
@@ -28,7 +28,8 @@ def main(words):
     faults = json.loads(os.environ.get("STAND_IN_FAULTS", "{}"))
     output = Path(words[words.index("-o") + 1])
     if words[0] == "label":
-        finish(output, labelled(Path(words[2])), faults.get("label", {}).get(str(next_number())))
+        fault = faults.get("label", {}).get(str(next_number()), "")
+        finish(output, labelled(Path(words[2]), fault.partition("grade-")[2]), fault)
     elif words[0] == "fit":
         finish(output, Path(os.environ["STAND_IN_MODEL"]).read_bytes(), faults.get("fit"))
     else:
@@ -55,8 +56,8 @@ def next_number():
     return number
 
 
-def labelled(path):
-    """Return the labels of the first frame."""
+def labelled(path, grade):
+    """Return the labels of the first frame, with a grade when there is one to give."""
     atoms = [line.split() for line in path.read_text().splitlines()[2:LINES_PER_FRAME]]
     spins = [[float(x) for x in atom[4:7]] for atom in atoms]
     energy = -COUPLING * sum(a * b for a, b in zip(*spins, strict=True))
@@ -64,7 +65,8 @@ def labelled(path):
         " ".join([*atom[:7], "2.0", *(f"{COUPLING * x / 2.0:.12g}" for x in spins[1 - i]), "0 0 0"])
         for i, atom in enumerate(atoms)
     ]
-    return "\n".join(["2", HEADER.format(energy=energy), *rows, ""]).encode()
+    quality = f"label_grade={grade} angle_degree=12.5 " if grade else ""
+    return "\n".join(["2", quality + HEADER.format(energy=energy), *rows, ""]).encode()
 
 
 def drawn(count, seed):

@@ -22,12 +22,18 @@ class LabelWorkChain(WorkChain):
 
     Outputs: `label`, the configuration at the directions that were *achieved*, with energy (eV, without the
     energy of the constraint), exchange fields (eV/μB), moment lengths (μB), forces (eV/Å) and, where the engine
-    has it, stress (eV/Å³); `quality`, at least the key `converged`.
+    has it, stress (eV/Å³), and among its facts the grade and the numbers of `soso_core.quality.LabelQuality`;
+    `quality`, the same grade and numbers and at least the key `converged`.
 
     Exit codes: 400 the engine failed, 410 it did not converge, 420 its label lacks something.
     """
 
     REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+    FIELD_TOLERANCE = 0.02
+    """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
+
+    The contract's test holds an engine to it, at the directions that were achieved.
+    """
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:

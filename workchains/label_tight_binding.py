@@ -14,6 +14,8 @@ class TightBindingLabelWorkChain(CommandLabelWorkChain):
 
     ENGINE = "tight-binding"
     CALCULATION = "soso.label.tight_binding"
+    FIELD_TOLERANCE = 1e-3
+    """Energy and fields are exact to the tolerance of the self-consistency."""
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:

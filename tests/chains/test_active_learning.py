@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, Dict, Int, QueryBuilder
+from aiida.orm import CalcJobNode, Dict, Int, QueryBuilder, Str
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls
 
@@ -131,6 +131,34 @@ def test_too_many_failed_labels(campaign_inputs, tmp_path):
     assert len(state.failures) == 2
     assert "model" not in state.node.outputs
     assert state.node.outputs.history["batches"][0]["n_failed"] == 2
+
+
+def test_a_label_below_the_minimum_grade_is_kept_and_not_trained_on(campaign_inputs, tmp_path):
+    faults = {"label": {"0": "grade-B", "1": "grade-D", "3": "grade-C"}}
+    inputs = campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3)
+    state = run_campaign(inputs)
+    assert state.node.is_finished_ok, state.node.exit_message
+    assert [batch["n_labels"] for batch in state.batches] == [2, 3]
+    assert [batch["n_below_grade"] for batch in state.batches] == [1, 1]
+    (below,) = state.batches[0]["below_grade"]
+    assert (below["grade"], below["limited_by"], below["value"]) == ("D", "angle_degree", 12.5)
+    dataset = state.node.outputs.dataset.get_dataset()
+    assert sorted(item.grade for item in dataset) == ["A", "B", "C"]
+    kept = state.calls["label", 0, below["label"]].outputs.label.get_dataset()[0]
+    assert kept.grade == "D"
+    assert kept.digest not in {item.digest for item in dataset}
+    assert count_label_calls(tmp_path) == 4
+
+
+def test_a_batch_without_a_good_label_is_too_many_failures(campaign_inputs, tmp_path):
+    """Such labels cost a run and teach nothing: for the rule they have failed.  A better minimum is the campaign's."""
+    faults = {"label": {"0": "grade-B", "1": "grade-C"}}
+    state = run_campaign({**campaign_inputs(tmp_path, faults), "min_grade": Str("A")})
+    assert state.node.exit_status == 403
+    assert state.node.exit_message == "0 of 2 labels failed, 2 came below the minimum grade"
+    assert state.failures == []
+    assert "model" not in state.node.outputs
+    assert "dataset" not in state.node.outputs
 
 
 def test_exploration_failed(campaign_inputs, tmp_path):

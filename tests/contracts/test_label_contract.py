@@ -1,19 +1,20 @@
-"""Every engine with an entry point `soso.label.*` fulfils the contract of LabelWorkChain."""
+"""Every engine with an entry point `soso.label.*` fulfils the contract of LabelWorkChain, physics included."""
 
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import Dict
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
+from label_contract import CHECKS, Runs, harnesses
 
 from soso_core.errors import InputError
 from soso_workchains.label import LabelWorkChain
+from soso_workchains.label_command import CommandLabelWorkChain
 from soso_workflows.campaign import ENGINE_PREFIX
 from soso_workflows.data.dataset import SosoDataset
 
 ENGINES = sorted(name for name in get_entry_point_names("aiida.workflows") if name.startswith(ENGINE_PREFIX))
-RUNNABLE_HERE = {"soso.label.tight_binding"}
-"""Engines that need nothing but this package; the others have tests of their own with recorded outputs."""
+HARNESSES = harnesses()
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
@@ -23,13 +24,15 @@ def engine(request):
     return WorkflowFactory(request.param)
 
 
-def test_there_is_an_engine():
-    assert set(ENGINES) >= RUNNABLE_HERE
+def test_there_is_an_engine_and_each_can_be_run():
+    assert "soso.label.tight_binding" in ENGINES
+    assert set(ENGINES) <= set(HARNESSES), "an engine needs a file tests/contracts/harness_<engine>.py"
 
 
 def test_it_is_a_label_workchain(engine):
     assert issubclass(engine, LabelWorkChain)
     assert not getattr(engine, "__abstractmethods__", None)
+    assert 0.0 < engine.FIELD_TOLERANCE <= 0.05
 
 
 def test_inputs_and_outputs(engine):
@@ -53,12 +56,36 @@ def test_an_unknown_setting_is_named(engine):
         engine.checked_settings({"no_such_key": 1}, "campaign.yaml")
 
 
-def test_settings_become_inputs(engine, stand_in, tmp_path):
-    inputs = engine.inputs_from_settings(engine.checked_settings({}, "here"), stand_in(tmp_path))
+@pytest.mark.parametrize("name", ENGINES)
+def test_settings_become_inputs(name, stand_in, tmp_path):
+    engine, settings = WorkflowFactory(name), dict(HARNESSES[name].settings)
+    inputs = engine.inputs_from_settings(engine.checked_settings(settings, "here"), stand_in(tmp_path))
     assert set(inputs) <= set(engine.spec().inputs)
 
 
-@pytest.fixture(params=sorted(RUNNABLE_HERE))
+def _marked(name):
+    marks = [pytest.mark.slow] if HARNESSES[name].slow else []
+    return pytest.param(name, marks=marks, id=name.removeprefix(ENGINE_PREFIX))
+
+
+@pytest.fixture(scope="module", params=[_marked(name) for name in ENGINES if name in HARNESSES])
+def runs(request, localhost, tmp_path_factory):
+    """Return the labels of one engine, made for real."""
+    harness = HARNESSES[request.param]
+    if (reason := harness.missing()) is not None:
+        pytest.skip(reason)
+    return Runs(WorkflowFactory(request.param), harness, harness.code(localhost, tmp_path_factory.mktemp("engine")))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_physics(runs, check):
+    check(runs)
+
+
+BEHIND_SOSO = [name for name in ENGINES if issubclass(WorkflowFactory(name), CommandLabelWorkChain)]
+
+
+@pytest.fixture(params=BEHIND_SOSO)
 def label(request, stand_in, tmp_path, pair_dataset):
     """Return a function that labels one configuration with an engine whose command has these faults."""
 
@@ -89,7 +116,7 @@ def test_a_failure_says_why(label, fault, status):
     assert "label" not in results
 
 
-def test_one_configuration_at_a_time(label, pair_dataset, stand_in, tmp_path):
+def test_one_configuration_at_a_time(pair_dataset, stand_in, tmp_path):
     engine = WorkflowFactory("soso.label.tight_binding")
     with pytest.raises(ValueError, match="one configuration, not 6"):
         run_get_node(engine, configuration=SosoDataset.from_dataset(pair_dataset), code=stand_in(tmp_path))

@@ -91,3 +91,13 @@ def test_always_selects_or_stops(errors, n_failed, max_labels):
     assert (decision.n_next > 0) == (decision.action is Action.CONTINUE)
     assert decision.n_next == 0 or records[-1].n_labels + decision.n_next <= max_labels
     assert decision == decide(list(records), settings)
+
+
+def test_labels_below_the_minimum_grade_count_with_the_failed():
+    """They cost a run each; a campaign that gets nothing else should stop, not go on for ever."""
+    settings = PolicySettings(max_failed_fraction=0.5)
+    good = BatchRecord(batch=0, n_labels=5, n_failed=2, n_below_grade=3)
+    assert decide([good], settings).action is Action.CONTINUE
+    bad = decide([BatchRecord(batch=0, n_labels=5, n_failed=2, n_below_grade=4)], settings)
+    assert bad.action is Action.TOO_MANY_FAILURES
+    assert bad.reason == "2 of 11 labels failed, 4 came below the minimum grade"

@@ -1,0 +1,129 @@
+"""Grades in the records of a campaign, energies against fields batch by batch, and histories from before both."""
+
+from dataclasses import replace
+
+import pytest
+from aiida.orm import Dict, Int, Str
+from aiida_fixtures import labelled_pair
+
+from soso_core.dataset import Dataset
+from soso_core.quality import LabelQuality
+from soso_workflows import functions
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
+from soso_workflows.progress import Progress
+from soso_workflows.table import COLUMNS, below_grade_lines, field_warning, row_of
+
+pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
+
+BAD = LabelQuality({"angle_degree": 30.0, "scf_change_meV_per_atom": 0.05})
+
+
+def node(*items) -> SosoDataset:
+    return SosoDataset.from_dataset(Dataset(items))
+
+
+def bad(seed):
+    return replace(labelled_pair(seed), info=BAD.as_info())
+
+
+def recorded(min_grade="C", **nodes):
+    return functions.record_batch(min_grade=Str(min_grade), **nodes).get_dict()["batches"]
+
+
+def cell(batch, name):
+    return dict(zip([column for column, _ in COLUMNS], row_of(batch), strict=True))[name]
+
+
+def test_merging_leaves_bad_labels_out():
+    labels = {
+        "label_000": node(labelled_pair(0)),
+        "label_001": node(bad(1)),
+        "label_given": node(bad(2), labelled_pair(3)),
+    }
+    merged = functions.merge_labels(Str("C"), dataset=node(labelled_pair(4)), **labels).get_dataset()
+    assert [item.digest for item in merged] == [labelled_pair(seed).digest for seed in (4, 0, 3)]
+    assert len(functions.merge_labels(Str("D"), **labels).get_dataset()) == 4
+    assert not functions.is_usable(labels["label_001"], "C")
+    assert functions.is_usable(labels["label_given"], "C")
+
+
+def test_blind_tests_leave_bad_labels_out(model_file):
+    labels = {"label_000": node(labelled_pair(10)), "label_001": node(bad(11))}
+    model = SosoModel(model_file)
+    blind = functions.test_blind(model, Str("C"), **labels)
+    assert blind["evaluation"]["n_configurations"] == 1
+    assert blind["predictions"].get_array("energy").shape == (1,)
+
+
+def test_a_batch_is_recorded_with_what_was_not_good_enough():
+    first = {
+        "label_000": node(labelled_pair(0)),
+        "label_001": node(bad(1)),
+        "configuration_002": node(labelled_pair(2)),
+    }
+    (batch,) = recorded(**first)
+    assert (batch["n_labels"], batch["n_failed"], batch["n_below_grade"]) == (1, 1, 1)
+    assert batch["below_grade"] == [{"label": "001", "grade": "D", "limited_by": "angle_degree", "value": 30.0}]
+    (line,) = below_grade_lines(batch)
+    assert line == "label 001 of batch 0 is of grade D (angle_degree 30): kept, not trained on"
+    history = Dict({"batches": [batch]})
+    _, second = recorded(history=history, label_given=node(labelled_pair(4), bad(5)))
+    assert (second["n_labels"], second["n_below_grade"]) == (2, 2)
+    assert second["below_grade"][0]["label"] == "given 1"
+    assert cell(second, "low grade") == "2"
+    said = []
+    progress = Progress(said.append)
+    progress.say_batch(second)
+    assert said[1] == "  label given 1 of batch 1 is of grade D (angle_degree 30): kept, not trained on"
+
+
+def test_a_grade_without_numbers_is_shown_as_that():
+    item = replace(labelled_pair(0), info={"label_grade": "D"})
+    (batch,) = recorded(label_000=node(item))
+    assert "is of grade D (no numbers given)" in below_grade_lines(batch)[0]
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_energies_against_fields_are_recorded_and_a_factor_warned_of(factor):
+    labels = [labelled_pair(seed) for seed in range(10)]
+    scaled = [replace(x, exchange_fields_ac=factor * x.exchange_fields_ac) for x in labels]
+    (batch,) = recorded(label_000=node(labels[0]), dataset=node(*scaled))
+    found = batch["field_scale"]
+    assert found["value"] == pytest.approx(1.0 / factor, rel=0.05)
+    assert found["disagrees"] == (factor != 1.0)
+    assert cell(batch, "E/field").endswith("!") == (factor != 1.0)
+    warning = field_warning(batch)
+    assert (warning is None) == (factor == 1.0)
+    if warning is not None:
+        assert "-dE/de by the energies is 2.0" in warning
+
+
+def test_histories_from_before_grades_still_load():
+    old = {
+        "batch": 0, "n_labels": 5, "n_failed": 1, "n_blind": 0, "energy_rmse_meV_per_spin": None,
+        "field_rmse_meV": None, "energy_std_meV_per_spin": None, "pair_only_energy_rmse_meV_per_spin": None,
+        "pair_only_field_rmse_meV": None, "failed": [3],
+    }  # fmt: skip
+    decided = functions.decide_next(Dict({"batches": [old]}), Dict({"max_labels": 20}), Int(1))
+    assert decided["decision"]["action"] == "continue"
+    batch = decided["history"]["batches"][0]
+    assert (cell(batch, "low grade"), cell(batch, "E/field")) == ("0", "-")
+    assert (below_grade_lines(batch), field_warning(batch)) == ([], None)
+    new = recorded(history=decided["history"], label_000=node(labelled_pair(0)))[-1]
+    assert (new["n_labels"], new["n_below_grade"], new["field_scale"]) == (6, 0, None)
+
+
+def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):
+    from soso_workflows.report import report_html
+    from soso_workflows.state import CampaignState
+
+    state = CampaignState(finished_campaign)
+    assert "<h2>Labels below the minimum grade</h2><p>None.</p>" in report_html(state)
+    below = [{"label": "001", "grade": "D", "limited_by": "angle_degree", "value": 30.0}]
+    wrong = {"value": 2.01, "error": 0.02, "n_configurations": 12, "disagrees": True}
+    batches = [{**batch, "below_grade": below, "field_scale": wrong} for batch in state.batches]
+    monkeypatch.setattr(CampaignState, "batches", property(lambda _: batches))
+    html = report_html(state)
+    assert "<td>001</td><td>D</td><td>angle_degree 30</td>" in html
+    assert "<strong>warning: up to batch 1 -dE/de by the energies is 2.01 ± 0.02 times" in html

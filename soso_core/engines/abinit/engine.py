@@ -9,7 +9,7 @@ from soso_core.engines.abinit.gates import check_output, labelled
 from soso_core.engines.abinit.input_file import Mixing, atom_types, pseudopotential_name, write_input
 from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput, error_message, last_step, parse_output
 from soso_core.engines.abinit.process import INPUT_NAME, Finished, run, split_command
-from soso_core.engines.abinit.pseudopotentials import Pseudopotential, find_pseudopotential
+from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
 from soso_core.engines.abinit.settings import AbinitSettings
 from soso_core.errors import ConvergenceError, InputError, SosoError
 from soso_core.labels import LabelledConfiguration
@@ -19,10 +19,14 @@ GENTLER_DIEMIX = 0.4
 """Share of a step of the potential that the second attempt takes."""
 
 
+class OutOfTimeError(ConvergenceError):
+    """A run was stopped after `timeout_seconds`; a gentler one would take longer still."""
+
+
 def check(configuration: Configuration, settings: AbinitSettings) -> None:
     """Raise InputError when ABINIT or a pseudopotential is missing, or spheres of moments overlap."""
     split_command(settings.command)
-    _pseudopotentials(configuration, settings)
+    pseudopotentials_of(configuration, settings)
     pairs = find_neighbours(configuration, 2.0 * settings.moment_radius_angstrom)
     if len(pairs.i_p):
         raise InputError(
@@ -47,16 +51,17 @@ def label(configuration: Configuration, settings: AbinitSettings) -> LabelledCon
         ABINIT crashed or left an output that is not complete.
     """
     check(configuration, settings)
-    files = _pseudopotentials(configuration, settings)
     first = Mixing(settings.magcon_lambda, settings.max_iterations)
     try:
-        output = _attempt(configuration, settings, files, first)
+        output = _attempt(configuration, settings, first)
+    except OutOfTimeError:
+        raise
     except ConvergenceError as error:
         try:
-            output = _attempt(configuration, settings, files, _gentler(first))
+            output = _attempt(configuration, settings, _gentler(first))
         except ConvergenceError as again:
             raise ConvergenceError(f"{error}; with gentler mixing: {again}") from None
-    return labelled(configuration, output, settings, files)
+    return labelled(configuration, output, settings)
 
 
 def _gentler(mixing: Mixing) -> Mixing:
@@ -64,19 +69,19 @@ def _gentler(mixing: Mixing) -> Mixing:
     return Mixing(0.5 * mixing.magcon_lambda, 2 * mixing.max_iterations, GENTLER_DIEMIX)
 
 
-def _pseudopotentials(configuration: Configuration, settings: AbinitSettings) -> dict[str, Pseudopotential]:
-    return {symbol: find_pseudopotential(symbol, settings) for symbol in dict.fromkeys(configuration.symbols)}
+def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> None:
+    """Write into a folder all that ABINIT reads.  Raises InputError when a pseudopotential is missing."""
+    files = pseudopotentials_of(configuration, settings)
+    (folder / INPUT_NAME).write_text(write_input(configuration, settings, files, mixing), encoding="ascii")
+    for i, (symbol, _) in enumerate(atom_types(configuration)[0]):
+        shutil.copyfile(files[symbol].path, folder / pseudopotential_name(i))
 
 
-def _attempt(
-    configuration: Configuration, settings: AbinitSettings, files: dict[str, Pseudopotential], mixing: Mixing
-) -> AbinitOutput:
+def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> AbinitOutput:
     """Run once in a temporary folder.  Raises ConvergenceError or AbinitError, having kept the folder if asked to."""
     with tempfile.TemporaryDirectory(prefix="soso-abinit-") as name:
         folder = Path(name)
-        (folder / INPUT_NAME).write_text(write_input(configuration, settings, files, mixing), encoding="ascii")
-        for i, (symbol, _) in enumerate(atom_types(configuration)[0]):
-            shutil.copyfile(files[symbol].path, folder / pseudopotential_name(i))
+        prepare(folder, configuration, settings, mixing)
         try:
             finished = run(settings.command, folder, settings.timeout_seconds)
             output = _read(finished, len(configuration), settings.timeout_seconds)
@@ -89,7 +94,7 @@ def _attempt(
 
 def _read(finished: Finished, n_atoms: int, timeout_seconds: float) -> AbinitOutput:
     if finished.status is None:
-        raise ConvergenceError(
+        raise OutOfTimeError(
             f"ABINIT was stopped after {timeout_seconds:g} s (timeout_seconds), at step {last_step(finished.output)}"
         )
     if finished.status != 0:

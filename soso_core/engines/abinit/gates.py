@@ -5,7 +5,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput
-from soso_core.engines.abinit.pseudopotentials import Pseudopotential
+from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
 from soso_core.engines.abinit.settings import AbinitSettings
 from soso_core.errors import ConvergenceError
 from soso_core.labels import LabelledConfiguration, transverse
@@ -47,18 +47,14 @@ def angles_degree(configuration: Configuration, moments_ac: FloatArray) -> Float
     return np.where(configuration.is_magnetic_a, np.degrees(np.arctan2(across_a, along_a)), 0.0)
 
 
-def labelled(
-    configuration: Configuration,
-    output: AbinitOutput,
-    settings: AbinitSettings,
-    pseudopotentials: dict[str, Pseudopotential],
-) -> LabelledConfiguration:
+def labelled(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> LabelledConfiguration:
     """Return the label of a run that passed the gates, at the directions that its moments have."""
     moments_ac = np.where(configuration.is_magnetic_a[:, None], output.moments_ac, 0.0)
     lengths_a = np.linalg.norm(moments_ac, axis=1)
     spins_ac = moments_ac / np.where(configuration.is_magnetic_a, lengths_a, 1.0)[:, None]
     achieved = configuration.with_spins(spins_ac)
     gradients_ac = np.zeros_like(spins_ac) if output.gradients_ac is None else output.gradients_ac
+    files = pseudopotentials_of(configuration, settings)
     quality = LabelQuality(
         {
             "angle_degree": float(np.max(angles_degree(configuration, output.moments_ac))),
@@ -77,7 +73,7 @@ def labelled(
             "functional": "PBE",
             "energy_kind": "free energy without constraint",
             "moment_kind": f"sphere of {settings.moment_radius_angstrom:g} Å",
-            "pseudopotentials": ", ".join(f"{key}: {entry.path.name}" for key, entry in pseudopotentials.items()),
+            "pseudopotentials": ", ".join(f"{key}: {entry.path.name}" for key, entry in files.items()),
             "scf_residual": output.residual,
             "scf_iterations": output.iterations,
             **quality.as_info(),

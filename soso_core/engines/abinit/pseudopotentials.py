@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
+from soso_core.configuration import Configuration
 from soso_core.engines.abinit.settings import AbinitSettings
 from soso_core.errors import InputError
 
@@ -25,6 +26,11 @@ class Pseudopotential:
     symbol: str
     path: Path
     n_electrons: int
+
+
+def pseudopotentials_of(configuration: Configuration, settings: AbinitSettings) -> dict[str, Pseudopotential]:
+    """Return the file of every species of a configuration.  Raises InputError as `find_pseudopotential` does."""
+    return {symbol: find_pseudopotential(symbol, settings) for symbol in dict.fromkeys(configuration.symbols)}
 
 
 def find_pseudopotential(symbol: str, settings: AbinitSettings) -> Pseudopotential:

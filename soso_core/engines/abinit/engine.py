@@ -84,7 +84,7 @@ def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mix
         prepare(folder, configuration, settings, mixing)
         try:
             finished = run(settings.command, folder, settings.timeout_seconds)
-            output = _read(finished, len(configuration), settings.timeout_seconds)
+            output = _read(finished, configuration, settings.timeout_seconds)
             check_output(configuration, output, settings)
         except SosoError:
             _keep(folder, settings.keep_failed_in)
@@ -92,7 +92,7 @@ def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mix
     return output
 
 
-def _read(finished: Finished, n_atoms: int, timeout_seconds: float) -> AbinitOutput:
+def _read(finished: Finished, configuration: Configuration, timeout_seconds: float) -> AbinitOutput:
     if finished.status is None:
         raise OutOfTimeError(
             f"ABINIT was stopped after {timeout_seconds:g} s (timeout_seconds), at step {last_step(finished.output)}"
@@ -100,7 +100,7 @@ def _read(finished: Finished, n_atoms: int, timeout_seconds: float) -> AbinitOut
     if finished.status != 0:
         said = error_message(finished.log) or "it said nothing of why"
         raise AbinitError(f"ABINIT ended with status {finished.status}: {said}")
-    return parse_output(finished.output, n_atoms)
+    return parse_output(finished.output, len(configuration), is_constrained=configuration.n_magnetic > 0)
 
 
 def _keep(folder: Path, where: Path | None) -> None:

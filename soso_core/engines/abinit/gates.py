@@ -4,7 +4,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
-from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput
+from soso_core.engines.abinit.output_file import AbinitOutput
 from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
 from soso_core.engines.abinit.settings import AbinitSettings
 from soso_core.errors import ConvergenceError
@@ -21,8 +21,6 @@ def check_output(configuration: Configuration, output: AbinitOutput, settings: A
             f"ABINIT's self-consistency stopped at a residual of {output.residual:.1e} (wanted {settings.tolvrs:g}) "
             f"after {output.iterations} steps"
         )
-    if configuration.n_magnetic and output.gradients_ac is None:
-        raise AbinitError("ABINIT's output lacks the gradient with respect to the target of the constraint")
     along_a = np.sum(output.moments_ac * configuration.spins_ac, axis=1)
     lengths_a = np.linalg.norm(output.moments_ac, axis=1)
     for atom in np.flatnonzero(configuration.is_magnetic_a):
@@ -53,7 +51,6 @@ def labelled(configuration: Configuration, output: AbinitOutput, settings: Abini
     lengths_a = np.linalg.norm(moments_ac, axis=1)
     spins_ac = moments_ac / np.where(configuration.is_magnetic_a, lengths_a, 1.0)[:, None]
     achieved = configuration.with_spins(spins_ac)
-    gradients_ac = np.zeros_like(spins_ac) if output.gradients_ac is None else output.gradients_ac
     files = pseudopotentials_of(configuration, settings)
     quality = LabelQuality(
         {
@@ -64,7 +61,7 @@ def labelled(configuration: Configuration, output: AbinitOutput, settings: Abini
     return LabelledConfiguration(
         configuration=achieved,
         energy=output.energy,
-        exchange_fields_ac=-transverse(gradients_ac, spins_ac),
+        exchange_fields_ac=-transverse(output.gradients_ac, spins_ac),
         moments_a=lengths_a,
         forces_ac=output.forces_ac,
         stress_cc=output.stress_cc,

@@ -42,7 +42,7 @@ class AbinitOutput:
 
     `energy` (eV) is the electronic free energy, without any energy of the constraint; forces (a, 3) in eV/Å and
     stress (3, 3) in eV/Å³, tension positive, are its derivatives.  `moments_ac` (a, 3) in μB are integrals over
-    spheres.  `gradients_ac` (a, 3) in eV/μB is `+∂E/∂m`, None when no moment was constrained.
+    spheres.  `gradients_ac` (a, 3) in eV/μB is `+∂E/∂m`, zero when no moment was constrained.
     """
 
     is_converged: bool
@@ -51,13 +51,13 @@ class AbinitOutput:
     energy: float
     energy_change: float
     moments_ac: FloatArray
-    gradients_ac: FloatArray | None
+    gradients_ac: FloatArray
     forces_ac: FloatArray
     stress_cc: FloatArray
 
 
-def parse_output(text: str, n_atoms: int) -> AbinitOutput:
-    """Return what a complete main output says.
+def parse_output(text: str, n_atoms: int, is_constrained: bool = True) -> AbinitOutput:
+    """Return what a complete main output says; `is_constrained` tells whether a moment was.
 
     Raises AbinitError for a text that is cut anywhere, lacks a part, contradicts itself, or holds another number of
     atoms.
@@ -78,7 +78,7 @@ def parse_output(text: str, n_atoms: int) -> AbinitOutput:
         energy=energy * Hartree,
         energy_change=abs(_number(last[2])) * Hartree,
         moments_ac=_sphere_table(text, MOMENTS, n_atoms),
-        gradients_ac=_sphere_table(text, GRADIENTS, n_atoms) * Hartree if GRADIENTS in text else None,
+        gradients_ac=_sphere_table(text, GRADIENTS, n_atoms) * Hartree if is_constrained else np.zeros((n_atoms, 3)),
         forces_ac=_yaml_rows(text, "cartesian_forces: # hartree/bohr", n_atoms) * (Hartree / Bohr),
         stress_cc=_symmetric(_yaml_rows(text, "cartesian_stress_tensor: # hartree/bohr^3", 3)) * (Hartree / Bohr**3),
     )

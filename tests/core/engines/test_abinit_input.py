@@ -157,7 +157,10 @@ def test_no_file(folder):
     [
         ('<?xml version="1.0"?>\n<paw_dataset version="0.7">\n\n', "PAW and PSML files give wrong fields"),
         (HEADER.format(number=26, electrons=16, format=7, functional=11), "PAW and PSML files give wrong fields"),
-        (HEADER.format(number=26, electrons=16, format=8, functional=-1012), "functional has the number -1012; only PBE"),
+        (
+            HEADER.format(number=26, electrons=16, format=8, functional=-1012),
+            "functional has the number -1012; only PBE",
+        ),
         (HEADER.format(number=26, electrons=16, format=3, functional=11), "not a norm-conserving"),
         (HEADER.format(number=27, electrons=17, format=8, functional=11), "element with number 27, wanted for Fe"),
         ("", "not a norm-conserving"),
@@ -171,5 +174,5 @@ def test_files_that_are_refused(tmp_path, text, said):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="cannot read the pseudopotential .*No such file"):
+    with pytest.raises(InputError, match=r"cannot read the pseudopotential .*No such file"):
         find_pseudopotential("Fe", AbinitSettings(pseudopotentials={"Fe": tmp_path / "none"}))

@@ -51,7 +51,7 @@ def test_numbers_are_those_printed():
 
 def test_tables_are_those_printed():
     output = parse_output(CONVERGED, 2)
-    rows = re.findall(rf"^ +([12]) +1\.\d+ +{NUMBER} +{NUMBER} +{NUMBER} +{NUMBER}(?: +{NUMBER})?$", CONVERGED, re.M)
+    rows = re.findall(rf"^ +([12]) +2\.\d+ +{NUMBER} +{NUMBER} +{NUMBER} +{NUMBER}(?: +{NUMBER})?$", CONVERGED, re.M)
     assert [row[0] for row in rows] == ["1", "2", "1", "2"]
     printed = np.array([[float(x) for x in row[2:5]] for row in rows])
     np.testing.assert_allclose(output.moments_ac, printed[:2], rtol=1e-14)
@@ -141,3 +141,11 @@ def test_what_a_refusal_says():
 def test_last_step_of_a_cut_text():
     assert last_step(CONVERGED[: CONVERGED.index(" ETOT  5")]) == 4
     assert last_step("") == 0
+
+
+def test_without_a_constraint_there_is_no_table_of_gradients():
+    start, end = CONVERGED.index(" Gradient with respect"), CONVERGED.index("====", CONVERGED.index(" Gradient with"))
+    free = CONVERGED[:start] + CONVERGED[end:]
+    assert not parse_output(free, 2, is_constrained=False).gradients_ac.any()
+    with pytest.raises(AbinitError, match="exactly one table 'Gradient"):
+        parse_output(free, 2)

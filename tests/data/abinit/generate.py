@@ -46,4 +46,4 @@ if __name__ == "__main__":
     (HERE / "converged.abo").write_text(trimmed(finished(80).output), encoding="utf8")
     (HERE / "unconverged.abo").write_text(trimmed(finished(3).output), encoding="utf8")
     log = finished(3, (r"nband \d+", "nband 20")).log
-    (HERE / "refused.log").write_text(log[log.index("--- !ERROR") :], encoding="utf8")
+    (HERE / "refused.log").write_text(log[log.index("--- !ERROR") : log.rindex("\n...\n") + 5], encoding="utf8")

@@ -14,6 +14,10 @@ from soso_core.engines.abinit.settings import AbinitSettings
 DIRECTION_ONLY = 2
 """`constraint_kind` that holds the direction of a moment and leaves its length free."""
 
+SPHERE_EDGE_BOHR = 0.05
+"""Width over which spheres fade out.  ABINIT 9.6 has this number built into the constraining potential and reads
+another for the moments; when they differ, the moments miss their directions and the gradient is 5 % off."""
+
 FIXED = """\
 ixc 11
 nsppol 1
@@ -89,6 +93,7 @@ def write_input(
         f"ntypat {len(types)}",
         _line("znucl", (configuration.numbers_a[type_a.index(i + 1)] for i in range(len(types)))),
         _line("constraint_kind", (DIRECTION_ONLY if is_magnetic else 0 for _, is_magnetic in types)),
+        f"ratsm {SPHERE_EDGE_BOHR:g}",
         _line("ratsph", [settings.moment_radius_angstrom / Bohr] * len(types)),
         f"natom {len(configuration)}",
         _line("typat", type_a),

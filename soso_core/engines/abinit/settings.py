@@ -40,7 +40,7 @@ class AbinitSettings(Settings):
     initial_moment_ub: Moment = Field(default=2.3, description="moment the self-consistency starts from")
     initial_moments_ub: dict[str, Moment] = Field(default_factory=dict, description="the same by chemical symbol")
     minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
-    maximum_angle_degree: float = Field(default=1.0, gt=0.0, le=10.0, description="of a moment to its spin")
+    maximum_angle_degree: float = Field(default=0.1, gt=0.0, le=10.0, description="of a moment to its spin")
     timeout_seconds: float = Field(default=43200.0, ge=1.0, description="one run of ABINIT is stopped after this")
     keep_failed_in: Path | None = Field(default=None, description="folder for the files of failed runs")
 

@@ -105,6 +105,7 @@ def write_input(
         _line("shiftk", settings.k_shift),
         f"ecut {settings.ecut_ev / Hartree:.12g}",
         f"ecutsm {settings.ecut_smearing_ev / Hartree:.12g}",
+        f"boxcutmin {settings.fft_box_ratio:g}",
         f"tsmear {settings.smearing_ev / Hartree:.12g}",
         f"nband {n_bands(configuration, settings, pseudopotentials)}",
         f"tolvrs {settings.tolvrs:g}",

@@ -24,6 +24,9 @@ class AbinitSettings(Settings):
     pseudopotential_folder: Path = Field(default=DEBIAN_FOLDER, description="searched for the other species")
     ecut_ev: float = Field(default=1225.0, ge=100.0, le=10000.0, description="plane waves up to this kinetic energy")
     ecut_smearing_ev: float = Field(default=13.6, ge=0.0, le=100.0, description="they fade in over this last stretch")
+    fft_box_ratio: float = Field(
+        default=2.0, ge=2.0, le=6.0, description="largest wave vector of the real-space grid over that of ecut_ev"
+    )
     k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
     k_spacing_per_angstrom: float = Field(
         default=0.6, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"

@@ -83,6 +83,10 @@ def test_a_band_for_each_electron_and_some_more(alloy, folder):
     assert values_of(written(alloy, folder, empty_bands_per_atom=5), "nband") == [3 * 16 + 14 + 4 * 5]
 
 
+def test_grid(alloy, folder):
+    assert values_of(written(alloy, folder, fft_box_ratio=2.5), "boxcutmin") == [2.5]
+
+
 def test_the_edge_of_spheres_is_the_one_built_into_abinit(alloy, folder):
     assert values_of(written(alloy, folder), "ratsm") == [0.05]
 

@@ -20,8 +20,8 @@ LATTICE, ANGLE = 2.83, 0.5
 SETTINGS = AbinitSettings(ecut_ev=408.0, k_mesh=(2, 2, 2))
 """Few plane waves: absolute numbers are far from converged, but derivatives of the energy are what they are."""
 
-FIELD_TOLERANCE, FORCE_TOLERANCE, STRESS_TOLERANCE = 0.01, 0.01, 0.01
-"""Relative."""
+TOLERANCE = 0.01
+"""Relative; the engine states it (docs/topics/abinit.md).  The real-space grid leaves errors of 0.7 %."""
 
 
 def iron(angle=ANGLE, shift=0.05, strain=0.0):
@@ -38,32 +38,39 @@ def labelled():
     return label(iron(), SETTINGS)
 
 
-def slope(argument, step, value):
-    """Return the central difference of the energy by one argument of `iron`."""
-    energies = [label(iron(**{argument: value + sign * step}), SETTINGS).energy for sign in (-1.0, 1.0)]
-    return (energies[1] - energies[0]) / (2.0 * step)
+def compared(labelled, argument, step, value, derivative_of):
+    """Return the derivative of the energy by one argument of `iron`, by labels and by differences of their energies.
+
+    The first is the mean of derivatives over two steps by Simpson's rule: with few plane waves the energy is rough in
+    strain, and the derivative in the middle alone is not what the difference shows.
+    """
+    before, after = (label(iron(**{argument: value + sign * step}), SETTINGS) for sign in (-1.0, 1.0))
+    mean = (derivative_of(before) + 4.0 * derivative_of(labelled) + derivative_of(after)) / 6.0
+    difference = (after.energy - before.energy) / (2.0 * step)
+    print(f"{argument}: label {mean:.5f}, difference {difference:.5f}, ratio {mean / difference:.4f}")
+    return mean, difference
+
+
+def turning(item):
+    """Return ∂E/∂angle, eV: along the direction in which the second spin turns."""
+    x, _, z = item.configuration.spins_ac[1]
+    return -item.spin_gradient_ac[1] @ np.array([z, 0.0, -x])
 
 
 def test_field_is_minus_the_gradient_of_the_energy(labelled):
-    along_c = np.array([np.cos(ANGLE), 0.0, -np.sin(ANGLE)])
-    field = labelled.spin_gradient_ac[1] @ along_c
-    difference = -slope("angle", 0.05, ANGLE)
-    print(f"field {field:.5f} eV, difference {difference:.5f} eV, ratio {field / difference:.4f}")
-    assert difference < -0.05
-    assert field == pytest.approx(difference, rel=FIELD_TOLERANCE)
+    mean, difference = compared(labelled, "angle", 0.05, ANGLE, turning)
+    assert difference > 0.05
+    assert mean == pytest.approx(difference, rel=TOLERANCE)
 
 
 def test_force_is_minus_the_gradient_of_the_energy(labelled):
-    force = labelled.forces_ac[1, 0]
-    difference = -slope("shift", 0.02, 0.05)
-    print(f"force {force:.5f} eV/Å, difference {difference:.5f} eV/Å, ratio {force / difference:.4f}")
+    mean, difference = compared(labelled, "shift", 0.01, 0.05, lambda item: -item.forces_ac[1, 0])
     assert abs(difference) > 0.05
-    assert force == pytest.approx(difference, rel=FORCE_TOLERANCE)
+    assert mean == pytest.approx(difference, rel=TOLERANCE)
 
 
 def test_stress_is_the_gradient_of_the_energy_by_strain(labelled):
-    stress = labelled.stress_cc[0, 0]
-    difference = slope("strain", 0.005, 0.0) / labelled.configuration.volume
-    print(f"stress {stress:.5f} eV/Å³, difference {difference:.5f} eV/Å³, ratio {stress / difference:.4f}")
-    assert abs(difference) > 0.01
-    assert stress == pytest.approx(difference, rel=STRESS_TOLERANCE)
+    volume = LATTICE**3
+    mean, difference = compared(labelled, "strain", 0.001, 0.0, lambda item: item.stress_cc[0, 0] * volume)
+    assert abs(difference) > 0.01 * volume
+    assert mean == pytest.approx(difference, rel=TOLERANCE)

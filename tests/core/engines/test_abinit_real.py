@@ -21,7 +21,11 @@ SETTINGS = AbinitSettings(ecut_ev=408.0, k_mesh=(2, 2, 2))
 """Few plane waves: absolute numbers are far from converged, but derivatives of the energy are what they are."""
 
 TOLERANCE = 0.01
-"""Relative; the engine states it (docs/topics/abinit.md).  The real-space grid leaves errors of 0.7 %."""
+"""Relative; the engine states it (docs/topics/abinit.md).  The real-space grid leaves 0.7 % in fields."""
+
+FORCE_TOLERANCE = 0.1
+"""eV/Å.  With so few plane waves, and a core charge that is sharp on this grid, the energy ripples by some meV as an
+atom moves from one grid point to the next."""
 
 
 def iron(angle=ANGLE, shift=0.05, strain=0.0):
@@ -65,8 +69,8 @@ def test_field_is_minus_the_gradient_of_the_energy(labelled):
 
 def test_force_is_minus_the_gradient_of_the_energy(labelled):
     mean, difference = compared(labelled, "shift", 0.01, 0.05, lambda item: -item.forces_ac[1, 0])
-    assert abs(difference) > 0.05
-    assert mean == pytest.approx(difference, rel=TOLERANCE)
+    assert abs(difference) > 10.0 * FORCE_TOLERANCE
+    assert mean == pytest.approx(difference, abs=FORCE_TOLERANCE)
 
 
 def test_stress_is_the_gradient_of_the_energy_by_strain(labelled):

@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs wheel clean
+.PHONY: help demo abinit test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ $(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
 
 demo: $(VENV)/.installed ## run the bcc Fe campaign to its end: .demo/model.soso, .demo/report.html
 	VENV=$(VENV) sh .ci/demo
+
+# Elsewhere install ABINIT 9.6 or later and name it in the settings.
+abinit: ## install the DFT program ABINIT and its pseudopotentials (Debian, as root or by sudo)
+	sh .ci/abinit
 
 test: $(VENV)/.installed-dev ## run the test suite (minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -24,7 +24,7 @@ from soso_core.settings import Settings, parse_settings, read_settings
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file with settings of the engine.")
 @click.pass_context
 def label(ctx: click.Context, engine: str, configurations: Path, output: Path, settings: Path | None) -> None:
-    """Label CONFIGURATIONS with ENGINE (tight-binding): energy, exchange fields, moments, forces, stress.
+    """Label CONFIGURATIONS with ENGINE (tight-binding, abinit): energy, exchange fields, moments, forces, stress.
 
     All configurations are checked before the first is computed.
     OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.

@@ -44,3 +44,10 @@ class TightBindingLabelCalculation(SosoLabelCalculation):
     """Label with the embedded electronic structure."""
 
     ENGINE = "tight-binding"
+
+
+class AbinitLabelCalculation(SosoLabelCalculation):
+    """Label with ABINIT, which `soso` starts; it must be installed where the job runs."""
+
+    ENGINE = "abinit"
+    WALLCLOCK_SECONDS = 86400

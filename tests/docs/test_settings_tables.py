@@ -27,6 +27,7 @@ TABLES = (
     "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
+    "soso_core.engines.abinit.settings:AbinitSettings",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

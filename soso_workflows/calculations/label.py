@@ -44,3 +44,9 @@ class TightBindingLabelCalculation(SosoLabelCalculation):
     """Label with the embedded electronic structure."""
 
     ENGINE = "tight-binding"
+
+
+class GpawLabelCalculation(SosoLabelCalculation):
+    """Label with GPAW, which has to be installed beside the `soso` command."""
+
+    ENGINE = "gpaw"

@@ -22,8 +22,8 @@ CAUTIOUS: Mapping[str, Any] = MappingProxyType({"name": "msr1", "beta": 0.03, "n
 class Attempt:
     """One way of reaching self-consistency.
 
-    name: what the label and messages call it; penalty: eV/μB²; smearings: eV, stages from first to last, each begun from
-    the density of the one before; start_lengths: μB by species; mixer: as GPAW takes it.
+    name: what the label and messages call it; penalty: eV/μB²; smearings: eV, stages from first to last, each begun
+    from the density of the one before; start_lengths: μB by species; mixer: as GPAW takes it.
     """
 
     name: str

@@ -1,11 +1,15 @@
 """What to explore: the structure, how to disorder it, how many candidates, how many to choose."""
 
+from math import prod
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from soso_core.settings import Settings
+
+
+Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 
 class GeneratorSettings(Settings):
@@ -22,12 +26,13 @@ class GeneratorSettings(Settings):
     magnetisations: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.95, 0.8, 0.6, 0.4, 0.2)
     displacement_angstrom: float = Field(default=0.0, ge=0.0, le=1.0)
     strain: float = Field(default=0.0, ge=0.0, le=0.2)
+    supercell: Supercell | None = Field(default=None, description="None: that of the exploration")
 
 
 class ExplorationSettings(Settings):
     """How candidates are made and chosen, without the structure and the seed."""
 
-    supercell: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1, 1)
+    supercell: Supercell = (1, 1, 1)
     magnetic_species: tuple[str, ...] | None = Field(default=None, description="symbols with a spin; None: all")
     generators: tuple[GeneratorSettings, ...] = Field(
         default=(GeneratorSettings(kind="cone", weight=2.0), GeneratorSettings(kind="random", weight=1.0)),
@@ -35,6 +40,15 @@ class ExplorationSettings(Settings):
     )
     n_candidates: int = Field(default=200, ge=1)
     selection: Literal["energy-variance", "random"] = "energy-variance"
+
+    def supercell_of(self, generator: GeneratorSettings) -> Supercell:
+        """Return the supercell one of the generators works on."""
+        return generator.supercell or self.supercell
+
+    @property
+    def supercells(self) -> tuple[Supercell, ...]:
+        """Every supercell that occurs, smallest first."""
+        return tuple(sorted({self.supercell_of(generator) for generator in self.generators}, key=prod))
 
 
 class ExploreSettings(ExplorationSettings):

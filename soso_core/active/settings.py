@@ -8,7 +8,6 @@ from pydantic import Field
 
 from soso_core.settings import Settings
 
-
 Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 
 

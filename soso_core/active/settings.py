@@ -2,9 +2,9 @@
 
 from math import prod
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from soso_core.settings import Settings
 
@@ -17,7 +17,8 @@ class GeneratorSettings(Settings):
     `random` draws uniform directions.  `cone` draws from a von Mises-Fisher distribution around one
     random axis; each entry of `magnetisations` is a mean cosine (1 is the ferromagnet, 0 random) and
     candidates cycle through them.  `displacement_angstrom` is the standard deviation of a Gaussian
-    on every coordinate, `strain` that of every component of a symmetric strain.
+    on every coordinate, `strain` that of every component of a symmetric strain.  `supercell` replaces that of the
+    exploration for this generator, so that one campaign may hold cells of several sizes.
     """
 
     kind: Literal["random", "cone"]
@@ -26,6 +27,12 @@ class GeneratorSettings(Settings):
     displacement_angstrom: float = Field(default=0.0, ge=0.0, le=1.0)
     strain: float = Field(default=0.0, ge=0.0, le=0.2)
     supercell: Supercell | None = Field(default=None, description="None: that of the exploration")
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a supercell that was not given, as campaigns did before there was one: they stay the same."""
+        values: dict[str, Any] = values_of(self)
+        return {key: value for key, value in values.items() if key != "supercell" or value is not None}
 
 
 class ExplorationSettings(Settings):

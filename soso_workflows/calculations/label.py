@@ -50,3 +50,4 @@ class GpawLabelCalculation(SosoLabelCalculation):
     """Label with GPAW, which has to be installed beside the `soso` command."""
 
     ENGINE = "gpaw"
+    WALLCLOCK_SECONDS = 86400

@@ -27,6 +27,8 @@ TABLES = (
     "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
+    "soso_core.engines.gpaw.settings:GpawSettings",
+    "soso_core.engines.gpaw.settings:GpawSpecies",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

@@ -124,6 +124,8 @@ def test_a_generator_may_have_a_supercell_of_its_own(iron_germanium):
     assert [(item.kind, len(item.configuration)) for item in made] == [("random", 4), ("cone", 12)] * 2
     assert [item.configuration.n_magnetic for item in made] == [2, 6] * 2
     assert chosen.supercells == ((1, 2, 1), (2, 1, 3))
+    assert "supercell" not in pair.model_dump(), "a campaign file without it keeps its fingerprint"
+    assert ExplorationSettings.model_validate_json(chosen.model_dump_json()) == chosen
 
 
 def test_supercell_has_the_same_neighbours(iron_germanium):

@@ -27,18 +27,26 @@ def check_installed() -> None:
 
 def check_setups(configuration: Configuration) -> None:
     """Raise InputError for an element that GPAW has no LDA set-up of."""
+    valence_electrons(configuration)
+
+
+def valence_electrons(configuration: Configuration) -> int:
+    """Return how many electrons the set-ups of all atoms treat.  Raises InputError for an element without one."""
     from gpaw.setup_data import SetupData
 
-    for symbol in sorted(set(configuration.symbols)):
+    count = 0
+    for symbol in set(configuration.symbols):
         try:
-            SetupData(symbol, "LDA")
+            setup = SetupData(symbol, "LDA")
         except FileNotFoundError:
             raise InputError(f"gpaw has no LDA set-up of {symbol}") from None
+        count += int(setup.Nv) * configuration.symbols.count(symbol)
+    return count
 
 
 def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> State:
     """Return the state one attempt ends in.  Raises ConvergenceError when it does not converge."""
-    from gpaw import KohnShamConvergenceError
+    import gpaw
 
     atoms = _atoms(configuration)
     calculator = _calculator(configuration, attempt, settings)
@@ -47,8 +55,12 @@ def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSett
     atoms.calc = calculator
     try:
         _converge(atoms, calculator, attempt)
-    except KohnShamConvergenceError:
+    except (gpaw.ConvergenceError, np.linalg.LinAlgError):
         raise ConvergenceError(f"no self-consistency after {len(energies)} steps") from None
+    except ValueError as error:  # the one that GPAW raises for a diverged density has no class of its own
+        if "NaN" not in str(error):
+            raise
+        raise ConvergenceError(f"the density diverged after {len(energies)} steps") from None
     return _state(atoms, calculator, energies)
 
 
@@ -81,6 +93,12 @@ def _atoms(configuration: Configuration) -> Atoms:
     return Atoms(configuration.numbers_a, configuration.positions_ac, cell=configuration.cell_vc, pbc=True)
 
 
+def _band_count(configuration: Configuration, settings: GpawSettings) -> int:
+    """Return pairs of bands; a percentage given to GPAW would count the total moment in, and jump with the spins."""
+    share = 0.5 * (1.0 + 0.01 * settings.empty_bands_percent)
+    return int(np.ceil(share * valence_electrons(configuration)))
+
+
 def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> Any:
     from gpaw.new.ase_interface import GPAW
     from gpaw.new.constraints import SpinDirectionConstraint
@@ -94,7 +112,7 @@ def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSe
         kpts={"size": mesh_counts(configuration.cell_vc, settings), "gamma": False},
         symmetry="off",
         magmoms=length_a[:, None] * configuration.spins_ac,
-        nbands=f"{100.0 + settings.empty_bands_percent:g}%",
+        nbands=_band_count(configuration, settings),
         occupations={"name": "fermi-dirac", "width": attempt.smearings[0]},
         mixer=dict(attempt.mixer),
         maxiter=attempt.max_iterations,

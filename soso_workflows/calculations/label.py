@@ -51,3 +51,10 @@ class AbinitLabelCalculation(SosoLabelCalculation):
 
     ENGINE = "abinit"
     WALLCLOCK_SECONDS = 86400
+
+
+class GpawLabelCalculation(SosoLabelCalculation):
+    """Label with GPAW, which has to be installed beside the `soso` command."""
+
+    ENGINE = "gpaw"
+    WALLCLOCK_SECONDS = 86400

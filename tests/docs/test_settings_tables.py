@@ -28,6 +28,8 @@ TABLES = (
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
     "soso_core.engines.abinit.settings:AbinitSettings",
+    "soso_core.engines.gpaw.settings:GpawSettings",
+    "soso_core.engines.gpaw.settings:GpawSpecies",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

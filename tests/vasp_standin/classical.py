@@ -17,8 +17,8 @@ from vasp_standin.crystal import Crystal
 MOMENTS = {"Fe": 2.2, "Mn": 2.8, "Co": 1.6, "Ni": 0.7, "Cr": 1.2, "Gd": 7.0}  # μB
 CUTOFF = 5.0  # Å
 REFERENCE = 2.48  # Å
-EXCHANGE = (0.022, 0.9)  # eV, decay length in Å
-BIQUADRATIC = (0.004, 0.7)
+EXCHANGE = (0.1, 0.7)  # eV, decay length in Å
+BIQUADRATIC = (0.012, 0.7)
 REPULSION = (0.25, 0.32)
 ATTRACTION = (0.38, 0.9)
 ENTROPY = (0.003, 0.8)

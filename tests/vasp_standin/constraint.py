@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-STIFFNESS = 0.6  # eV; above the largest curvature of the model, so the iteration contracts
+STIFFNESS = 1.5  # eV; above the largest curvature of the model, so the iteration contracts
 TOLERANCE = 1e-11  # eV, largest residual torque
 
 

@@ -9,6 +9,16 @@ from vasp_standin.task import Task
 
 VERSION = "6.4.3"
 BANNER = f" vasp.{VERSION} (stand-in for tests, not VASP) complex\n"
+NOT_ACHIEVED = """ -----------------------------------------------------------------------------
+|                                                                             |
+|           W    W    AA    RRRRR   N    N  II  N    N   GGGG   !!!           |
+|                                                                             |
+|     The electronic self-consistency was not achieved in the given           |
+|     number of steps (NELM). The forces and other quantities evaluated       |
+|     might not be reliable so examine the results carefully.                 |
+|                                                                             |
+ -----------------------------------------------------------------------------
+"""
 EV_PER_CUBIC_ANGSTROM_IN_KILOBAR = 1602.1766
 ORBITALS = ("s", "p", "d")
 
@@ -38,7 +48,8 @@ def iterations(run: Run, n_steps: int) -> str:
 
 def ending(task: Task, run: Run, seconds: float) -> str:
     """Return everything after the last electronic step."""
-    reached = f"\n{'-' * 24} aborting loop because EDIFF is reached {'-' * 40}\n\n" if run.is_converged else ""
+    words = "because EDIFF is reached" if run.is_converged else "EDIFF was not reached (unconverged)"
+    reached = f"\n{'-' * 24} aborting loop {words} {'-' * 40}\n\n"
     return reached + magnetisation(task, run) + energies(run) + stress(run) + forces(task, run) + timing(seconds)
 
 
@@ -46,7 +57,9 @@ def magnetisation(task: Task, run: Run) -> str:
     """Return the total, and with LORBIT the three tables of the spheres."""
     total_c = M_OVER_MW * run.moments_ac.sum(axis=0)
     electrons = 8.0 * sum(task.crystal.counts)
-    text = f" number of electron {electrons:15.7f} magnetization {''.join(fixed(value, 16, 7) for value in total_c)}\n\n"
+    text = (
+        f" number of electron {electrons:15.7f} magnetization {''.join(fixed(value, 16, 7) for value in total_c)}\n\n"
+    )
     if task.incar.integer("LORBIT", 0) < 10:
         return text
     return text + "".join(sphere_table(axis, M_OVER_MW * run.moments_ac[:, k]) for k, axis in enumerate("xyz"))
@@ -86,7 +99,9 @@ def stress_in_kilobar(run: Run) -> np.ndarray:
 def forces(task: Task, run: Run) -> str:
     """Return the table of positions and forces."""
     rows = np.hstack([task.crystal.positions_ac, run.evaluation.forces_ac])
-    text = "".join("".join(fixed(value, 13, 5) + ("  " if k == 2 else "") for k, value in enumerate(r)) + "\n" for r in rows)
+    text = "".join(
+        "".join(fixed(value, 13, 5) + ("  " if k == 2 else "") for k, value in enumerate(r)) + "\n" for r in rows
+    )
     line = " " + "-" * 83
     return f" POSITION                                       TOTAL-FORCE (eV/Angst)\n{line}\n{text}{line}\n\n"
 

@@ -40,7 +40,7 @@ def words(values: Any) -> str:
 
 
 def write_inputs(folder: Path, atoms: Atoms, targets_ac: np.ndarray, **tags: Any) -> None:
-    """Write the four files for atoms whose like ones stand together; `tags` are added to the INCAR, None removes one."""
+    """Write the four files for atoms whose like ones stand together; `tags` go to the INCAR, None removes one."""
     symbols = list(dict.fromkeys(atoms.get_chemical_symbols()))
     counts = [atoms.get_chemical_symbols().count(symbol) for symbol in symbols]
     incar = {

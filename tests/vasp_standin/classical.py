@@ -28,7 +28,7 @@ NEIGHBOURS = 9.0  # weighted number in bcc iron
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Energy and entropy term TS in eV, `-∂E/∂e` transverse (eV), forces (eV/Å), stress `∂E/∂ε / V` (eV/Å³), lengths (μB)."""
+    """Energy and entropy term TS (eV), transverse `-∂E/∂e` (eV), forces (eV/Å), `∂E/∂ε / V` (eV/Å³), lengths (μB)."""
 
     energy: float
     entropy: float

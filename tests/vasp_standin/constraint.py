@@ -30,7 +30,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Constraint:
-    """Targets (a, 3), unit vectors or zero where nothing is held; strength λ in eV/μB²; scale c of the printed field."""
+    """Targets (a, 3), unit vectors, zero where nothing is held; strength λ in eV/μB²; scale c of the printed field."""
 
     targets_ac: np.ndarray
     lambda_: float

@@ -63,9 +63,7 @@ def turn(configuration: Configuration, atom: int, axis_c: FloatArray, angle: flo
     return configuration.with_spins(spins_ac)
 
 
-def measure(
-    base: LabelledConfiguration, plus: LabelledConfiguration, minus: LabelledConfiguration
-) -> MeasuredScale:
+def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: LabelledConfiguration) -> MeasuredScale:
     """Return c from three labels whose exchange fields are the printed ones.
 
     Energies differ by the work of the fields along the way that the spins really went, all of them: c is the ratio of the

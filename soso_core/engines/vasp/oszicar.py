@@ -38,8 +38,8 @@ class ConstraintTable:
     (a, 3) in μB, are integrals over spheres with and without the weight of the constraint; they carry three decimals.
     `fields_ac`, (a, 3), is the table `lambda*MW_perp` as printed, zero for an ion it leaves out: the exchange field in
     eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it lists, `ionic_step`
-    which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the energy in the self-consistency
-    that the file tells, eV; None when it tells none.
+    which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the
+    energy in the self-consistency that the file tells, eV; None when it tells none.
     """
 
     penalty_energy: float

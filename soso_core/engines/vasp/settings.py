@@ -1,4 +1,4 @@
-"""Settings of a constrained calculation with VASP: every number in INCAR and KPOINTS, and those that judge the result."""
+"""Settings of a constrained calculation with VASP: the numbers of INCAR and KPOINTS, and those that judge the result."""
 
 import itertools
 from typing import Annotated, Any, Literal
@@ -9,9 +9,11 @@ from soso_core.settings import Settings
 
 Lambda = Annotated[float, Field(gt=0.0, le=1e4)]
 
-OWN_TAGS = frozenset(
-    ["encut", "prec", "ismear", "sigma", "ediff", "nelm", "nelmin", "algo", "amix", "bmix", "amix_mag", "bmix_mag", "lmaxmix", "lasph", "isym", "lnoncollinear", "lsorbit", "ispin", "magmom", "i_constrained_m", "m_constr", "lambda", "rwigs", "lorbit", "istart", "icharg", "lcharg", "lwave", "nsw", "ibrion", "isif"]
-)
+CUTOFFS = {"encut", "prec", "ediff", "nelm", "nelmin", "algo", "ismear", "sigma", "lmaxmix", "lasph", "lorbit"}
+MIXING = {"amix", "bmix", "amix_mag", "bmix_mag"}
+SPINS = {"ispin", "isym", "lnoncollinear", "lsorbit", "magmom", "i_constrained_m", "m_constr", "lambda", "rwigs"}
+FILES = {"istart", "icharg", "lcharg", "lwave", "nsw", "ibrion", "isif"}
+OWN_TAGS = frozenset(CUTOFFS | MIXING | SPINS | FILES)
 """INCAR tags with a setting or a fixed value of their own."""
 
 

@@ -1,0 +1,67 @@
+"""`soso.vasp.constrained`: run VASP with constrained moments until there is a converged label, or a reason why not."""
+
+from typing import Any
+
+from aiida.engine import ExitCode, ProcessSpec
+from aiida.orm import Bool, Int
+from aiida_vasp.workchains.v2.vasp import VaspWorkChain, list_valid_objects_in_remote
+
+from soso_core.engines.vasp.output_files import incar_problems
+from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
+
+MAX_ITERATIONS = 12
+"""More than any ladder of remedies is long, so that a run ends for its own reason."""
+
+
+class ConstrainedVaspWorkChain(VaspWorkChain):
+    """`VaspWorkChain` for labels.  Inputs and outputs are those of aiida-vasp, and the output `constraint`.
+
+    Exit status 0 says: a run converged, its vasprun.xml is whole, its table complete, and no constrained moment
+    flipped or collapsed.
+    """
+
+    _process_class = ConstrainedVaspCalculation
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Change defaults that hurt here, and give every end its own exit code."""
+        super().define(spec)
+        spec.inputs["max_iterations"].default = lambda: Int(MAX_ITERATIONS)
+        spec.inputs["keep_last_workdir"].default = lambda: Bool(True)
+        spec.exit_code(310, "ERROR_BAD_INPUT", message="VASP would refuse this: {detail}")
+
+    def setup(self) -> None:
+        """Prepare the context."""
+        super().setup()
+        self.ctx.start_folder = self.inputs.get("restart_folder")
+
+    def init_inputs(self) -> ExitCode | None:
+        """Return what is wrong with the inputs, before anything is submitted."""
+        code = super().init_inputs()
+        if code is not None:
+            return code
+        symbols = [self.inputs.structure.get_kind(site.kind_name).symbol for site in self.inputs.structure.sites]
+        problems = incar_problems(self.ctx.inputs.parameters, symbols)
+        return self.exit_codes.ERROR_BAD_INPUT.format(detail="; ".join(problems)) if problems else None
+
+    def prepare_inputs(self) -> None:
+        """Point the next run to the density it starts from.
+
+        This replaces the method of aiida-vasp, which compares a class with `isinstance` and so never restarts.
+        """
+        inputs, folder = self.ctx.inputs, self.ctx.start_folder
+        files = set(list_valid_objects_in_remote(folder)) if folder is not None else set()
+        inputs.parameters.update(start_parameters(inputs.parameters, files))
+        inputs.pop("restart_folder", None)
+        if "CHGCAR" in files:
+            inputs.restart_folder = folder
+        elif folder is not None:
+            self.report(f"no density in {folder}: starting without one")
+
+
+def start_parameters(incar: dict[str, Any], files: set[str]) -> dict[str, int]:
+    """Return ICHARG and ISTART for a start from the files of another run; an ISTART of 0 is respected."""
+    if "CHGCAR" not in files:
+        return {"icharg": 2, "istart": 0}
+    with_orbitals = "WAVECAR" in files and incar.get("istart") != 0
+    return {"icharg": 1, "istart": 1 if with_orbitals else 0}

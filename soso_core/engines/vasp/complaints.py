@@ -41,7 +41,9 @@ def _remedy(**changes: Any) -> Mapping[str, Any]:
 
 COMPLAINTS = (
     Complaint("edddav_zhegv", r"EDDDAV: Call to ZHEGV failed", "Davidson broke down", _remedy(algo="all"), cold=True),
-    Complaint("eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", _remedy(algo="normal"), cold=True),
+    Complaint(
+        "eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", _remedy(algo="normal"), cold=True
+    ),
     Complaint("zpotrf", r"Routine ZPOTRF failed", "overlap not positive", _remedy(algo="all"), cold=True),
     Complaint("zheev", r"ZHEEV|ZHEGV failed", "diagonalisation failed", _remedy(algo="all"), cold=True),
     Complaint(
@@ -60,7 +62,9 @@ COMPLAINTS = (
     Complaint("brmix", r"BRMIX: very serious problems", "electrons lost in the mixing", cold=True),
     Complaint("rhosyg", r"RHOSYG", "symmetrising the density failed", _remedy(isym=0), cold=True),
     Complaint("dentet", r"WARNING: DENTET", "no Fermi level by tetrahedra", _remedy(ismear=0)),
-    Complaint("real_optlay", r"REAL_OPTLAY: internal error|REAL_OPT: internal ERROR", "projectors", _remedy(lreal=False)),
+    Complaint(
+        "real_optlay", r"REAL_OPTLAY: internal error|REAL_OPT: internal ERROR", "projectors", _remedy(lreal=False)
+    ),
     Complaint("rspher", r"Internal ERROR RSPHER", "projectors in real space", _remedy(lreal=False)),
     Complaint("psmaxn", r"PSMAXN for non-local potential too small", "projectors", _remedy(lreal=False)),
     Complaint("kset_change", r"requested a change of the k-point set", "parallel settings", _remedy(ncore=1)),

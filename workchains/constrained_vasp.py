@@ -1,7 +1,5 @@
 """`soso.vasp.constrained`: run VASP with constrained moments until there is a converged label, or a reason why not."""
 
-from typing import Any
-
 from aiida.engine import ExitCode, ProcessSpec
 from aiida.orm import Bool, Int
 from aiida_vasp.workchains.v2.vasp import VaspWorkChain, list_valid_objects_in_remote
@@ -40,6 +38,7 @@ class ConstrainedVaspWorkChain(VaspWorkChain):
         code = super().init_inputs()
         if code is not None:
             return code
+        self.ctx.use_orbitals = self.ctx.inputs.parameters.get("istart") != 0
         symbols = [self.inputs.structure.get_kind(site.kind_name).symbol for site in self.inputs.structure.sites]
         problems = incar_problems(self.ctx.inputs.parameters, symbols)
         return self.exit_codes.ERROR_BAD_INPUT.format(detail="; ".join(problems)) if problems else None
@@ -51,7 +50,7 @@ class ConstrainedVaspWorkChain(VaspWorkChain):
         """
         inputs, folder = self.ctx.inputs, self.ctx.start_folder
         files = set(list_valid_objects_in_remote(folder)) if folder is not None else set()
-        inputs.parameters.update(start_parameters(inputs.parameters, files))
+        inputs.parameters.update(start_parameters(files, self.ctx.use_orbitals))
         inputs.pop("restart_folder", None)
         if "CHGCAR" in files:
             inputs.restart_folder = folder
@@ -59,9 +58,8 @@ class ConstrainedVaspWorkChain(VaspWorkChain):
             self.report(f"no density in {folder}: starting without one")
 
 
-def start_parameters(incar: dict[str, Any], files: set[str]) -> dict[str, int]:
-    """Return ICHARG and ISTART for a start from the files of another run; an ISTART of 0 is respected."""
+def start_parameters(files: set[str], use_orbitals: bool) -> dict[str, int]:
+    """Return ICHARG and ISTART for a start from the files of another run."""
     if "CHGCAR" not in files:
         return {"icharg": 2, "istart": 0}
-    with_orbitals = "WAVECAR" in files and incar.get("istart") != 0
-    return {"icharg": 1, "istart": 1 if with_orbitals else 0}
+    return {"icharg": 1, "istart": int(use_orbitals and "WAVECAR" in files)}

@@ -7,7 +7,9 @@ from ase import Atoms
 
 FREE_ENERGY, EXTRAPOLATED = -16.25, -16.2
 
-SHARED = next((path / "shared/data/vasp_oszicar" for path in Path(__file__).parents if (path / "shared/data").is_dir()), None)
+SHARED = next(
+    (path / "shared/data/vasp_oszicar" for path in Path(__file__).parents if (path / "shared/data").is_dir()), None
+)
 """Real files, in a folder beside the project; None when there is none."""
 
 OUTCAR = """ vasp.6.4.2 (stand-in for tests)

@@ -51,7 +51,11 @@ def parse(localhost, iron):
         node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
         node.set_option("scheduler_stderr", "_scheduler-stderr.txt")
         parameters = constrained_incar(len(atoms), **incar)
-        inputs = {"structure": StructureData(ase=atoms), "parameters": Dict(parameters), "settings": Dict(settings or {})}
+        inputs = {
+            "structure": StructureData(ase=atoms),
+            "parameters": Dict(parameters),
+            "settings": Dict(settings or {}),
+        }
         for label, value in inputs.items():
             node.base.links.add_incoming(value.store(), link_type=LinkType.INPUT_CALC, link_label=label)
         node.store()

@@ -115,7 +115,8 @@ def measure_field_scale(base: SosoDataset, plus: SosoDataset, minus: SosoDataset
 
 def count_spins(structure: StructureData, species: Dict) -> int:
     """Return how many atoms of the cell are of an element with a spin."""
-    return _ferromagnet(structure, species).n_magnetic
+    known = SpeciesSettings(**species.get_dict()).initial_moments_muB
+    return int(np.isin(structure.get_ase().get_chemical_symbols(), list(known)).sum())
 
 
 def table_of(node: ArrayData) -> ConstraintTable:
@@ -135,7 +136,10 @@ def table_of(node: ArrayData) -> ConstraintTable:
 
 
 def _ferromagnet(structure: StructureData, species: Dict) -> Configuration:
+    """Return the cell with its spins along z; doubled when it has a single one, which has none to turn against."""
     atoms = structure.get_ase()
+    if count_spins(structure, species) == 1:
+        atoms = atoms.repeat((2, 1, 1))
     known = SpeciesSettings(**species.get_dict()).initial_moments_muB
     has_spin_a = np.isin(atoms.get_chemical_symbols(), list(known))
     spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)

@@ -4,7 +4,6 @@ from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain
 from aiida.orm import Dict, ProcessNode, StructureData
-from aiida.plugins import WorkflowFactory
 
 from soso_core.engines.vasp.field_scale import measure
 from soso_core.errors import InputError
@@ -18,15 +17,15 @@ class FieldScaleWorkChain(WorkChain):
     """Label the ferromagnet with one spin turned by 30 degrees, and by 5 degrees more and less.
 
     Output `field_scale`: Dict with `field_scale` (c in -∂E/∂e = c |MW_int| printed), `error`, `energy_difference_meV`.
-    The factor is a matter of the program, not of the material: a small cell does.  Exit codes: 401 a label failed, 402 energies and
-    fields allow no comparison.
+    The factor is a matter of the program, not of the material: a small cell does; one with a single spin is doubled.
+    Exit codes: 401 a label failed, 402 energies and fields allow no comparison.
     """
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, outline, outputs, exit codes."""
         super().define(spec)
-        spec.input("structure", valid_type=StructureData, help="a cell with at least two spins")
+        spec.input("structure", valid_type=StructureData, help="a small cell with a spin")
         spec.expose_inputs(VaspLabelWorkChain, namespace="label", exclude=("configuration", "field_scale"))
         spec.outline(cls.make_configurations, cls.label, cls.compare)
         spec.output("field_scale", valid_type=Dict, help="the factor, its error, and what it rests on")
@@ -35,9 +34,8 @@ class FieldScaleWorkChain(WorkChain):
 
     def make_configurations(self) -> ExitCode | None:
         """Turn the spin."""
-        n_spins = functions.count_spins(self.inputs.structure, self.inputs.label.species)
-        if n_spins < 2:
-            detail = f"the cell has {n_spins} spins with a length in initial_moments_muB; two are needed"
+        if functions.count_spins(self.inputs.structure, self.inputs.label.species) == 0:
+            detail = "no atom of the cell is of an element in initial_moments_muB"
             return self.exit_codes.ERROR_NO_COMPARISON.format(detail=detail)
         self.ctx.made = functions.field_scale_configurations(self.inputs.structure, self.inputs.label.species)
         return None

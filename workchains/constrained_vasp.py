@@ -1,17 +1,20 @@
 """`soso.vasp.constrained`: run VASP with constrained moments until there is a converged label, or a reason why not."""
 
+from types import FunctionType
+
 from aiida.engine import ExitCode, ProcessSpec
 from aiida.orm import Bool, Int
 from aiida_vasp.workchains.v2.vasp import VaspWorkChain, list_valid_objects_in_remote
 
 from soso_core.engines.vasp.output_files import incar_problems
+from soso_workchains.vasp_handlers import VaspHandlers, define_ends
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
 
 MAX_ITERATIONS = 12
 """More than any ladder of remedies is long, so that a run ends for its own reason."""
 
 
-class ConstrainedVaspWorkChain(VaspWorkChain):
+class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
     """`VaspWorkChain` for labels.  Inputs and outputs are those of aiida-vasp, and the output `constraint`.
 
     Exit status 0 says: a run converged, its vasprun.xml is whole, its table complete, and no constrained moment
@@ -27,10 +30,18 @@ class ConstrainedVaspWorkChain(VaspWorkChain):
         spec.inputs["max_iterations"].default = lambda: Int(MAX_ITERATIONS)
         spec.inputs["keep_last_workdir"].default = lambda: Bool(True)
         spec.exit_code(310, "ERROR_BAD_INPUT", message="VASP would refuse this: {detail}")
+        define_ends(spec)
+
+    @classmethod
+    def get_process_handlers(cls) -> list[FunctionType]:
+        """Return the handlers of this class and its children, none of aiida-vasp: its page of logic says why."""
+        inherited = {handler.__name__ for handler in VaspWorkChain.get_process_handlers()}
+        return [handler for handler in super().get_process_handlers() if handler.__name__ not in inherited]
 
     def setup(self) -> None:
         """Prepare the context."""
         super().setup()
+        self.setup_handlers()
         self.ctx.start_folder = self.inputs.get("restart_folder")
 
     def init_inputs(self) -> ExitCode | None:
@@ -56,6 +67,12 @@ class ConstrainedVaspWorkChain(VaspWorkChain):
             inputs.restart_folder = folder
         elif folder is not None:
             self.report(f"no density in {folder}: starting without one")
+
+    def inspect_process(self) -> ExitCode | None:
+        """Return the fault that was fought last when the runs are used up, in place of a code that tells nothing."""
+        code = super().inspect_process()
+        used_up = self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED
+        return self._end() if code is not None and code.status == used_up.status and self.ctx.fault else code
 
 
 def start_parameters(files: set[str], use_orbitals: bool) -> dict[str, int]:

@@ -18,6 +18,7 @@ from soso_core.engines.vasp.output_files import (
 )
 from soso_core.engines.vasp.remedies import vectors
 from soso_core.errors import InputError
+from soso_workflows.retrieved import text_of
 
 REQUIRED_QUANTITIES = {"run_status", "run_stats", "total_energies", "forces", "stress"}
 """aiida-vasp ends with 0 when one of these is absent, unless it is told not to."""
@@ -132,7 +133,4 @@ class ConstrainedVaspParser(VaspParser):
         return self._text(self.node.get_option("scheduler_stderr") or "")
 
     def _text(self, name: str) -> str:
-        """Return a retrieved file as text, empty when it is absent; bytes that are no text become marks."""
-        if name not in self.retrieved.list_object_names():
-            return ""
-        return str(self.retrieved.base.repository.get_object_content(name, mode="rb").decode("utf8", errors="replace"))
+        return text_of(self.retrieved, name)

@@ -1,7 +1,8 @@
 """The factor of VASP's printed field, measured: three runs, one spin tilted a little to either side.
 
-VASP prints `lambda*MW_perp`, and -∂E/∂e = c · |MW_int| · (printed field).  The penalty `E_p = Σ λ|MW_perp|²` makes one
-expect c = 2; published energies and fields say 1.0 to 1.1 for some versions and 2.0 to 2.4 for others.  So c is measured.
+VASP prints `lambda*MW_perp`, and -∂E/∂e = c · |MW_int| · (printed field).  The penalty `E_p = Σ λ|MW_perp|²` makes
+one expect c = 2; published energies and fields say 1.0 to 1.1 for some versions and 2.0 to 2.4 for others.  So it is
+measured.
 """
 
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ def turn(configuration: Configuration, atom: int, axis_c: FloatArray, angle: flo
 def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: LabelledConfiguration) -> MeasuredScale:
     """Return c from three labels whose exchange fields are the printed ones.
 
-    Energies differ by the work of the fields along the way that the spins really went, all of them: c is the ratio of the
-    two, the work by Simpson's rule.  Raises InputError when the energies hardly differ, or the signs contradict.
+    Energies differ by the work of the fields along the way that the spins really went, all of them: c is the ratio
+    of the two, the work by Simpson's rule.  Raises InputError when the energies hardly differ, or the signs contradict.
     """
     way_ac = plus.configuration.spins_ac - minus.configuration.spins_ac
     mean_ac = (_gradient(minus) + 4.0 * _gradient(base) + _gradient(plus)) / 6.0

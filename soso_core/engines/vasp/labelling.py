@@ -16,6 +16,9 @@ from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 from soso_core.quality import LabelQuality
 
+PRINTED = "as printed"
+"""Source of a factor of 1 that stands for none, as long as it is being measured."""
+
 KBAR = 0.1 * GPa
 """eV/Å³."""
 
@@ -30,6 +33,11 @@ class FieldScale:
     def __post_init__(self) -> None:
         if not np.isfinite(self.value) or self.value <= 0.0:
             raise InputError(f"field scale is {self.value}; it must be positive")
+
+    @property
+    def known(self) -> float | None:
+        """The factor, None while it is being measured."""
+        return None if self.source == PRINTED else self.value
 
 
 def quality_of(steps: Sequence[VaspStep], settings: VaspSettings, field_scale: float | None) -> LabelQuality:
@@ -70,7 +78,7 @@ def label_of(
             "constraint_energy_ev": last.table.penalty_energy,
             "field_scale": field_scale.value,
             "field_scale_source": field_scale.source,
-            **quality_of(steps, settings, field_scale.value).as_info(),
+            **quality_of(steps, settings, field_scale.known).as_info(),
         },
     )
 

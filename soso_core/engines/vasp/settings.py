@@ -1,4 +1,4 @@
-"""Settings of a constrained calculation with VASP: the numbers of INCAR and KPOINTS, and those that judge the result."""
+"""Settings of a constrained calculation with VASP: numbers of INCAR and KPOINTS, and those that judge the result."""
 
 import itertools
 from typing import Annotated, Any, Literal

@@ -70,7 +70,7 @@ class LabelQuality:
 
 
 def grade_of(info: Mapping[str, Any]) -> str:
-    """Return the grade that stands in the facts of a label; A when there is none.  Raises InputError for another word."""
+    """Return the grade in the facts of a label; A when there is none.  Raises InputError for another word."""
     grade = str(info.get(GRADE_KEY, GRADES[0]))
     if grade not in GRADES:
         raise InputError(f"{GRADE_KEY} is '{grade}'; it must be one of {', '.join(GRADES)}")

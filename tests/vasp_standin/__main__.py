@@ -40,8 +40,14 @@ def main(folder: Path) -> int:
         return break_off(folder, task, run, fault)
     write_files(folder, task, run, time.process_time())
     damage(folder, fault, uniform(environment.seed, key, "cut"))
-    print(TITLE + "".join(step_line(run, k) for k in range(len(run.free_energies_k))) + ionic_line(run), flush=True)
+    print(standard_output(run, len(run.free_energies_k)) + ionic_line(run), flush=True)
     return 0
+
+
+def standard_output(run: Run, n_steps: int) -> str:
+    """Return what is printed of the electronic steps, and the warning when they did not do."""
+    warning = "" if run.is_converged or n_steps < len(run.free_energies_k) else outcar.NOT_ACHIEVED
+    return TITLE + "".join(step_line(run, k) for k in range(n_steps)) + warning
 
 
 def victim(task: Task, key: str) -> int:
@@ -72,7 +78,7 @@ def break_off(folder: Path, task: Task, run: Run, fault: str) -> int:
     (folder / "vasprun.xml").write_text(vasprun_text(task, run).split(" <calculation>")[0] + " <calculation>\n")
     for name in ("CHGCAR", "WAVECAR", "CONTCAR"):
         (folder / name).touch()
-    print(TITLE + "".join(step_line(run, k) for k in range(half)), flush=True)
+    print(standard_output(run, half), flush=True)
     if fault == "zhegv":
         print(ZHEGV, flush=True)
         return 1

@@ -17,8 +17,8 @@ from vasp_standin.crystal import Crystal
 MOMENTS = {"Fe": 2.2, "Mn": 2.8, "Co": 1.6, "Ni": 0.7, "Cr": 1.2, "Gd": 7.0}  # μB
 CUTOFF = 5.0  # Å
 REFERENCE = 2.48  # Å
-EXCHANGE = (0.022, 0.9)  # eV, decay length in Å
-BIQUADRATIC = (0.004, 0.7)
+EXCHANGE = (0.1, 0.7)  # eV, decay length in Å
+BIQUADRATIC = (0.012, 0.7)
 REPULSION = (0.25, 0.32)
 ATTRACTION = (0.38, 0.9)
 ENTROPY = (0.003, 0.8)
@@ -28,7 +28,7 @@ NEIGHBOURS = 9.0  # weighted number in bcc iron
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Energy and entropy term TS in eV, `-∂E/∂e` transverse (eV), forces (eV/Å), stress `∂E/∂ε / V` (eV/Å³), lengths (μB)."""
+    """Energy and entropy term TS (eV), transverse `-∂E/∂e` (eV), forces (eV/Å), `∂E/∂ε / V` (eV/Å³), lengths (μB)."""
 
     energy: float
     entropy: float

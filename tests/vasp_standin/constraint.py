@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-STIFFNESS = 0.6  # eV; above the largest curvature of the model, so the iteration contracts
+STIFFNESS = 1.5  # eV; above the largest curvature of the model, so the iteration contracts
 TOLERANCE = 1e-11  # eV, largest residual torque
 
 
@@ -30,7 +30,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Constraint:
-    """Targets (a, 3), unit vectors or zero where nothing is held; strength λ in eV/μB²; scale c of the printed field."""
+    """Targets (a, 3), unit vectors, zero where nothing is held; strength λ in eV/μB²; scale c of the printed field."""
 
     targets_ac: np.ndarray
     lambda_: float

@@ -83,8 +83,8 @@ def read_kpoints(path: Path, cell_vc: np.ndarray, spacing: float) -> np.ndarray:
         count, style = int(lines[1].split()[0]), lines[2].strip()[:1]
         if count > 0:
             return np.array([line.split()[:3] for line in lines[3 : 3 + count]], dtype=float).reshape(count, 3)
-        divisions_v = np.array(lines[3].split()[:3], dtype=int)
-        shift_v = np.array(lines[4].split()[:3], dtype=float) if len(lines) > 4 and lines[4].strip() else np.zeros(3)
+        divisions_v = np.array(lines[3].split()[:3], dtype=int).reshape(3)
+        shift_v = np.array((lines[4:5] or ["0 0 0"])[0].split()[:3], dtype=float).reshape(3)
     except (ValueError, IndexError):
         raise Refusal(" Error reading KPOINTS file") from None
     if style not in "GgMm" or divisions_v.min() < 1:

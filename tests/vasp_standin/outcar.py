@@ -9,15 +9,26 @@ from vasp_standin.task import Task
 
 VERSION = "6.4.3"
 BANNER = f" vasp.{VERSION} (stand-in for tests, not VASP) complex\n"
+NOT_ACHIEVED = """ -----------------------------------------------------------------------------
+|                                                                             |
+|           W    W    AA    RRRRR   N    N  II  N    N   GGGG   !!!           |
+|                                                                             |
+|     The electronic self-consistency was not achieved in the given           |
+|     number of steps (NELM). The forces and other quantities evaluated       |
+|     might not be reliable so examine the results carefully.                 |
+|                                                                             |
+ -----------------------------------------------------------------------------
+"""
 EV_PER_CUBIC_ANGSTROM_IN_KILOBAR = 1602.1766
 ORBITALS = ("s", "p", "d")
 
 
 def header(task: Task) -> str:
     """Return what is written before the first electronic step."""
+    n_kpoints = f"{len(task.kpoints_kv):6d}"
     return (
         f"{BANNER}\n running on    1 total cores\n"
-        f"   k-points           NKPTS = {len(task.kpoints_kv):6d}   k-points in BZ     NKDIM = {len(task.kpoints_kv):6d}"
+        f"   k-points           NKPTS = {n_kpoints}   k-points in BZ     NKDIM = {n_kpoints}"
         f"   number of bands    NBANDS= {task.nbands:6d}\n"
         f"   number of dos      NEDOS =    301   number of ions     NIONS = {sum(task.crystal.counts):6d}\n"
         f"   NELM   = {task.nelm:6d};   NELMIN=  2; NELMDL= -5     # of ELM steps \n"
@@ -38,7 +49,8 @@ def iterations(run: Run, n_steps: int) -> str:
 
 def ending(task: Task, run: Run, seconds: float) -> str:
     """Return everything after the last electronic step."""
-    reached = f"\n{'-' * 24} aborting loop because EDIFF is reached {'-' * 40}\n\n" if run.is_converged else ""
+    words = "because EDIFF is reached" if run.is_converged else "EDIFF was not reached (unconverged)"
+    reached = f"\n{'-' * 24} aborting loop {words} {'-' * 40}\n\n"
     return reached + magnetisation(task, run) + energies(run) + stress(run) + forces(task, run) + timing(seconds)
 
 
@@ -56,9 +68,8 @@ def sphere_table(axis: str, moments_a: np.ndarray) -> str:
     """Return one table of the magnetisation in the spheres, all of it in d."""
     head = "# of ion" + "".join(f"{name:>8s}" for name in (*ORBITALS, "tot"))
     rows = "".join(f"{atom:5d}    {0:8.3f}{0:8.3f}{m:8.3f}{m:8.3f}\n" for atom, m in enumerate(moments_a, start=1))
-    total = moments_a.sum()
-    line = "-" * 42
-    return f"\n magnetization ({axis})\n\n{head}\n{line}\n{rows}{line}\ntot      {0:8.3f}{0:8.3f}{total:8.3f}{total:8.3f}\n\n"
+    sums, line = f"{0:8.3f}{0:8.3f}{moments_a.sum():8.3f}{moments_a.sum():8.3f}", "-" * 42
+    return f"\n magnetization ({axis})\n\n{head}\n{line}\n{rows}{line}\ntot      {sums}\n\n"
 
 
 def energies(run: Run) -> str:
@@ -102,4 +113,5 @@ def timing(seconds: float) -> str:
         ("Average memory used (kb)", 0.0),
     ]
     text = "".join(f"{name:>44s}: {value:12.3f}\n" for name, value in rows)
-    return f"\n\n General timing and accounting informations for this job:\n ========================================================\n\n{text}\n"
+    title = " General timing and accounting informations for this job:"
+    return f"\n\n{title}\n {'=' * 56}\n\n{text}\n"

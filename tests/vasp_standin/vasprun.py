@@ -83,9 +83,10 @@ def calculation(task: Task, run: Run) -> str:
     steps = "".join(
         f"  <scstep>\n{energies(energy, run.evaluation.entropy)}  </scstep>\n" for energy in run.free_energies_k
     )
+    final = energies(run.free_energy, run.evaluation.entropy)
     return (
         f" <calculation>\n{steps}{structure(task)}{varray('forces', run.evaluation.forces_ac)}"
-        f"{varray('stress', stress_in_kilobar(run))}{energies(run.free_energy, run.evaluation.entropy)} </calculation>\n"
+        f"{varray('stress', stress_in_kilobar(run))}{final} </calculation>\n"
     )
 
 

@@ -23,6 +23,7 @@ PENALTY = re.compile(rf"\s*E_p\s*=\s*({EXPONENTIAL})\s+lambda\s*=\s*({EXPONENTIA
 MOMENTS_HEADER = re.compile(r"\s*ion\s+MW_int\s+M_int\s*")
 FIELDS_HEADER = re.compile(r"\s*ion\s+lambda\*MW_perp\s*")
 MOMENTS_ROW = re.compile(rf"\s*({FIXED})" + rf"\s*({FIXED})" * 5 + r"\s*")
+SCF_STEP = re.compile(rf"\s*[A-Za-z]{{2,5}}:\s*\d+\s*{EXPONENTIAL}\s*({EXPONENTIAL})")
 FIELDS_ROW = re.compile(rf"\s*(\d+)(?=[\s+-])\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*")
 
 NO_MOMENT = 0.05
@@ -36,8 +37,9 @@ class ConstraintTable:
     `penalty_energy` is E_p in eV, part of VASP's energies; `lambda_` in eV/μB².  `moments_mw_ac` and `moments_m_ac`,
     (a, 3) in μB, are integrals over spheres with and without the weight of the constraint; they carry three decimals.
     `fields_ac`, (a, 3), is the table `lambda*MW_perp` as printed, zero for an ion it leaves out: the exchange field in
-    eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it lists, `ionic_step` which
-    step of a relaxation it belongs to, from 1.
+    eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it lists, `ionic_step`
+    which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the
+    energy in the self-consistency that the file tells, eV; None when it tells none.
     """
 
     penalty_energy: float
@@ -47,6 +49,7 @@ class ConstraintTable:
     fields_ac: FloatArray
     is_constrained_a: BoolArray
     ionic_step: int
+    scf_change: float | None = None
 
     def __len__(self) -> int:
         return len(self.is_constrained_a)
@@ -86,6 +89,7 @@ def read_constraint(
         fields_ac=frozen_floats("lambda*MW_perp", fields_ac, fields_ac.shape),
         is_constrained_a=is_listed_a,
         ionic_step=int(match[1]) if match else 0,
+        scf_change=_scf_change(lines[start : ends[-1]]),
     )
 
 
@@ -112,6 +116,11 @@ def _moments_row(line: str, ion: int, source: str) -> list[float]:
     if not found:
         raise InputError(f"{source}: not the row of ion {ion} in 'ion MW_int M_int': {stripped[:60]!r}")
     return [float(number) for number in found.groups()]
+
+
+def _scf_change(lines: list[str]) -> float | None:
+    found = [match for line in lines if (match := SCF_STEP.match(line))]
+    return abs(_number(found[-1][1])) if found else None
 
 
 def _fields(lines: list[str], source: str) -> tuple[float, float, list[tuple[int, list[float]]], bool]:

@@ -175,6 +175,7 @@ def test_the_published_file_with_an_ion_left_out():
     assert table.moments_m_ac.tolist() == m
     assert table.fields_ac.tolist() == fields
     assert table.is_constrained_a.tolist() == [True, True, True, False]
+    assert table.scf_change == 0.69702e-5
 
 
 @needs_files
@@ -191,6 +192,7 @@ def test_the_published_file_with_two_species():
         [0.35781e-18, 0.23094e-17, 0.0],
     ]
     assert table.is_constrained_a.all()
+    assert table.scf_change == 0.12195e-3
 
 
 @needs_files

@@ -1,4 +1,4 @@
-"""Parser of `soso.label.tight_binding`."""
+"""Parser of every calculation that runs `soso label`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.parsers.base import SosoParser
 
 REQUIRED = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
-"""What this engine must give; stress joins when the engine writes it."""
+"""What every engine must give; stress joins where the engine has it."""
 
 
-class TightBindingLabelParser(SosoParser):
+class SosoLabelParser(SosoParser):
     """Attach `label` and `quality`."""
 
     def attach_outputs(self, path: Path) -> ExitCode | None:

@@ -1,4 +1,4 @@
-"""`soso.label.tight_binding`: label one configuration with the embedded electronic structure."""
+"""`soso.label.<engine>`: label one configuration with an engine that the `soso` command knows."""
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
@@ -8,9 +8,10 @@ from soso_workflows.calculations.base import SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
 
 
-class TightBindingLabelCalculation(SosoCalculation):
-    """Run `soso label tight-binding` on one configuration.  Exit codes: see `SosoCalculation`."""
+class SosoLabelCalculation(SosoCalculation):
+    """Run `soso label ENGINE` on one configuration.  Exit codes: see `SosoCalculation`."""
 
+    ENGINE = ""
     CONFIGURATION, OUTPUT = "configuration.extxyz", "labelled.extxyz"
 
     @classmethod
@@ -18,14 +19,14 @@ class TightBindingLabelCalculation(SosoCalculation):
         """Inputs: configuration, settings (optional).  Outputs: label, quality."""
         super().define(spec)
         spec.input("configuration", valid_type=SosoDataset, help="one configuration: cell, positions, unit spins")
-        spec.input("settings", valid_type=Dict, required=False, help="keys of TightBindingSettings")
+        spec.input("settings", valid_type=Dict, required=False, help="keys of the engine's settings")
         spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
         spec.output("quality", valid_type=Dict, help="what the engine says of the label: converged, residuals")
-        spec.inputs["metadata"]["options"]["parser_name"].default = "soso.label.tight_binding"
+        spec.inputs["metadata"]["options"]["parser_name"].default = f"soso.label.{cls.ENGINE.replace('-', '_')}"
 
     def command(self) -> list[str]:
         """Return the words after `soso`."""
-        words = ["label", "tight-binding", self.CONFIGURATION, "-o", self.OUTPUT]
+        words = ["label", self.ENGINE, self.CONFIGURATION, "-o", self.OUTPUT]
         return [*words, "--settings", self.SETTINGS] if "settings" in self.inputs else words
 
     def write_inputs(self, folder: Folder) -> None:
@@ -37,3 +38,9 @@ class TightBindingLabelCalculation(SosoCalculation):
         """Copy the configuration."""
         node = self.inputs.configuration
         return [(node.uuid, node.filename, self.CONFIGURATION)]
+
+
+class TightBindingLabelCalculation(SosoLabelCalculation):
+    """Label with the embedded electronic structure."""
+
+    ENGINE = "tight-binding"

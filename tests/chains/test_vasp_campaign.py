@@ -43,8 +43,7 @@ def campaign_file(tmp_path, potcar_family):
             },
             "exploration": {
                 "n_candidates": 20,
-                "displacement_angstrom": 0.05,
-                "generators": [{"kind": "random"}, {"kind": "cone", "magnetisations": [0.5]}],
+                "generators": [{"kind": "random", "displacement_angstrom": 0.05}],
             },
             "policy": {
                 "target_energy_meV_per_spin": 1e9,

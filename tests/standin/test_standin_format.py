@@ -151,7 +151,7 @@ def tilted_run(folder, iron, angle, scale):
     """Return energy without penalty (eV), achieved angle (rad) and |MW| times the printed field along the arc."""
     folder.mkdir()
     targets_ac = np.array([[0.0, 0.0, 1.0], [np.sin(angle), 0.0, np.cos(angle)]])
-    write_inputs(folder, iron, targets_ac, **{"lambda": 50, "magmom": None} | {"magmom": "0 0 2.2 0 0 2.2"})
+    write_inputs(folder, iron, targets_ac, **{"lambda": 50, "nelm": 2000})
     assert run_standin(folder, field_scale=scale).returncode == 0
     table = read_constraint((folder / "OSZICAR").read_text())
     free = float(re.findall(r"free  energy   TOTEN  = *(\S+)", (folder / "OUTCAR").read_text())[-1])

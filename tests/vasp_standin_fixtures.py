@@ -82,8 +82,8 @@ def vasp_standin(localhost, tmp_path_factory) -> Callable[..., Any]:
     script.write_text(f'#!/bin/sh\nPYTHONPATH={PYTHONPATH} exec {sys.executable} -m vasp_standin "$@"\n')
     script.chmod(0o755)
 
-    def factory(state: Path | None = None, **environment: Any) -> InstalledCode:
-        code = InstalledCode(label="vasp-standin", computer=localhost, filepath_executable=str(script))
+    def factory(state: Path | None = None, label: str = "vasp-standin", **environment: Any) -> InstalledCode:
+        code = InstalledCode(label=label, computer=localhost, filepath_executable=str(script))
         variables = environment_words(state, **environment)
         code.prepend_text = "\n".join(f"export {name}='{value}'" for name, value in variables.items())
         return code.store()

@@ -26,7 +26,7 @@ class FieldScaleWorkChain(WorkChain):
         """Declare inputs, outline, outputs, exit codes."""
         super().define(spec)
         spec.input("structure", valid_type=StructureData, help="a small cell with a spin")
-        spec.expose_inputs(VaspLabelWorkChain, namespace="label", exclude=("configuration", "field_scale"))
+        spec.expose_inputs(VaspLabelWorkChain, namespace="label", exclude=("configuration", "field_scale", "metadata"))
         spec.outline(cls.make_configurations, cls.label, cls.compare)
         spec.output("field_scale", valid_type=Dict, help="the factor, its error, and what it rests on")
         spec.exit_code(401, "ERROR_LABEL_FAILED", message="{detail}")

@@ -15,6 +15,7 @@ from soso_core.engines.vasp.settings import SpeciesSettings
 from soso_core.errors import InputError
 from soso_core.settings import read_yaml
 from soso_workchains.label import LabelWorkChain, Preparation
+from soso_workchains.vasp_handlers import ENDS, define_ends
 from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
 from soso_workflows.data.dataset import SosoDataset
@@ -34,8 +35,8 @@ class VaspLabelWorkChain(LabelWorkChain):
     """Label with a ramp of constrained runs, each from the charge density of the one before.
 
     What comes next after a run is decided by `soso_core.engines.vasp.ramp`; faults within a run are the business
-    of `soso.vasp.constrained`.  Exit codes besides those of the contract: 430 a moment flipped, 431 a moment collapsed,
-    432 the strongest constraint did not hold the directions, 433 the configuration and the settings do not fit.
+    of `soso.vasp.constrained`, whose exit codes (410 to 470) become those of the label.  Of its own are 433, the
+    strongest constraint did not hold the directions, and 434, configuration and settings do not fit.
     """
 
     OWN_CODE = "VASP (noncollinear), e.g. vasp@cluster"
@@ -52,10 +53,9 @@ class VaspLabelWorkChain(LabelWorkChain):
         spec.input("field_scale", valid_type=Dict, help="field_scale (c in -∂E/∂e = c |MW_int| printed) and source")
         spec.input("options", valid_type=Dict, required=False, help="options of the scheduler")
         spec.input("clean_workdir", valid_type=Bool, default=lambda: Bool(True), help="remove densities at the end")
-        spec.exit_code(430, "ERROR_MOMENT_FLIPPED", message="{detail}")
-        spec.exit_code(431, "ERROR_MOMENT_COLLAPSED", message="{detail}")
-        spec.exit_code(432, "ERROR_OFF_TARGET", message="{detail}")
-        spec.exit_code(433, "ERROR_DOES_NOT_FIT", message="{detail}")
+        define_ends(spec)
+        spec.exit_code(433, "ERROR_OFF_TARGET", message="{detail}")
+        spec.exit_code(434, "ERROR_DOES_NOT_FIT", message="{detail}")
         spec.outline(cls.prepare, while_(cls.goes_on)(cls.run_engine, cls.inspect_engine), cls.collect)
 
     @classmethod
@@ -176,10 +176,14 @@ class VaspLabelWorkChain(LabelWorkChain):
 
     def collect(self) -> ExitCode | None:
         """Return the label, or the exit code that says why there is none."""
-        book = self.ctx.ramp.get_dict()
-        if self.ctx.engine.is_finished_ok and book["action"] in LOST:
+        book, engine = self.ctx.ramp.get_dict(), self.ctx.engine
+        if engine.is_finished_ok and book["action"] in LOST:
             code: ExitCode = self.exit_codes[LOST[book["action"]]].format(detail=book["reason"])
             return code
+        if engine.exit_status in ENDS:
+            strength = engine.inputs.parameters["incar"]["lambda"]
+            said = f"{engine.process_label}<{engine.pk}> at lambda {strength:g}: {engine.exit_message}"
+            return ExitCode(engine.exit_status, said)
         return super().collect()
 
     def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:

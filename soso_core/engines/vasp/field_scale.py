@@ -67,26 +67,30 @@ def turn(configuration: Configuration, atom: int, axis_c: FloatArray, angle: flo
 def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: LabelledConfiguration) -> MeasuredScale:
     """Return c from three labels whose exchange fields are the printed ones.
 
-    Energies differ by the work of the fields along the way that the spins really went, all of them: c is the ratio
-    of the two, the work by Simpson's rule.  Raises InputError when the energies hardly differ, or the signs contradict.
+    Energies differ by the work of the fields along the way that the spins really went, all of them, from `minus` over
+    `base` to `plus`: c is the ratio of the two.  Raises InputError when the energies hardly differ, or the signs
+    contradict.
     """
-    way_ac = plus.configuration.spins_ac - minus.configuration.spins_ac
-    mean_ac = (_gradient(minus) + 4.0 * _gradient(base) + _gradient(plus)) / 6.0
     difference = _energy(plus) - _energy(minus)
-    printed = -float(np.sum(mean_ac * way_ac))
+    works = [_work(minus, base), _work(base, plus)]
     if abs(difference) < SMALLEST_WORK_EV:
         raise InputError(f"the energies differ by only {1e3 * difference:.3g} meV; choose spins that feel a field")
-    value = difference / printed
+    value = difference / sum(works)
     if value <= 0.0:
         raise InputError(f"energies and fields contradict each other: their ratio is {value:.3g}")
-    sides = [_one_side(base, plus), _one_side(minus, base)]
+    sides = [(_energy(base) - _energy(minus)) / works[0], (_energy(plus) - _energy(base)) / works[1]]
     return MeasuredScale(value, 0.5 * abs(sides[0] - sides[1]), difference)
 
 
-def _one_side(start: LabelledConfiguration, end: LabelledConfiguration) -> float:
-    way_ac = end.configuration.spins_ac - start.configuration.spins_ac
-    work = -float(np.sum(0.5 * (_gradient(start) + _gradient(end)) * way_ac))
-    return (_energy(end) - _energy(start)) / work
+def _work(start: LabelledConfiguration, end: LabelledConfiguration) -> float:
+    """Return the energy that the printed fields say the way costs, eV, by the trapezoidal rule on great circles."""
+    starts_ac, ends_ac = start.configuration.spins_ac, end.configuration.spins_ac
+    cosine_a = np.sum(starts_ac * ends_ac, axis=1, keepdims=True)
+    sine_a = np.linalg.norm(np.cross(starts_ac, ends_ac), axis=1, keepdims=True)
+    arc_a = np.where(sine_a > 0.0, np.arctan2(sine_a, cosine_a) / np.where(sine_a > 0.0, sine_a, 1.0), 1.0)
+    leaving_ac, arriving_ac = ends_ac - cosine_a * starts_ac, cosine_a * ends_ac - starts_ac
+    along = np.sum(arc_a * (_gradient(start) * leaving_ac + _gradient(end) * arriving_ac))
+    return -0.5 * float(along)
 
 
 def _turning_axis(spins_ac: FloatArray, atom: int) -> FloatArray:

@@ -49,7 +49,10 @@ def chain(vasp_inputs):
         if restart is not None:
             inputs["restart_folder"] = restart
         process = instantiate_process(
-            get_manager().get_runner(), WorkflowFactory("soso.vasp.constrained"), max_iterations=max_iterations, **inputs
+            get_manager().get_runner(),
+            WorkflowFactory("soso.vasp.constrained"),
+            max_iterations=max_iterations,
+            **inputs,
         )
         process.setup()
         assert process.init_inputs() is None

@@ -145,16 +145,14 @@ def test_a_label_without_faults(label_cases):
 
 
 def test_faults_that_pass(label_cases):
-    """One fault each, at different steps of the ramp."""
+    """A fault in each run of the ramp, once."""
     plans = [
-        once("scf", **{"lambda": 10}),
-        once("flip", **{"lambda": 50}),
-        once("oszicar", **{"lambda": 1}),
-        once("walltime", **{"lambda": 10}),
-        once("wrong_angle", **{"lambda": 50}),
+        [*once("scf", **{"lambda": 1}), *once("walltime", **{"lambda": 10}), *once("flip", **{"lambda": 50})],
+        [*once("oszicar", **{"lambda": 1}), *once("vasprun", **{"lambda": 10}), *once("wrong_angle", **{"lambda": 50})],
     ]
     cases = label_cases(plans)
     assert [check(case) for case in cases] == ["recovered"] * len(plans)
+    assert [len(case.plans) for case in cases] == [3, 3], "each fault was met"
 
 
 def test_faults_that_last(label_cases):

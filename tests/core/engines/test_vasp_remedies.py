@@ -67,9 +67,9 @@ def test_what_vasp_would_refuse(changes, words):
     assert words in problem
 
 
-def test_a_species_in_two_blocks():
+def test_a_kind_in_two_blocks():
     problems = incar_problems(incar(), ["Fe", "Rh", "Fe"])
-    assert problems == ["RWIGS has 2 numbers, not 3", "the atoms of a species are not next to each other"]
+    assert problems == ["RWIGS has 2 numbers, not 3", "the atoms of a kind are not next to each other"]
 
 
 def test_the_last_cycle_of_oszicar():

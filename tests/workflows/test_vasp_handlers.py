@@ -211,6 +211,11 @@ def test_a_complaint_that_can_be_helped(chain, inspect, folder, status):
     assert "edddav_zhegv" in end.message
 
 
+def test_a_refusal_is_quoted(chain, inspect):
+    end = inspect(chain(), 348, vasp_output=" ERROR: RWIGS\n\n I REFUSE TO CONTINUE WITH THIS SICK JOB ... BYE!!!\n")
+    assert "ERROR: RWIGS" in end.message
+
+
 def test_a_complaint_of_the_density(chain, inspect, folder):
     process = chain(restart=folder("CHGCAR"))
     assert inspect(process, 348, vasp_output=" WARNING: chargedensity file is incomplete\n").status == 0

@@ -147,6 +147,9 @@ def status(pk: str) -> None:
     console.print(status_table(state))
     if (idle := why_idle(state.node)) is not None:
         click.echo(idle)
+    for batch in state.batches:
+        for warning in batch.get("warnings", []):
+            click.echo(f"warning, batch {batch['batch']}: {warning}")
     for failure in (item for campaign in state.lineage for item in campaign.failures):
         click.echo(f"label {failure.index} of batch {failure.batch} failed <{failure.pk}>: {failure.reason}")
 

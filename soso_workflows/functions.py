@@ -19,6 +19,8 @@ from soso_workflows.parity import parity_arrays
 
 CONFIGURATION, LABEL = "configuration_", "label_"
 LARGEST_SEED = 2**31
+LARGEST_DISAGREEMENT = 0.1
+"""Of energies and fields; a penalty that leaves spins off by some tenths of a degree is worth a few per cent."""
 
 
 @calcfunction
@@ -54,8 +56,8 @@ test_blind.__test__ = False  # a calcfunction, not a test of pytest
 def record_batch(**nodes: Data) -> Dict:
     """Return the history with one more batch.
 
-    Inputs: `history` and `evaluation` (each optional), the `configuration_*` that were asked for and the
-    `label_*` that came; what was asked for and did not come has failed.
+    Inputs: `history`, `evaluation` and `model` (each optional; the model is the one fitted with this batch), the
+    `configuration_*` that were asked for and the `label_*` that came; what was asked for and did not come has failed.
     """
     history = nodes["history"].get_dict() if "history" in nodes else {"batches": []}
     asked = sorted(key.removeprefix(CONFIGURATION) for key in nodes if key.startswith(CONFIGURATION))
@@ -68,7 +70,8 @@ def record_batch(**nodes: Data) -> Dict:
         n_failed=last["n_failed"] + len(failed),
         **_blind_errors(nodes["evaluation"].get_dict() if "evaluation" in nodes else None),
     )
-    return Dict({"batches": [*history["batches"], {**record.model_dump(mode="json"), "failed": failed}]})
+    facts = {"failed": failed, **_field_check(nodes.get("model"))}
+    return Dict({"batches": [*history["batches"], {**record.model_dump(mode="json"), **facts}]})
 
 
 @calcfunction
@@ -112,6 +115,17 @@ def _derived_seed(seed: int, batch: int, purpose: str) -> int:
 def _concatenated(nodes: dict[str, SosoDataset]) -> Dataset:
     ordered = sorted(nodes, key=lambda key: (key != "dataset", key))
     return Dataset(tuple(item for key in ordered for item in nodes[key].get_dataset()))
+
+
+def _field_check(model: SosoModel | None) -> dict[str, Any]:
+    """Return the factor between energies and fields of the labels that the fit has learnt; warn when it is off."""
+    if model is None:
+        return {}
+    scale = float(model.get_model().scales.field_scale)
+    if abs(scale - 1.0) <= LARGEST_DISAGREEMENT:
+        return {"field_scale": scale, "warnings": []}
+    warning = f"energies and fields of the labels disagree: -∂E/∂e is {scale:.2f} times the labels' fields"
+    return {"field_scale": scale, "warnings": [warning]}
 
 
 def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Progress:
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
         for batch in state.batches[self.n_rows :]:
             self.echo(row_line(batch))
+            for warning in batch.get("warnings", []):
+                self.echo(f"  warning: {warning}")
             self.n_rows += 1
         self._say_what_happens(state)
 

@@ -221,9 +221,12 @@ class ActiveLearningWorkChain(WorkChain):
         """Record the batch and let the policy decide."""
         nodes = {**self.ctx.configurations, **self.ctx.labels}
         optional = {"history": self.ctx.history, "evaluation": self.ctx.get("evaluation")}
+        optional["model"] = self.ctx.model if self.ctx.labels else None
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
+        for warning in self.ctx.history["batches"][-1].get("warnings", []):
+            self.report(f"batch {self.ctx.batch}: {warning}")
         self._decide(self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None

@@ -58,7 +58,9 @@ def magnetisation(task: Task, run: Run) -> str:
     """Return the total, and with LORBIT the three tables of the spheres."""
     total_c = M_OVER_MW * run.moments_ac.sum(axis=0)
     electrons = 8.0 * sum(task.crystal.counts)
-    text = f" number of electron {electrons:15.7f} magnetization {''.join(fixed(value, 16, 7) for value in total_c)}\n\n"
+    text = (
+        f" number of electron {electrons:15.7f} magnetization {''.join(fixed(value, 16, 7) for value in total_c)}\n\n"
+    )
     if task.incar.integer("LORBIT", 0) < 10:
         return text
     return text + "".join(sphere_table(axis, M_OVER_MW * run.moments_ac[:, k]) for k, axis in enumerate("xyz"))
@@ -97,7 +99,9 @@ def stress_in_kilobar(run: Run) -> np.ndarray:
 def forces(task: Task, run: Run) -> str:
     """Return the table of positions and forces."""
     rows = np.hstack([task.crystal.positions_ac, run.evaluation.forces_ac])
-    text = "".join("".join(fixed(value, 13, 5) + ("  " if k == 2 else "") for k, value in enumerate(r)) + "\n" for r in rows)
+    text = "".join(
+        "".join(fixed(value, 13, 5) + ("  " if k == 2 else "") for k, value in enumerate(r)) + "\n" for r in rows
+    )
     line = " " + "-" * 83
     return f" POSITION                                       TOTAL-FORCE (eV/Angst)\n{line}\n{text}{line}\n\n"
 

@@ -26,8 +26,9 @@ def incar(
 ) -> dict[str, Any]:
     """Return the tags for a configuration in VASP's order, constrained with strength `lambda_` (eV/μB²).
 
-    `lengths_a` (a,), μB, are the lengths the moments start from, as a model predicts them; without them each
-    element starts from its own.  An atom without spin starts from zero and is not constrained.
+    `lengths_a` (a,), μB, are |MW_int| as a model predicts them: moments start from lengths in their proportion,
+    with the mean that `species` gives each element; without them all atoms of an element start alike.  An atom without
+    spin starts from zero and is not constrained.
 
     Raises InputError when atoms are not grouped, or a value of an element is missing.
     """
@@ -35,9 +36,10 @@ def incar(
     if np.any(order.ours_a != np.arange(len(configuration))):
         raise InputError("atoms of the same element do not stand together; arrange them with for_vasp")
     check_species(configuration.symbols, configuration.is_magnetic_a.tolist(), species)
-    lengths_a = start_lengths(configuration, species) if lengths_a is None else np.asarray(lengths_a)
-    moments_ac = configuration.spins_ac * lengths_a[:, None]
-    targets_ac = moments_ac if settings.constraint_kind == 2 else configuration.spins_ac
+    starts_a = start_lengths(configuration, species, lengths_a)
+    targets_a = starts_a if lengths_a is None else np.asarray(lengths_a)
+    moments_ac = configuration.spins_ac * starts_a[:, None]
+    targets_ac = configuration.spins_ac * (targets_a[:, None] if settings.constraint_kind == 2 else 1.0)
     return {
         **_electronic(settings, len(configuration)),
         **_mixing(settings, is_restart),
@@ -64,10 +66,22 @@ def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: Speci
             raise InputError(f"initial_moments_muB has no {symbol}, which carries a spin")
 
 
-def start_lengths(configuration: Configuration, species: SpeciesSettings) -> FloatArray:
-    """Return the length (a,), μB, of every moment at the start; zero without a spin."""
-    known = [species.initial_moments_muB.get(symbol, 0.0) for symbol in configuration.symbols]
-    return np.where(configuration.is_magnetic_a, known, 0.0)
+def start_lengths(
+    configuration: Configuration, species: SpeciesSettings, lengths_a: FloatArray | None = None
+) -> FloatArray:
+    """Return the length (a,), μB, of every moment at the start; zero without a spin.
+
+    |MW_int| is shorter than the moment of an atom by a factor that depends on RWIGS; hence proportions only.
+    """
+    known_a = np.array([species.initial_moments_muB.get(symbol, 0.0) for symbol in configuration.symbols])
+    starts_a = np.where(configuration.is_magnetic_a, known_a, 0.0)
+    if lengths_a is None:
+        return starts_a
+    for symbol in set(configuration.symbols):
+        alike_a = configuration.is_magnetic_a & np.isin(configuration.symbols, symbol)
+        if alike_a.any():
+            starts_a[alike_a] *= lengths_a[alike_a] / np.mean(lengths_a[alike_a])
+    return starts_a
 
 
 def k_mesh(cell_vc: FloatArray, settings: VaspSettings) -> tuple[int, int, int]:

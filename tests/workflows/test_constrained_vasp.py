@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiida.common.exceptions import InputValidationError
 from aiida.common.folders import SandboxFolder
 from aiida.common.links import LinkType
 from aiida.engine.utils import instantiate_process
@@ -71,24 +72,38 @@ def parse(localhost, iron):
     return factory
 
 
-def test_inputs_are_those_of_vasp_and_oszicar_comes_home(vasp_inputs, potcar_family):
-    inputs = vasp_inputs()
-    potential = PotcarData.get_potcars_from_structure(inputs["structure"], potcar_family, {"Fe": "Fe"})
-    process = instantiate_process(
-        get_manager().get_runner(),
-        CalculationFactory(NAME),
-        metadata=inputs["calc"]["metadata"],
-        parameters=Dict(constrained_incar()),
-        potential=potential,
-        **{key: inputs[key] for key in ("code", "structure", "kpoints")},
-    )
-    with SandboxFolder() as folder:
-        info = process.prepare_for_submission(folder)
-        written = Path(folder.get_abs_path("INCAR")).read_text()
+@pytest.fixture
+def prepare(vasp_inputs, potcar_family):
+    """Return a function that prepares a calculation with changes to the INCAR: (calc_info, text of the INCAR)."""
+
+    def factory(**changes):
+        inputs = vasp_inputs()
+        process = instantiate_process(
+            get_manager().get_runner(),
+            CalculationFactory(NAME),
+            metadata=inputs["calc"]["metadata"],
+            parameters=Dict(constrained_incar(**changes)),
+            potential=PotcarData.get_potcars_from_structure(inputs["structure"], potcar_family, {"Fe": "Fe"}),
+            **{key: inputs[key] for key in ("code", "structure", "kpoints")},
+        )
+        with SandboxFolder() as folder:
+            info = process.prepare_for_submission(folder)
+            return info, Path(folder.get_abs_path("INCAR")).read_text()
+
+    return factory
+
+
+def test_inputs_are_those_of_vasp_and_oszicar_comes_home(prepare):
+    info, written = prepare()
     assert {"OSZICAR", "OUTCAR", "vasprun.xml", "CONTCAR", "vasp_output"} <= set(info.retrieve_list)
     assert "M_CONSTR = 0.0 0.0 1.0 0.6 0.0 0.8" in written
     assert "I_CONSTRAINED_M = 4" in written
     assert "LNONCOLLINEAR = .TRUE." in written
+
+
+def test_what_vasp_would_refuse_is_not_submitted(prepare):
+    with pytest.raises(InputValidationError, match="MAGMOM has 2 numbers, not 6"):
+        prepare(magmom=[2.0, 2.0])
 
 
 def test_a_good_run(parse, files):

@@ -159,7 +159,7 @@ def _scaled_system(
 def _inverse(lower_mm: FloatArray) -> FloatArray:
     """Return (L Lᵀ)⁻¹."""
     half_mm, _ = dpotri(lower_mm, lower=1)  # the upper triangle stays as it is in L, zero
-    inverse_mm = np.add(half_mm, half_mm.T, order="C")
+    inverse_mm: FloatArray = np.add(half_mm, half_mm.T, order="C")
     inverse_mm[np.diag_indices(len(half_mm))] *= 0.5
     return inverse_mm
 

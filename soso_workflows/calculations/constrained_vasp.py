@@ -10,8 +10,8 @@ from aiida_vasp.calcs.vasp import VaspCalculation
 class ConstrainedVaspCalculation(VaspCalculation):
     """`VaspCalculation` that also brings OSZICAR home, where the constraint is.
 
-    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor), and
-    `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
+    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor),
+    and `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
     `scf_steps` and `scf_change_eV`.
 
     Exit status 0 says: the run came to its end, it converged, vasprun.xml is whole and the table of the constraint

@@ -46,10 +46,12 @@ def good_files(atoms: Atoms, constraint: str | None = None) -> dict[str, str]:
 def parse(localhost, iron):
     """Return a function that parses files as if a run had written them: (outputs, node)."""
 
-    def factory(files: dict[str, str], atoms: Atoms = iron, settings: dict | None = None, **incar):
+    def factory(files, atoms: Atoms = iron, settings: dict | None = None, scheduler: int | None = None, **incar):
         node = CalcJobNode(computer=localhost, process_type=format_entry_point_string("aiida.calculations", NAME))
         node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
         node.set_option("scheduler_stderr", "_scheduler-stderr.txt")
+        if scheduler is not None:
+            node.set_exit_status(scheduler)
         parameters = constrained_incar(len(atoms), **incar)
         inputs = {
             "structure": StructureData(ase=atoms),
@@ -168,6 +170,14 @@ def test_out_of_memory(parse, files):
     words = {"_scheduler-stderr.txt": "slurmstepd: error: Detected 1 oom-kill event(s)"}
     _, node = parse({**files, "OUTCAR": "", **words})
     assert node.exit_status == 346
+
+
+@pytest.mark.parametrize(("scheduler", "expected"), [(110, 346), (120, 345)])
+def test_what_the_scheduler_says(parse, files, scheduler, expected):
+    _, node = parse({**files, "OUTCAR": "   NELM   =   60;\n"}, scheduler=scheduler)
+    assert node.exit_status == expected
+    _, node = parse(files, scheduler=scheduler)
+    assert node.is_finished_ok  # killed after its end
 
 
 def test_a_complaint_that_ended_the_run(parse, files):

@@ -1,7 +1,7 @@
 """Which files a run of VASP left, whether they are whole, and what they say about its end.
 
-VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the middle
-is still a number: no file is believed before its last line is there.
+VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the
+middle is still a number: no file is believed before its last line is there.
 """
 
 import re
@@ -35,7 +35,7 @@ class ScfTrace:
 
 
 def read_scf(oszicar: str) -> ScfTrace:
-    """Return what OSZICAR tells of the last self-consistency cycle; no steps and an infinite change when it has none."""
+    """Return what OSZICAR tells of the last self-consistency cycle; without any, no steps and an infinite change."""
     steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
     if not steps:
         return ScfTrace(0, float("inf"))

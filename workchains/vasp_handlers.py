@@ -6,7 +6,7 @@ from aiida.engine import ExitCode, ProcessHandlerReport, ProcessSpec, process_ha
 from aiida.orm import CalcJobNode
 from aiida_vasp.workchains.v2.vasp import list_valid_objects_in_remote
 
-from soso_core.engines.vasp.complaints import complaint_remedy, find_complaint
+from soso_core.engines.vasp.complaints import complaint_remedy, find_complaint, words_of
 from soso_core.engines.vasp.output_files import number_of_bands, read_scf
 from soso_core.engines.vasp.remedies import SCF_REMEDIES, density_is_useful, fitting_steps, lost_moments, moment_remedy
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
@@ -60,10 +60,11 @@ class VaspHandlers:
     @process_handler(priority=590, exit_codes=[CODES.ERROR_COMPLAINT, CODES.ERROR_VASP_CRITICAL_ERROR])
     def handle_complaint(self, node: CalcJobNode) -> ProcessHandlerReport:
         """Apply the remedy against what VASP complained of; the second time without the density; then give up."""
-        complaint = find_complaint(text_of(node.outputs.retrieved, "vasp_output"))
+        stdout = text_of(node.outputs.retrieved, "vasp_output")
+        complaint = find_complaint(stdout)
         if complaint is None:
             return self._give_up(460, node.exit_message)
-        detail = f"{complaint.name}, {complaint.meaning}"
+        detail = f"{complaint.name}, {complaint.meaning} ({words_of(complaint, stdout)})"
         changes = complaint_remedy(complaint, number_of_bands(text_of(node.outputs.retrieved, "OUTCAR")))
         tries, has_density = self._count_try(complaint.name), self.ctx.start_folder is not None
         if changes is None or tries > 2 or (tries == 2 and not has_density):
@@ -92,7 +93,7 @@ class VaspHandlers:
         """Continue a run that was made to end before its walltime."""
         if not self.ctx.is_shortened:
             return None
-        detail = f"not converged after {self._count_try('continued')} parts"
+        detail = f"parts done without convergence: {self._count_try('continued')}"
         if self.ctx.tries["continued"] > CONTINUATIONS or not self._continue_from(node):
             return self._give_up(450, detail)
         return self._again(450, detail, {}, start=FROM_IT)

@@ -1,4 +1,4 @@
-"""Handlers of the work chain of VASP, on runs that were never run: what is changed, where it starts again, how it ends."""
+"""Handlers of the work chain of VASP on runs that never ran: what is changed, where it starts again, how it ends."""
 
 import io
 from pathlib import Path
@@ -11,6 +11,7 @@ from aiida.engine import ProcessState
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
 from aiida.orm import ArrayData, CalcJobNode, Dict, FolderData, RemoteData
+from aiida.orm.utils.serialize import deserialize_unsafe, serialize
 from aiida.plugins import WorkflowFactory
 from aiida_vasp.workchains.v2.vasp import VaspWorkChain
 from ase.build import bulk
@@ -210,6 +211,11 @@ def test_a_complaint_that_can_be_helped(chain, inspect, folder, status):
     assert "edddav_zhegv" in end.message
 
 
+def test_a_refusal_is_quoted(chain, inspect):
+    end = inspect(chain(), 348, vasp_output=" ERROR: RWIGS\n\n I REFUSE TO CONTINUE WITH THIS SICK JOB ... BYE!!!\n")
+    assert "ERROR: RWIGS" in end.message
+
+
 def test_a_complaint_of_the_density(chain, inspect, folder):
     process = chain(restart=folder("CHGCAR"))
     assert inspect(process, 348, vasp_output=" WARNING: chargedensity file is incomplete\n").status == 0
@@ -250,6 +256,16 @@ def test_a_folder_that_was_cleaned_is_no_start(chain, folder):
     assert "restart_folder" not in process.ctx.inputs
     assert process.ctx.inputs.parameters["icharg"] == 2
     assert process.ctx.inputs.parameters["istart"] == 0
+
+
+def test_what_handlers_keep_survives_a_restart_of_the_daemon(chain, inspect, folder):
+    process = chain(restart=folder("CHGCAR"))
+    inspect(process, 701, remote=folder("CHGCAR"), OSZICAR=cycle(0.01))
+    names = ("tries", "fault", "start_folder", "is_shortened", "use_orbitals")
+    kept = deserialize_unsafe(serialize({name: process.ctx[name] for name in names}))
+    assert kept["tries"] == {"scf": 1}
+    assert kept["fault"] == process.ctx.fault
+    assert kept["start_folder"].uuid == process.ctx.start_folder.uuid
 
 
 def test_orbitals_are_left_alone_when_told_so(chain, folder):

@@ -71,6 +71,13 @@ def find_complaint(stdout: str) -> Complaint | None:
     return next((complaint for complaint in COMPLAINTS if re.search(complaint.pattern, stdout)), None)
 
 
+def words_of(complaint: Complaint, stdout: str) -> str:
+    """Return the line of the complaint and the one before, where VASP often says why; frames of boxes are left out."""
+    lines = [line for line in (line.strip(" |-<>") for line in stdout.splitlines()) if line]
+    number = next((k for k, line in enumerate(lines) if re.search(complaint.pattern, line)), 0)
+    return " / ".join(lines[max(0, number - 1) : number + 1])
+
+
 def complaint_remedy(complaint: Complaint, n_bands: int | None) -> dict[str, Any] | None:
     """Return the changes to the INCAR against a complaint, None when there are none; `n_bands` is what VASP used."""
     if complaint.changes is None or (complaint.more_bands and n_bands is None):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from soso_core.engines.vasp.complaints import COMPLAINTS, complaint_remedy, find_complaint
+from soso_core.engines.vasp.complaints import COMPLAINTS, complaint_remedy, find_complaint, words_of
 from soso_core.engines.vasp.output_files import (
     ScfTrace,
     check_labels,
@@ -67,9 +67,9 @@ def test_what_vasp_would_refuse(changes, words):
     assert words in problem
 
 
-def test_a_species_in_two_blocks():
+def test_a_kind_in_two_blocks():
     problems = incar_problems(incar(), ["Fe", "Rh", "Fe"])
-    assert problems == ["RWIGS has 2 numbers, not 3", "the atoms of a species are not next to each other"]
+    assert problems == ["RWIGS has 2 numbers, not 3", "the atoms of a kind are not next to each other"]
 
 
 def test_the_last_cycle_of_oszicar():
@@ -184,6 +184,13 @@ def test_numbers_of_an_incar():
 def test_complaints(line, name):
     found = find_complaint(f" vasp.6.4.2\n{line}\n")
     assert (found and found.name) == name
+
+
+def test_a_complaint_is_quoted_with_its_reason():
+    box = "|    RWIGS must be positive      |\n|      |\n|  ---->  I REFUSE TO CONTINUE WITH THIS SICK JOB <----  |\n"
+    complaint = find_complaint(box)
+    assert complaint is not None
+    assert words_of(complaint, box) == "RWIGS must be positive / I REFUSE TO CONTINUE WITH THIS SICK JOB"
 
 
 def test_every_complaint_is_told_apart():

@@ -34,7 +34,9 @@ SEARCH_RADIUS = 6.0
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
 
-    Reach and widths follow the distance of nearest magnetic atoms.
+    Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
+    better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
+    derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
@@ -46,9 +48,13 @@ def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
             zeta=ZETA,
             n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
         )
-        for reach in THREE_BODY_REACHES
+        for reach in (THREE_BODY_REACHES[::-1] if _has_derivatives(dataset) else THREE_BODY_REACHES)
         for decay in DECAYS
     )
+
+
+def _has_derivatives(dataset: Dataset) -> bool:
+    return any(item.exchange_fields_ac is not None or item.forces_ac is not None for item in dataset)
 
 
 def choose_settings(dataset: Dataset) -> FitSettings:

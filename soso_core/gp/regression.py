@@ -24,8 +24,8 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
 
 FIXED_BLOCKS = frozenset({"species"})
-DECISIVE = 5.0
-"""Difference of log evidences that is called very strong (Kass and Raftery, J. Am. Stat. Assoc. 90, 773 (1995))."""
+DECISIVE = float(np.log(100.0))
+"""Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
 CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 

@@ -1,5 +1,7 @@
 """`soso.vasp.constrained`: one run of VASP with constrained moments."""
 
+from pathlib import PurePath
+
 from aiida.common import CalcInfo
 from aiida.common.exceptions import InputValidationError
 from aiida.common.folders import Folder
@@ -47,6 +49,11 @@ class ConstrainedVaspCalculation(VaspCalculation):
         problems = incar_problems(self._parameters, [site.kind_name for site in self._structure().sites])
         if problems:
             raise InputValidationError("; ".join(problems))
+
+    def remote_copy_restart_folder(self) -> list[tuple[str, str, str]]:
+        """Return what to copy from the run before: only what this one reads, as orbitals of spinors are large."""
+        is_read = {"CHGCAR": self._need_chgcar(), "WAVECAR": self._need_wavecar()}
+        return [entry for entry in super().remote_copy_restart_folder() if is_read.get(PurePath(entry[1]).name, True)]
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Return the job description with OSZICAR on the list of files to keep."""

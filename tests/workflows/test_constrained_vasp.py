@@ -10,7 +10,7 @@ from aiida.common.folders import SandboxFolder
 from aiida.common.links import LinkType
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida.orm import CalcJobNode, Dict, FolderData, StructureData
+from aiida.orm import CalcJobNode, Dict, FolderData, RemoteData, StructureData
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.plugins.entry_point import format_entry_point_string
 from aiida_vasp.data.potcar import PotcarData
@@ -76,15 +76,15 @@ def parse(localhost, iron):
 def prepare(vasp_inputs, potcar_family):
     """Return a function that prepares a calculation with changes to the INCAR: (calc_info, text of the INCAR)."""
 
-    def factory(**changes):
-        inputs = vasp_inputs()
+    def factory(restart=None, **changes):
+        inputs = vasp_inputs() | ({"restart_folder": restart} if restart else {})
         process = instantiate_process(
             get_manager().get_runner(),
             CalculationFactory(NAME),
             metadata=inputs["calc"]["metadata"],
             parameters=Dict(constrained_incar(**changes)),
             potential=PotcarData.get_potcars_from_structure(inputs["structure"], potcar_family, {"Fe": "Fe"}),
-            **{key: inputs[key] for key in ("code", "structure", "kpoints")},
+            **{key: inputs[key] for key in ("code", "structure", "kpoints", "restart_folder") if key in inputs},
         )
         with SandboxFolder() as folder:
             info = process.prepare_for_submission(folder)
@@ -123,11 +123,23 @@ def test_a_good_run(parse, files):
     np.testing.assert_allclose(misc["forces"], 0.01 * np.arange(6.0).reshape(2, 3), atol=1e-12)
 
 
+@pytest.mark.parametrize(("istart", "copied"), [(0, {"CHGCAR"}), (1, {"CHGCAR", "WAVECAR"})])
+def test_only_what_is_read_is_copied(prepare, localhost, tmp_path, istart, copied):
+    for name in ("CHGCAR", "WAVECAR", "OUTCAR"):
+        (tmp_path / name).write_text("not empty")
+    restart = RemoteData(computer=localhost, remote_path=str(tmp_path)).store()
+    info, _ = prepare(restart, icharg=1, istart=istart)
+    assert {Path(source).name for _, source, _ in info.remote_copy_list} == copied
+
+
 @pytest.mark.parametrize(
-    ("name", "symbols", "constrained_atoms"),
-    [("FeRh", ["Fe"] * 8 + ["Rh"] * 8, range(16)), ("IrMn3", ["Mn"] * 3 + ["Ir"], range(3))],
+    ("name", "symbols", "constrained_atoms", "steps", "change"),
+    [
+        ("FeRh", ["Fe"] * 8 + ["Rh"] * 8, range(16), 35, -0.12195e-3),
+        ("IrMn3", ["Mn"] * 3 + ["Ir"], range(3), 29, 0.69702e-5),
+    ],
 )
-def test_real_files(parse, name, symbols, constrained_atoms):
+def test_real_files(parse, name, symbols, constrained_atoms, steps, change):
     if SHARED is None:
         pytest.skip("shared/data is not there")
     path = SHARED / f"{name}.OSZICAR"
@@ -139,7 +151,9 @@ def test_real_files(parse, name, symbols, constrained_atoms):
     table = read_constraint(path.read_text())
     assert outputs["constraint"].get_array("is_constrained_a").sum() == len(constrained_atoms)
     np.testing.assert_array_equal(outputs["constraint"].get_array("moments_m_ac"), table.moments_m_ac)
-    assert outputs["constraint"].base.attributes.get("penalty_energy_eV") == table.penalty_energy
+    attributes = outputs["constraint"].base.attributes.all
+    assert attributes["penalty_energy_eV"] == table.penalty_energy
+    assert (attributes["scf_steps"], attributes["scf_change_eV"]) == (steps, change)
 
 
 def cut(text: str, keep: float) -> str:

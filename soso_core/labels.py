@@ -30,6 +30,9 @@ class LabelledConfiguration:
     forces_ac : (a, 3) float, eV/Å
     stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
     info : other facts of the label (source, grade, residual, ...), carried along, read-only
+    target_spins_ac : (a, 3) float
+        Directions that the engine was asked to hold; energy and field belong to those it achieved, the
+        configuration's.
 
     Raises InputError for NaN, wrong shapes, fields without lengths, an unknown grade.
     """
@@ -41,6 +44,7 @@ class LabelledConfiguration:
     forces_ac: FloatArray | None = None
     stress_cc: FloatArray | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    target_spins_ac: FloatArray | None = None
 
     def __post_init__(self) -> None:
         n_atoms = len(self.configuration)
@@ -49,6 +53,7 @@ class LabelledConfiguration:
             "moments_a": (n_atoms,),
             "forces_ac": (n_atoms, 3),
             "stress_cc": (3, 3),
+            "target_spins_ac": (n_atoms, 3),
         }
         for name, shape in shapes.items():
             if (values := getattr(self, name)) is not None:
@@ -62,7 +67,7 @@ class LabelledConfiguration:
     def __reduce__(self) -> tuple[Any, ...]:
         """Let labels cross to other processes; a read-only mapping alone would not."""
         labels = (self.energy, self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc)
-        return type(self), (self.configuration, *labels, dict(self.info))
+        return type(self), (self.configuration, *labels, dict(self.info), self.target_spins_ac)
 
     def _check_moments(self) -> None:
         if self.exchange_fields_ac is not None and self.moments_a is None:

@@ -29,6 +29,7 @@ class CampaignSettings(Settings):
     name: str = Field(min_length=1, description="label of the process node")
     structure: Path = Field(description="any file ASE reads; a relative path starts at the campaign file")
     engine: str = Field(default="tight_binding", description="what follows soso.label. in the engine's entry point")
+    engine_code: str | None = Field(default=None, description="label of the engine's own code, e.g. vasp@cluster")
     engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
     exploration: ExplorationSettings = ExplorationSettings()
     fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
@@ -62,16 +63,36 @@ class Campaign:
         return digest.hexdigest()
 
 
-def read_campaign(path: Path | str) -> Campaign:
-    """Read and check a campaign file.  Raises InputError, one line, naming file, key and fault."""
+def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
+    """Read and check a campaign file; `engine_settings` win over those of the file.
+
+    Raises InputError, one line, naming file, key and fault.
+    """
     settings = read_settings(CampaignSettings, path)
+    if engine_settings:
+        settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **engine_settings}})
     engine = load_engine(settings, str(path))
-    return Campaign(
+    campaign = Campaign(
         settings=settings,
         structure=_read_structure(Path(path).parent / settings.structure),
         engine=engine,
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
     )
+    _check_engine(campaign, str(path))
+    return campaign
+
+
+def _check_engine(campaign: Campaign, source: str) -> None:
+    """Refuse what the engine lacks: its code, or settings for this cell."""
+    settings, engine = campaign.settings, campaign.engine
+    if engine.OWN_CODE is not None and settings.engine_code is None:
+        raise InputError(f"{source}: engine_code is missing: the label of a code of {engine.OWN_CODE}")
+    if engine.OWN_CODE is None and settings.engine_code is not None:
+        raise InputError(f"{source}: engine_code: {settings.engine} runs `soso` and has no code of its own")
+    wanted = settings.exploration.magnetic_species
+    symbols = campaign.structure.get_chemical_symbols()
+    has_spin = [wanted is None or symbol in wanted for symbol in symbols]
+    engine.check_cell(campaign.engine_settings, campaign.structure, has_spin, f"{source}: engine_settings")
 
 
 def load_engine(settings: CampaignSettings, source: str) -> Any:
@@ -111,7 +132,9 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "exploration": settings.exploration.model_dump_json(),
         "fit": "chosen from the data" if settings.fit is None else settings.fit.model_dump_json(exclude_unset=True),
         "engine": settings.engine_entry_point,
+        **({} if settings.engine_code is None else {"engine code": settings.engine_code}),
         **campaign.engine.describe(campaign.engine_settings, cell),
+        **campaign.engine.estimate(campaign.engine_settings, cell, policy.max_labels),
         "seed": str(settings.seed),
     }
 

@@ -209,6 +209,37 @@ def resume(
     _start(resume_builder(state, max_labels), mode, follow, model_out, report_out, fingerprint)
 
 
+@soso.command("field-scale")
+@click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
+@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; default: run here.")
+@with_profile
+def field_scale(campaign_file: Path, submit: bool) -> None:
+    """Measure the factor of the field that your VASP prints, with code and settings of a campaign file.
+
+    Three labels of the cell in the file: its first spin turned by 30 degrees, and by 5 degrees more and less. The
+    ratio of energy difference and field is the factor; it is stored with all that led to it.
+
+    \b
+    Example:
+      verdi data soso field-scale campaign.yaml
+    """
+    from soso_workflows import launch as launching
+    from soso_workflows.campaign import read_campaign
+
+    campaign = read_campaign(campaign_file, field_scale="measure")
+    builder = launching.field_scale_builder(campaign)
+    if submit:
+        node = launching.submit(builder)
+        click.echo(f"field scale <{node.pk}>: submitted; see `verdi process show {node.pk}`")
+        return
+    node = launching.run_here(builder, lambda _: None)
+    if not node.is_finished_ok:
+        raise InputError(f"field scale <{node.pk}>: {node.exit_message}")
+    measured = node.outputs.field_scale
+    click.echo(f"field scale: {measured['field_scale']:.4f} +- {measured['error']:.4f}")
+    click.echo(f"in the campaign file: field_scale: node:{measured.pk}")
+
+
 def _mode(run: bool, submit: bool) -> str:
     if run and submit:
         raise InputError("--run and --submit contradict each other; give one of them (--run is the default)")

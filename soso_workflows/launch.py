@@ -49,9 +49,19 @@ def find_code(label: str) -> AbstractCode:
         raise InputError(f"there is no code '{label}' in this profile; run `verdi data soso setup` first") from None
 
 
+def find_engine_code(label: str) -> AbstractCode:
+    """Return the code of an engine that is not `soso`.  Raises InputError with what to type."""
+    try:
+        return load_code(label)
+    except NotExistent:
+        message = f"engine_code: there is no code '{label}' in this profile; `verdi code list` shows those there are"
+        raise InputError(message) from None
+
+
 def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
-    """Return the builder of the campaign's process."""
+    """Return the builder of the campaign's process; `code` is that of `soso`."""
     settings = campaign.settings
+    engine_code = code if settings.engine_code is None else find_engine_code(settings.engine_code)
     builder = WorkflowFactory("soso.active_learning").get_builder()
     builder.metadata.label = settings.name
     builder.code = code
@@ -63,7 +73,22 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     builder.seed, builder.max_parallel = Int(settings.seed), Int(settings.max_parallel)
     builder.min_grade = Str(settings.min_grade)
     builder.engine = Str(settings.engine_entry_point)
-    builder.label = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
+    builder.label = campaign.engine.inputs_from_settings(campaign.engine_settings, engine_code)
+    return builder
+
+
+def field_scale_builder(campaign: Campaign) -> ProcessBuilder:
+    """Return the builder of what measures the field scale of a campaign.  Raises InputError when it needs none."""
+    settings = campaign.settings
+    if settings.engine_code is None:
+        raise InputError(f"the fields of {settings.engine} have no factor to measure")
+    inputs = campaign.engine.inputs_from_settings(campaign.engine_settings, find_engine_code(settings.engine_code))
+    wanted = campaign.engine.preparation(inputs, StructureData(ase=campaign.structure))
+    if wanted is None:
+        raise InputError(f"the fields of {settings.engine} have no factor to measure")
+    builder = wanted.process_class.get_builder()
+    builder._update(wanted.inputs)
+    builder.metadata.label = f"{settings.name}: field scale"
     return builder
 
 

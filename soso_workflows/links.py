@@ -2,6 +2,9 @@
 
 import re
 
+PREPARATION_LINK = "prepare_engine"
+"""The call link of what an engine wanted before its first label."""
+
 STAGES = ("plan", "explore", "split", "blind", "merge", "fit", "record", "decide")
 
 

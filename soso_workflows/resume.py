@@ -30,6 +30,7 @@ def resume_builder(state: CampaignState, max_labels: int | None = None) -> Proce
         "candidates": state.candidates,
         "labels": state.labels,
     }
+    builder.label = {**state.inputs.get("label", {}), **state.prepared}
     builder.resume = {name: value for name, value in found.items() if value}
     return builder
 

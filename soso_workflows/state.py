@@ -8,12 +8,13 @@ from typing import Any
 from aiida.common.exceptions import NotExistent
 from aiida.common.links import LinkType
 from aiida.orm import ArrayData, Dict, ProcessNode, WorkChainNode, load_node
+from aiida.plugins import WorkflowFactory
 
 from soso_core.errors import InputError
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.functions import LABEL
-from soso_workflows.links import parse_link
+from soso_workflows.links import PREPARATION_LINK, parse_link
 
 PROCESS_TYPE = "aiida.workflows:soso.active_learning"
 
@@ -49,6 +50,16 @@ class CampaignState:
     def inputs(self) -> dict[str, Any]:
         """Input nodes, nested as the process declares them."""
         return dict(self.node.base.links.get_incoming(link_type=LinkType.INPUT_WORK).nested())
+
+    @property
+    def prepared(self) -> dict[str, Any]:
+        """What the engine wanted before its first label, as inputs of labels; empty when nothing was."""
+        link = self.node.base.links.get_outgoing(link_label_filter=PREPARATION_LINK).all()
+        if not link or not link[0].node.is_finished_ok:
+            return {}
+        engine = WorkflowFactory(self.inputs["engine"].value)
+        wanted = engine.preparation(dict(self.inputs["label"]), self.inputs["structure"])
+        return {name: link[0].node.outputs[name] for name in (wanted.outputs if wanted else ())}
 
     @cached_property
     def history(self) -> Dict | None:

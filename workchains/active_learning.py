@@ -21,7 +21,8 @@ from soso_workflows import functions
 from soso_workflows.campaign import DEFAULT_MIN_GRADE
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
-from soso_workflows.links import label_link, stage_link
+from soso_workflows.links import PREPARATION_LINK, label_link, stage_link
+from soso_workflows.table import below_grade_lines, field_warning
 
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
@@ -35,7 +36,7 @@ class ActiveLearningWorkChain(WorkChain):
 
     Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 as well.
     Exit codes: 401 budget exhausted, 402 no progress, 403 too many failed labels, 404 the fit failed,
-    405 the exploration failed.
+    405 the exploration failed, 406 what the engine needs before its first label failed.
     """
 
     @classmethod
@@ -83,6 +84,7 @@ class ActiveLearningWorkChain(WorkChain):
         spec.inputs["resume"]["labels"].dynamic = True
         spec.outline(
             cls.prepare,
+            if_(cls.needs_preparation)(cls.prepare_engine, cls.take_preparation),
             while_(cls.goes_on)(
                 if_(cls.needs_batch)(cls.explore, cls.take_batch),
                 cls.split,
@@ -101,6 +103,7 @@ class ActiveLearningWorkChain(WorkChain):
         spec.exit_code(403, "ERROR_TOO_MANY_FAILED_LABELS", message="{detail}")
         spec.exit_code(404, "ERROR_FIT_FAILED", message="{detail}")
         spec.exit_code(405, "ERROR_EXPLORATION_FAILED", message="{detail}")
+        spec.exit_code(406, "ERROR_PREPARATION_FAILED", message="{detail}")
 
     def prepare(self) -> None:
         """Start empty, from given labels (they are batch 0), or where an earlier campaign was left."""
@@ -120,6 +123,28 @@ class ActiveLearningWorkChain(WorkChain):
             self.ctx.plan = functions.plan_first_batch(
                 self.inputs.policy, self.inputs.seed, metadata={"call_link_label": stage_link("plan", 0)}
             )
+
+    def needs_preparation(self) -> bool:
+        """Whether the engine wants something measured before labels are made."""
+        self.ctx.label_inputs = dict(self.inputs.label)
+        self.ctx.preparation = None
+        return self.goes_on() and self._preparation() is not None
+
+    def prepare_engine(self) -> Any:
+        """Run what the engine wants, once a campaign."""
+        wanted = self._preparation()
+        metadata = {"call_link_label": PREPARATION_LINK}
+        return self.to_context(preparation=self.submit(wanted.process_class, metadata=metadata, **wanted.inputs))
+
+    def take_preparation(self) -> ExitCode | None:
+        """Give its outputs to the labels; without them the campaign cannot go on."""
+        process = self.ctx.preparation
+        if not process.is_finished_ok:
+            return self._stop("ERROR_PREPARATION_FAILED", _why(process))
+        found = {name: process.outputs[name] for name in self._preparation().outputs}
+        self.ctx.label_inputs.update(found)
+        self.report("; ".join(f"{name}: <{node.pk}> {node.get_dict()}" for name, node in found.items()))
+        return None
 
     def goes_on(self) -> bool:
         """Whether a batch is unfinished or the policy wants another."""
@@ -211,6 +236,10 @@ class ActiveLearningWorkChain(WorkChain):
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
+        last = self.ctx.history["batches"][-1]
+        for line in (*below_grade_lines(last), field_warning(last)):
+            if line is not None:
+                self.report(line)
         self._decide(self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
@@ -234,11 +263,15 @@ class ActiveLearningWorkChain(WorkChain):
         metadata = {"call_link_label": stage_link(stage, self.ctx.batch)}
         return self.to_context(**{stage: self.submit(CalculationFactory(entry_point), metadata=metadata, **inputs)})
 
+    def _preparation(self) -> Any:
+        engine = WorkflowFactory(self.inputs.engine.value)
+        return engine.preparation(dict(self.inputs.label), self.inputs.structure)
+
     def _submit_label(self, index: str) -> ProcessNode:
         engine = WorkflowFactory(self.inputs.engine.value)
         configuration = self.ctx.configurations[functions.CONFIGURATION + index]
         metadata = {"call_link_label": label_link(self.ctx.batch, index)}
-        return self.submit(engine, configuration=configuration, metadata=metadata, **self.inputs.label)
+        return self.submit(engine, configuration=configuration, metadata=metadata, **self.ctx.label_inputs)
 
     def _attach_outputs(self) -> None:
         for name in ("model", "dataset", "history"):

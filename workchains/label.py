@@ -1,16 +1,29 @@
 """The contract that every engine fulfils: one configuration in, its labels and their quality out."""
 
 from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain
-from aiida.orm import AbstractCode, Data, Dict, ProcessNode
+from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
 from ase import Atoms
 
 from soso_workflows.data.dataset import SosoDataset
 
 NOT_CONVERGED_STATUS = 410
 """Exit status by which an engine's process says that its iteration did not converge."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A process that a campaign runs before its first label: its class, its inputs, and what the labels need of it.
+
+    Each of `outputs` is an output of the process and becomes the input of the same name of every label.
+    """
+
+    process_class: type
+    inputs: dict[str, Any]
+    outputs: tuple[str, ...]
 
 
 class LabelWorkChain(WorkChain):
@@ -27,6 +40,9 @@ class LabelWorkChain(WorkChain):
 
     Exit codes: 400 the engine failed, 410 it did not converge, 420 its label lacks something.
     """
+
+    OWN_CODE: ClassVar[str | None] = None
+    """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
 
     REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
     FIELD_TOLERANCE = 0.02
@@ -56,6 +72,20 @@ class LabelWorkChain(WorkChain):
     @abstractmethod
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
         """Return the inputs that this engine adds to the contract, from checked settings."""
+
+    @classmethod
+    def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
+        """Raise InputError, in one line, when checked settings lack something for this cell."""
+
+    @classmethod
+    def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:
+        """Return what has to run once before labels with these inputs can; None when nothing has to."""
+        return None
+
+    @classmethod
+    def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
+        """Return what a dry run tells of the cost of `n_labels`, from labels in the database."""
+        return {}
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:

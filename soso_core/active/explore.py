@@ -19,13 +19,15 @@ class ScoredCandidate:
     """A chosen candidate: rank 0 was chosen first.
 
     Standard deviations of its energy per spin (meV) before anything of the batch is known: of the model
-    alone, and of a new label (noise included); calibrated, as those of a prediction.
+    alone, and of a new label (noise included); calibrated, as those of a prediction.  `moments_a` are the lengths
+    (a,), μB, that the model predicts; None when it has learnt none.
     """
 
     candidate: Candidate
     rank: int
     energy_model_std_meV_per_spin: float
     energy_std_meV_per_spin: float
+    moments_a: FloatArray | None = None
 
 
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
@@ -60,9 +62,23 @@ def next_batch(model: FittedModel, structure: Configuration, settings: ExploreSe
         1e3 * model.stretch("energy") * np.sqrt(v_k) for v_k in (variance_k, variance_k + noise_k)
     )
     return [
-        ScoredCandidate(candidates[k], rank, float(model_std_k[k]), float(label_std_k[k]))
+        ScoredCandidate(
+            candidates[k],
+            rank,
+            float(model_std_k[k]),
+            float(label_std_k[k]),
+            expected_lengths(model, candidates[k].configuration),
+        )
         for rank, k in enumerate(picks)
     ]
+
+
+def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatArray | None:
+    """Return the lengths (a,), μB, that an engine may start from; None when the model knows none that make sense."""
+    moments_a, _ = model.predict_moments(configuration)
+    if moments_a is None or np.any(moments_a[configuration.is_magnetic_a] <= 0.0):
+        return None
+    return moments_a
 
 
 def energy_covariance(model: FittedModel, configurations: Sequence[Configuration]) -> FloatArray:

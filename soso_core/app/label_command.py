@@ -1,5 +1,6 @@
 """`soso label`: configurations in, labelled configurations out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,4 @@ def _located(path: Path, index: int, function: Any, *arguments: Any) -> Any:
 
 def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfiguration:
     """Carry along what the input frame says of itself; the engine's own facts win."""
-    return LabelledConfiguration(
-        labelled.configuration,
-        energy=labelled.energy,
-        exchange_fields_ac=labelled.exchange_fields_ac,
-        moments_a=labelled.moments_a,
-        forces_ac=labelled.forces_ac,
-        stress_cc=labelled.stress_cc,
-        info={**without_quality(atoms.info), **labelled.info},
-    )
+    return replace(labelled, info={**without_quality(atoms.info), **labelled.info})

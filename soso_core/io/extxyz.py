@@ -93,6 +93,7 @@ def labelled_from_atoms(atoms: Atoms) -> LabelledConfiguration:
         forces_ac=results.get("forces"),
         stress_cc=None if stress is None else _full_stress(stress),
         info={key: value.item() if isinstance(value, np.generic) else value for key, value in atoms.info.items()},
+        target_spins_ac=atoms.arrays.get("target_spins"),
     )
 
 
@@ -106,10 +107,15 @@ def atoms_from_configuration(configuration: Configuration) -> Atoms:
 
 
 def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
-    """Return an ASE frame with arrays `spins`, `moments`, `exchange_fields`, and energy, forces, stress as results."""
+    """Return an ASE frame: arrays named as in files, and energy, forces, stress as results."""
     atoms = atoms_from_configuration(item.configuration)
     atoms.info.update(item.info)
-    for name, values in (("moments", item.moments_a), ("exchange_fields", item.exchange_fields_ac)):
+    columns = (
+        ("moments", item.moments_a),
+        ("exchange_fields", item.exchange_fields_ac),
+        ("target_spins", item.target_spins_ac),
+    )
+    for name, values in columns:
         if values is not None:
             atoms.set_array(name, np.array(values))
     stress = None if item.stress_cc is None else item.stress_cc[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]

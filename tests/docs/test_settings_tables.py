@@ -27,6 +27,9 @@ TABLES = (
     "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
+    "soso_workflows.vasp_settings:VaspLabelSettings",
+    "soso_core.engines.vasp.settings:VaspSettings",
+    "soso_core.engines.vasp.settings:MixingSettings",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

@@ -74,3 +74,60 @@ def test_a_list_is_no_campaign(tmp_path):
     path.write_text("- 1\n")
     with pytest.raises(InputError, match="expected keys and values"):
         read_campaign(path)
+
+
+VASP = {
+    "engine": "vasp",
+    "engine_code": "vasp@cluster",
+    "engine_settings": {
+        "protocol": "fast",
+        "potential_family": "PBE.54",
+        "potential_mapping": {"Fe": "Fe_pv"},
+        "rwigs_angstrom": {"Fe": 1.302},
+        "initial_moments_muB": {"Fe": 2.3},
+        "field_scale": "measure",
+    },
+}
+
+
+def vasp(**changes):
+    return {**VASP, "engine_settings": {**VASP["engine_settings"], **changes}}
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written):
+    told = describe(read_campaign(written(**vasp())))
+    assert told["engine code"] == "vasp@cluster"
+    assert told["potentials"] == "PBE.54: Fe_pv"
+    assert told["k-points"] == "3 x 3 x 3"
+    assert told["constraint"] == "1 -> 10 eV/μB²"
+    assert "  ENCUT = 300\n" in told["INCAR (first step)"]
+    assert "  MAGMOM = 0 0 2.3 0 0 2.3 0 0 2.3 ... (48 numbers)\n" in told["INCAR (first step)"]
+    assert told["cost"].startswith("unknown: no label with these settings has finished yet")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (vasp(field_scale=None), "field_scale is missing"),
+        (vasp(field_scale="guess"), "write measure, a number, or node:PK"),
+        (vasp(field_scale=-1.0), "field_scale: must be positive"),
+        (vasp(potential_family=None), "potential_family is missing"),
+        (vasp(rwigs_angstrom={"Co": 1.3}), "rwigs_angstrom has no Fe"),
+        (vasp(initial_moments_muB={}), "initial_moments_muB has no Fe"),
+        (vasp(protocol="sloppy"), "protocol: unknown 'sloppy'; there is balanced, fast, stringent"),
+        (vasp(overrides={"encut": 500}), "unknown key 'encut'"),
+        ({**vasp(), "engine_code": None}, "engine_code is missing: the label of a code of VASP"),
+        ({"engine_code": "vasp@cluster"}, "runs `soso` and has no code of its own"),
+    ],
+)
+def test_what_vasp_lacks_gets_one_line(written, changes, words):
+    with pytest.raises(InputError) as caught:
+        read_campaign(written(**changes))
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_measurement_needs_no_field_scale_in_the_file(written):
+    campaign = read_campaign(written(**vasp(field_scale=None)), field_scale="measure")
+    assert campaign.engine_settings["field_scale"] == "measure"

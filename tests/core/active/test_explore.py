@@ -2,11 +2,22 @@
 
 import numpy as np
 import pytest
+from spin_cells import complete_label
 
-from soso_core.active.explore import first_batch, next_batch
+from soso_core.active.explore import expected_lengths, first_batch, next_batch
 from soso_core.active.settings import ExploreSettings
 from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
 from soso_core.errors import InputError
+from soso_core.gp.regression import fit
+from soso_core.gp.settings import FitSettings
+
+SMALL = {
+    "pair": {"cutoff_angstrom": 4.0, "n_max": 4, "lambda_max": 2},
+    "descriptor": {"cutoff_angstrom": 4.0, "n_max": 3, "lambda_max": 2, "sigma_spin": 1.0},
+    "zeta": 2,
+    "n_inducing": 8,
+}
 
 
 @pytest.fixture
@@ -92,3 +103,22 @@ def test_alloy_with_an_atom_that_is_not_magnetic(alloy_model):
         assert item.candidate.configuration.n_magnetic == 2
         prediction = alloy_model.predict(item.candidate.configuration)
         assert item.energy_model_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_model_std / 2, rel=1e-9)
+
+
+def test_lengths_that_the_model_predicts_come_along(iron):
+    rng = np.random.default_rng(0)
+    cells = [item.configuration for item in first_batch(iron, settings(n_select=8))]
+    dataset = Dataset(tuple(complete_label(cell) for cell in cells))
+    model = fit(dataset, FitSettings.model_validate(SMALL), rng)
+    for item in next_batch(model, iron, settings(n_select=2)):
+        expected, _ = model.predict_moments(item.candidate.configuration)
+        assert expected is not None
+        np.testing.assert_array_equal(item.moments_a, expected)
+
+
+def test_a_length_below_zero_is_no_place_to_start(iron):
+    class Wrong:
+        def predict_moments(self, configuration):
+            return np.array([1.0, -0.1]), None
+
+    assert expected_lengths(Wrong(), iron.with_spins(np.tile([0.0, 0.0, 1.0], (2, 1)))) is None

@@ -1,0 +1,131 @@
+"""INCAR and the k-mesh of one step of the ramp.  Keys are lower case.  Source: VASP's manual."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.engines.vasp.order import vasp_order
+from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
+from soso_core.errors import InputError
+
+ISMEAR: Mapping[str, int] = {"fermi": -1, "gaussian": 0, "methfessel-paxton": 1}
+DECIMALS = 8
+"""Of directions and moments; VASP keeps no more of a moment than three."""
+
+
+def incar(
+    configuration: Configuration,
+    settings: VaspSettings,
+    species: SpeciesSettings,
+    lambda_: float,
+    is_restart: bool,
+    lengths_a: FloatArray | None = None,
+) -> dict[str, Any]:
+    """Return the tags for a configuration in VASP's order, constrained with strength `lambda_` (eV/μB²).
+
+    `lengths_a` (a,), μB, are |MW_int| as a model predicts them: moments start from lengths in their proportion,
+    with the mean that `species` gives each element; without them all atoms of an element start alike.  An atom without
+    spin starts from zero and is not constrained.
+
+    Raises InputError when atoms are not grouped, or a value of an element is missing.
+    """
+    order = vasp_order(configuration.symbols)
+    if np.any(order.ours_a != np.arange(len(configuration))):
+        raise InputError("atoms of the same element do not stand together; arrange them with for_vasp")
+    check_species(configuration.symbols, configuration.is_magnetic_a.tolist(), species)
+    starts_a = start_lengths(configuration, species, lengths_a)
+    targets_a = starts_a if lengths_a is None else np.asarray(lengths_a)
+    moments_ac = configuration.spins_ac * starts_a[:, None]
+    targets_ac = configuration.spins_ac * (targets_a[:, None] if settings.constraint_kind == 2 else 1.0)
+    return {
+        **_electronic(settings, len(configuration)),
+        **_mixing(settings, is_restart),
+        "lnoncollinear": True,
+        **({"lsorbit": True} if settings.spin_orbit else {}),
+        "magmom": _flat(moments_ac),
+        "i_constrained_m": settings.constraint_kind,
+        "m_constr": _flat(targets_ac),
+        "lambda": lambda_,
+        "rwigs": [species.rwigs_angstrom[symbol] for symbol in order.species],
+        "isym": 0,  # a symmetry of the lattice is none of the moments
+        **_files(is_restart),
+        **settings.extra_incar,
+    }
+
+
+def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: SpeciesSettings) -> None:
+    """Raise InputError, with what to write, unless there is a radius for every element and a length for every spin."""
+    for symbol in dict.fromkeys(symbols):
+        if symbol not in species.rwigs_angstrom:
+            raise InputError(f"rwigs_angstrom has no {symbol}; give the RWIGS of its POTCAR (the value in Å)")
+    for symbol in dict.fromkeys(s for s, has in zip(symbols, has_spin, strict=True) if has):
+        if symbol not in species.initial_moments_muB:
+            raise InputError(f"initial_moments_muB has no {symbol}, which carries a spin")
+
+
+def start_lengths(
+    configuration: Configuration, species: SpeciesSettings, lengths_a: FloatArray | None = None
+) -> FloatArray:
+    """Return the length (a,), μB, of every moment at the start; zero without a spin.
+
+    |MW_int| is shorter than the moment of an atom by a factor that depends on RWIGS; hence proportions only.
+    """
+    known_a = np.array([species.initial_moments_muB.get(symbol, 0.0) for symbol in configuration.symbols])
+    starts_a = np.where(configuration.is_magnetic_a, known_a, 0.0)
+    if lengths_a is None:
+        return starts_a
+    for symbol in set(configuration.symbols):
+        alike_a = configuration.is_magnetic_a & np.isin(configuration.symbols, symbol)
+        if alike_a.any():
+            starts_a[alike_a] *= lengths_a[alike_a] / np.mean(lengths_a[alike_a])
+    return starts_a
+
+
+def k_mesh(cell_vc: FloatArray, settings: VaspSettings) -> tuple[int, int, int]:
+    """Return the numbers of k-points (Γ among them) along the three reciprocal vectors."""
+    reciprocal_vc = 2.0 * np.pi * np.linalg.inv(cell_vc).T
+    lengths = np.linalg.norm(reciprocal_vc, axis=1)
+    # The small part keeps a ratio that is whole up to rounding from being rounded up.
+    counts = np.maximum(1, np.ceil(lengths / settings.k_spacing_per_angstrom - 1e-6)).astype(int)
+    return int(counts[0]), int(counts[1]), int(counts[2])
+
+
+def _electronic(settings: VaspSettings, n_atoms: int) -> dict[str, Any]:
+    return {
+        "encut": settings.cutoff_ev,
+        "prec": settings.precision.capitalize(),
+        "ismear": ISMEAR[settings.smearing_method],
+        "sigma": settings.smearing_ev,
+        "ediff": float(f"{settings.energy_tolerance_ev_per_atom * n_atoms:.3g}"),
+        "nelmin": settings.min_scf_steps,
+        "nelm": settings.max_scf_steps,
+        "algo": settings.algorithm.capitalize(),
+        "lasph": True,  # the gradient of the density within the spheres is not spherical, least of all here
+        "lmaxmix": settings.lmaxmix,
+        "lorbit": 11,
+        "nsw": 0,
+        "ibrion": -1,
+        "isif": 2,
+    }
+
+
+def _mixing(settings: VaspSettings, is_restart: bool) -> dict[str, Any]:
+    mixing = settings.mixing_restart if is_restart else settings.mixing_cold
+    return {
+        "amix": mixing.amix,
+        "bmix": mixing.bmix_per_angstrom,
+        "amix_mag": mixing.amix_mag,
+        "bmix_mag": mixing.bmix_mag_per_angstrom,
+    }
+
+
+def _files(is_restart: bool) -> dict[str, Any]:
+    """Return where the density comes from, and that it is kept for the next step; orbitals are large and are not."""
+    return {"istart": 0, "icharg": 1 if is_restart else 2, "lcharg": True, "lwave": False}
+
+
+def _flat(vectors_ac: FloatArray) -> list[float]:
+    return [float(value) + 0.0 for value in np.round(vectors_ac, DECIMALS).ravel()]

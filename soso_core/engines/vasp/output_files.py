@@ -1,0 +1,105 @@
+"""Which files a run of VASP left, whether they are whole, and what they say about its end.
+
+VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the middle
+is still a number: no file is believed before its last line is there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from soso_core.engines.vasp.oszicar import EXPONENTIAL
+from soso_core.errors import InputError
+
+OUTCAR_END = "timing and accounting informations"
+"""Last section of OUTCAR; VASP writes it when it ends by itself."""
+
+VASPRUN_END = "</modeling>"
+
+NOT_REACHED = "EDIFF was not reached"
+"""VASP 6 says so in OUTCAR when the steps were used up."""
+
+SCF_STEP = re.compile(rf"\s*[A-Z]{{3}}\s*:\s*(\d+)\s*({EXPONENTIAL})\s*({EXPONENTIAL})")
+N_BANDS = re.compile(r"NBANDS\s*=\s*(\d+)")
+
+
+@dataclass(frozen=True)
+class ScfTrace:
+    """The last self-consistency cycle in OSZICAR: number of steps, and the last change of the energy in eV (signed)."""
+
+    n_steps: int
+    last_change: float
+
+
+def read_scf(oszicar: str) -> ScfTrace:
+    """Return what OSZICAR tells of the last self-consistency cycle; no steps and an infinite change when it has none."""
+    steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
+    if not steps:
+        return ScfTrace(0, float("inf"))
+    return ScfTrace(int(steps[-1][1]), _number(steps[-1][3]))
+
+
+def _number(word: str) -> float:
+    """Return the value of a Fortran number whose exponent may have lost its E."""
+    return float(re.sub(r"(?<=\d)([-+]\d{3})$", r"E\1", word.upper().replace("D", "E")))
+
+
+def outcar_is_whole(outcar: str) -> bool:
+    """Tell whether VASP came to its end by itself."""
+    return OUTCAR_END in outcar
+
+
+def vasprun_is_whole(vasprun: str) -> bool:
+    """Tell whether vasprun.xml was closed."""
+    return vasprun.rstrip().endswith(VASPRUN_END)
+
+
+def number_of_bands(outcar: str) -> int | None:
+    """Return NBANDS as VASP used it, None when OUTCAR does not tell."""
+    match = N_BANDS.search(outcar)
+    return int(match[1]) if match else None
+
+
+def check_labels(quantities: Mapping[str, Any], n_atoms: int) -> None:
+    """Raise InputError when the numbers from vasprun.xml are not those of a cell with so many atoms.
+
+    `quantities` has `total_energies` (a mapping to eV), `forces` (a, 3) in eV/Å and `stress` (3, 3) in kB.
+    """
+    for name, shape in (("forces", (n_atoms, 3)), ("stress", (3, 3))):
+        values = np.asarray(quantities[name], dtype=float)
+        if values.shape != shape or not np.all(np.isfinite(values)):
+            raise InputError(f"vasprun.xml: {name} have shape {values.shape}, not {shape}, or are not finite")
+    for name, energy in quantities["total_energies"].items():
+        if not np.isfinite(energy):
+            raise InputError(f"vasprun.xml: {name} is {energy}")
+
+
+def incar_problems(incar: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
+    """Return what VASP would refuse, or misread, in an INCAR with constrained moments; symbols in the order of POSCAR.
+
+    Keys are lower case.  A kind that comes in two blocks counts as two species for RWIGS and POTCAR.
+    """
+    n_species = sum(k == 0 or symbols[k - 1] != symbol for k, symbol in enumerate(symbols))
+    lengths = {"magmom": 3 * len(symbols), "m_constr": 3 * len(symbols), "rwigs": n_species}
+    found = [f"{key.upper()} has {_count(incar.get(key))} numbers, not {n}" for key, n in lengths.items()]
+    problems = [text for text, (key, n) in zip(found, lengths.items(), strict=True) if _count(incar.get(key)) != n]
+    if n_species != len(set(symbols)):
+        problems.append("the atoms of a species are not next to each other")
+    if not incar.get("lnoncollinear"):
+        problems.append("LNONCOLLINEAR is not set")
+    if incar.get("i_constrained_m") not in (1, 2, 4):
+        problems.append(f"I_CONSTRAINED_M is {incar.get('i_constrained_m')}, not 1, 2 or 4")
+    if not float(incar.get("lambda", 0.0)) > 0.0:
+        problems.append("LAMBDA is not positive")
+    return problems
+
+
+def _count(value: Any) -> int:
+    """Return how many numbers VASP reads from a value; a text like `48*0.0` repeats."""
+    if value is None:
+        return 0
+    words = value.split() if isinstance(value, str) else np.atleast_1d(value).tolist()
+    return sum(int(word.split("*")[0]) if isinstance(word, str) and "*" in word else 1 for word in words)

@@ -1,0 +1,118 @@
+"""What to change in an INCAR when a run did not converge, lost a moment, or was killed.
+
+Every function takes an INCAR with lower-case keys and returns the keys to change.  None of the changes moves the
+solution: they change the way to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.engines.vasp.output_files import ScfTrace
+
+VASP_MIXING = {"amix": 0.4, "amix_mag": 1.6, "bmix": 1.0, "bmix_mag": 1.0}
+"""VASP's defaults for magnetic systems."""
+
+VASP_STEPS = 60
+"""VASP's default of NELM."""
+
+MOST_STEPS = 400
+"""No cycle that converges at all needs more."""
+
+MIXING_FACTOR = 0.4
+"""From 0.4 to 0.16 to 0.06: each is a clear step, and three reach what the most stubborn cells needed."""
+
+LINEAR_BMIX = 0.0001
+"""Kerker's parameter that makes the mixing linear (VASP's manual on mixing of magnetic systems)."""
+
+USEFUL_CHANGE = 0.1
+"""eV per atom; a cycle whose energy still changes by more has a density that is worse than the one it began with."""
+
+FITTING_STEPS = 0.8
+"""Part of the steps done before a walltime that is asked for next time, so that VASP has time to write its files."""
+
+LEAST_STEPS = 4
+"""Fewer steps than these do not carry a cycle forward, as each restart loses the memory of the mixer."""
+
+COLLAPSED_LENGTH = 0.1
+"""A moment shorter than this part of the length asked for is gone; it has no direction to speak of."""
+
+LONGER_START = 1.5
+"""Too long a moment shrinks to its length; too short a one can end without any."""
+
+
+def weaker_mixing(incar: Mapping[str, Any]) -> dict[str, Any]:
+    """Mix less of the new density, linearly, and allow for the steps that this costs."""
+    changes: dict[str, Any] = {
+        key: round(MIXING_FACTOR * float(incar.get(key) or VASP_MIXING[key]), 6) for key in ("amix", "amix_mag")
+    }
+    changes |= {key: min(LINEAR_BMIX, float(incar.get(key) or VASP_MIXING[key])) for key in ("bmix", "bmix_mag")}
+    return {**changes, **_steps(incar, 1.5)}
+
+
+def other_algorithm(incar: Mapping[str, Any]) -> dict[str, Any]:
+    """Minimise the energy directly; when that was tried, go back to the careful iteration."""
+    return {"algo": "normal" if str(incar.get("algo", "normal")).lower() in ("all", "a") else "all"}
+
+
+def more_steps(incar: Mapping[str, Any]) -> dict[str, Any]:
+    """Allow twice the steps."""
+    return _steps(incar, 2.0)
+
+
+SCF_REMEDIES = (weaker_mixing, other_algorithm, more_steps)
+"""In this order, each on top of those before."""
+
+
+def _steps(incar: Mapping[str, Any], factor: float) -> dict[str, int]:
+    now = int(incar.get("nelm") or VASP_STEPS)
+    return {"nelm": max(now, min(MOST_STEPS, round(factor * now)))}
+
+
+def density_is_useful(trace: ScfTrace, n_atoms: int) -> bool:
+    """Tell whether the density at the end of a cycle that did not converge is worth starting from."""
+    return abs(trace.last_change) < USEFUL_CHANGE * n_atoms
+
+
+def fitting_steps(trace: ScfTrace) -> int | None:
+    """Return the NELM with which a run that was killed would have ended in time, None when that is too few."""
+    steps = int(FITTING_STEPS * trace.n_steps)
+    return steps if steps >= LEAST_STEPS else None
+
+
+def moment_remedy(incar: Mapping[str, Any], n_tries: int) -> dict[str, Any]:
+    """Start again with weaker mixing; the second time with longer moments and the direct minimisation as well."""
+    changes = weaker_mixing(incar)
+    if n_tries == 0:
+        return changes
+    longer = [round(LONGER_START * x, 6) for x in numbers(incar["magmom"])]
+    return {**changes, **other_algorithm(incar), "magmom": longer}
+
+
+def lost_moments(incar: Mapping[str, Any], moments_ac: FloatArray) -> tuple[list[int], list[int]]:
+    """Return the atoms, from 1, whose moment flipped, and those whose moment collapsed.
+
+    Only atoms with a constraint count: those with a direction in `m_constr`.  `moments_ac` is MW_int, (a, 3), μB.
+    """
+    target_ac = vectors(incar["m_constr"])
+    asked_a = np.linalg.norm(vectors(incar["magmom"]), axis=1)
+    is_constrained_a = np.linalg.norm(target_ac, axis=1) > 0.0
+    is_short_a = np.linalg.norm(moments_ac, axis=1) < COLLAPSED_LENGTH * asked_a
+    is_flipped_a = np.sum(target_ac * moments_ac, axis=1) < 0.0
+    flipped = np.flatnonzero(is_constrained_a & is_flipped_a & ~is_short_a) + 1
+    return flipped.tolist(), (np.flatnonzero(is_constrained_a & is_short_a) + 1).tolist()
+
+
+def vectors(value: str | Sequence[float]) -> FloatArray:
+    """Return 3N numbers of an INCAR as (a, 3)."""
+    return numbers(value).reshape(-1, 3)
+
+
+def numbers(value: str | Sequence[float]) -> FloatArray:
+    """Return the numbers of an INCAR value, a list or a text in which `48*0.0` repeats."""
+    if not isinstance(value, str):
+        return np.asarray(value, dtype=float)
+    parts = [word.split("*") if "*" in word else ("1", word) for word in value.split()]
+    return np.array([float(number) for count, number in parts for _ in range(int(count))])

@@ -1,0 +1,45 @@
+"""`soso.vasp.constrained`: one run of VASP with constrained moments."""
+
+from aiida.common import CalcInfo
+from aiida.common.folders import Folder
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import ArrayData, Dict
+from aiida_vasp.calcs.vasp import VaspCalculation
+
+
+class ConstrainedVaspCalculation(VaspCalculation):
+    """`VaspCalculation` that also brings OSZICAR home, where the constraint is.
+
+    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor), and
+    `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
+    `scf_steps` and `scf_change_eV`.
+
+    Exit status 0 says: the run came to its end, it converged, vasprun.xml is whole and the table of the constraint
+    complete.  Statuses from 340 on are of this class, the others of aiida-vasp.
+    """
+
+    OSZICAR = "OSZICAR"
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Add the output and the exit codes."""
+        super().define(spec)
+        spec.inputs["metadata"]["options"]["parser_name"].default = "soso.vasp.constrained"
+        # copying files of a restart, aiida-vasp reads the settings without asking whether there are any
+        spec.inputs["settings"].default = lambda: Dict({})
+        spec.output("constraint", valid_type=ArrayData, required=False, help="the constraint at the end of the run")
+        spec.exit_code(340, "ERROR_OSZICAR_MISSING", message="there is no OSZICAR", invalidates_cache=True)
+        spec.exit_code(341, "ERROR_CONSTRAINT_TABLE", message="{detail}", invalidates_cache=True)
+        spec.exit_code(342, "ERROR_VASPRUN_UNREADABLE", message="{detail}", invalidates_cache=True)
+        spec.exit_code(343, "ERROR_OUTCAR_MISSING", message="there is no OUTCAR", invalidates_cache=True)
+        spec.exit_code(344, "ERROR_KILLED", message="VASP did not come to its end: {detail}", invalidates_cache=True)
+        spec.exit_code(345, "ERROR_OUT_OF_WALLTIME", message="the scheduler ended the job", invalidates_cache=True)
+        spec.exit_code(346, "ERROR_OUT_OF_MEMORY", message="the job ran out of memory", invalidates_cache=True)
+        spec.exit_code(347, "ERROR_OUTPUT_MISSING", message="missing: {detail}", invalidates_cache=True)
+        spec.exit_code(348, "ERROR_COMPLAINT", message="{detail}", invalidates_cache=True)
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Return the job description with OSZICAR on the list of files to keep."""
+        calc_info = super().prepare_for_submission(folder)
+        calc_info.retrieve_list = sorted({*calc_info.retrieve_list, self.OSZICAR})
+        return calc_info

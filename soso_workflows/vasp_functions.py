@@ -1,0 +1,182 @@
+"""The recorded small processes of a label with VASP (calcfunctions): arrange, judge, label, measure the field scale.
+
+Keyword inputs of the steps of a ramp are told apart by number: `misc_02` and `constraint_02` belong to the third run.
+The Dict `ramp` is their book: which runs count (`kept`, by number), the strength of each (`lambdas`), what comes next.
+"""
+
+from typing import Any
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import ArrayData, Data, Dict, KpointsData, StructureData
+from ase import Atoms
+
+from soso_core.configuration import Configuration
+from soso_core.engines.vasp.field_scale import canted_ferromagnet, measure, tilted
+from soso_core.engines.vasp.incar import incar, k_mesh
+from soso_core.engines.vasp.labelling import PRINTED, FieldScale, label_of, quality_of
+from soso_core.engines.vasp.order import VaspOrder, for_vasp
+from soso_core.engines.vasp.oszicar import ConstraintTable
+from soso_core.engines.vasp.ramp import Action, judge
+from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
+from soso_core.engines.vasp.step import VaspStep
+from soso_core.labels import LabelledConfiguration
+from soso_workflows.data.dataset import SosoDataset
+
+POSITION_DIGITS = 14
+"""Decimals of POSCAR; aiida-vasp's ten would show in finite differences."""
+
+
+@calcfunction
+def arrange(configuration: SosoDataset, settings: Dict) -> dict[str, Data]:
+    """Return `structure` (like atoms together), `kpoints`, and `plugin_settings` for aiida-vasp."""
+    arranged, _ = for_vasp(configuration.get_dataset()[0].configuration)
+    atoms = Atoms(arranged.symbols, positions=arranged.positions_ac, cell=arranged.cell_vc, pbc=True)
+    kpoints = KpointsData()
+    kpoints.set_cell(arranged.cell_vc)
+    kpoints.set_kpoints_mesh(k_mesh(arranged.cell_vc, VaspSettings(**settings.get_dict())))
+    return {
+        "structure": StructureData(ase=atoms),
+        "kpoints": kpoints,
+        "plugin_settings": Dict({"poscar_precision": POSITION_DIGITS}),
+    }
+
+
+@calcfunction
+def first_step(configuration: SosoDataset, settings: Dict, species: Dict) -> dict[str, Dict]:
+    """Return `parameters` (INCAR) of the first step, from atomic charges, and the `ramp` before it."""
+    lambda_ = VaspSettings(**settings.get_dict()).lambda_ramp_ev_per_muB2[0]
+    parameters = _parameters(configuration, settings, species, lambda_, is_restart=False)
+    return {"parameters": parameters, "ramp": Dict({"kept": [], "lambdas": [lambda_], "n_repeats": 0})}
+
+
+@calcfunction
+def judge_step(
+    configuration: SosoDataset, settings: Dict, species: Dict, field_scale: Dict, ramp: Dict, **runs: Data
+) -> dict[str, Dict]:
+    """Return the `ramp` after its last run, with `action` and `reason`, and the `parameters` of a step that follows."""
+    book = ramp.get_dict()
+    kept = [*book["kept"], len(book["lambdas"]) - 1]
+    steps = _steps(configuration, {**book, "kept": kept}, runs)
+    verdict = judge(steps, VaspSettings(**settings.get_dict()), book["n_repeats"], _scale(field_scale).known)
+    is_repeat = verdict.action is Action.REPEAT
+    after = {
+        "kept": kept[:-1] if is_repeat else kept,
+        "lambdas": book["lambdas"] + ([] if verdict.lambda_ is None else [verdict.lambda_]),
+        "n_repeats": book["n_repeats"] + int(is_repeat),
+        "action": verdict.action.value,
+        "reason": verdict.reason,
+    }
+    if verdict.lambda_ is None:
+        return {"ramp": Dict(after)}
+    following = _parameters(configuration, settings, species, verdict.lambda_, is_restart=bool(after["kept"]))
+    return {"ramp": Dict(after), "parameters": following}
+
+
+@calcfunction
+def make_label(
+    configuration: SosoDataset, settings: Dict, field_scale: Dict, ramp: Dict, **runs: Data
+) -> dict[str, Data]:
+    """Return `label` and `quality` from the runs that count."""
+    book, checked = ramp.get_dict(), VaspSettings(**settings.get_dict())
+    steps = _steps(configuration, book, runs)
+    last = runs[f"misc_{book['kept'][-1]:02d}"].get_dict()
+    scale = _scale(field_scale)
+    label = label_of(steps, checked, scale, _final(last["forces"]), _final(last["stress"]))
+    quality = quality_of(steps, checked, scale.known)
+    facts = {"converged": True, **quality.as_info(), "lambda_ev_per_muB2": steps[-1].lambda_, "reason": book["reason"]}
+    return {"label": SosoDataset.from_dataset([label]), "quality": Dict(facts)}
+
+
+@calcfunction
+def field_scale_configurations(structure: StructureData, species: Dict) -> dict[str, Data]:
+    """Return `base`, `plus` and `minus`, and the `printed` scale with which they are labelled."""
+    names = ("base", "plus", "minus")
+    made = dict(zip(names, tilted(canted_ferromagnet(_ferromagnet(structure, species))), strict=True))
+    nodes = {name: SosoDataset.from_configurations([item]) for name, item in made.items()}
+    return {**nodes, "printed": Dict({"field_scale": 1.0, "source": PRINTED})}
+
+
+@calcfunction
+def measure_field_scale(base: SosoDataset, plus: SosoDataset, minus: SosoDataset) -> Dict:
+    """Return the factor c, its error and the energy difference it rests on."""
+    labels: list[LabelledConfiguration] = [node.get_dataset()[0] for node in (base, plus, minus)]
+    found = measure(*labels)
+    return Dict(
+        {
+            "field_scale": found.value,
+            "error": found.error,
+            "energy_difference_meV": 1e3 * found.work,
+            "source": "measured",
+            "grades": [str(label.info["label_grade"]) for label in labels],
+        }
+    )
+
+
+def count_spins(structure: StructureData, species: Dict) -> int:
+    """Return how many atoms of the cell are of an element with a spin."""
+    known = SpeciesSettings(**species.get_dict()).initial_moments_muB
+    return int(np.isin(structure.get_ase().get_chemical_symbols(), list(known)).sum())
+
+
+def table_of(node: ArrayData) -> ConstraintTable:
+    """Return the constraint that the parser stored."""
+    attributes = node.base.attributes
+    change = attributes.get("scf_change_eV", None)
+    return ConstraintTable(
+        penalty_energy=float(attributes.get("penalty_energy_eV")),
+        lambda_=float(attributes.get("lambda_eV_per_muB2")),
+        moments_mw_ac=node.get_array("moments_mw_ac"),
+        moments_m_ac=node.get_array("moments_m_ac"),
+        fields_ac=node.get_array("fields_ac"),
+        is_constrained_a=node.get_array("is_constrained_a").astype(bool),
+        ionic_step=1,
+        scf_change=None if change is None else abs(float(change)),
+    )
+
+
+def _ferromagnet(structure: StructureData, species: Dict) -> Configuration:
+    """Return the cell with its spins along z; doubled when it has a single one, which has none to turn against."""
+    atoms = structure.get_ase()
+    if count_spins(structure, species) == 1:
+        atoms = atoms.repeat((2, 1, 1))
+    known = SpeciesSettings(**species.get_dict()).initial_moments_muB
+    has_spin_a = np.isin(atoms.get_chemical_symbols(), list(known))
+    spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
+    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, spins_ac)
+
+
+def _parameters(configuration: SosoDataset, settings: Dict, species: Dict, lambda_: float, *, is_restart: bool) -> Dict:
+    item = configuration.get_dataset()[0]
+    arranged, order = for_vasp(item.configuration)
+    known, elements = VaspSettings(**settings.get_dict()), SpeciesSettings(**species.get_dict())
+    tags = incar(arranged, known, elements, lambda_, is_restart, lengths_a=_lengths(item, order))
+    return Dict({"incar": tags})
+
+
+def _lengths(item: LabelledConfiguration, order: VaspOrder) -> Any:
+    """Return the lengths that came with the configuration, as a model predicts them; None without."""
+    return None if item.moments_a is None else order.to_vasp(item.moments_a)
+
+
+def _steps(configuration: SosoDataset, book: dict[str, Any], runs: dict[str, Data]) -> list[VaspStep]:
+    """Return the runs that count."""
+    target = configuration.get_dataset()[0].configuration
+    return [
+        VaspStep(
+            target=target,
+            lambda_=float(book["lambdas"][number]),
+            free_energy=float(runs[f"misc_{number:02d}"]["total_energies"]["energy_free"]),
+            table=table_of(runs[f"constraint_{number:02d}"]),
+        )
+        for number in book["kept"]
+    ]
+
+
+def _scale(field_scale: Dict) -> FieldScale:
+    return FieldScale(float(field_scale["field_scale"]), str(field_scale["source"]))
+
+
+def _final(values: Any) -> Any:
+    """Return what aiida-vasp gives of the last ionic step."""
+    return np.asarray(values["final"] if isinstance(values, dict) else values, dtype=float)

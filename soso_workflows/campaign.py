@@ -121,20 +121,20 @@ def _first_line(error: Exception) -> str:
 def describe(campaign: Campaign) -> dict[str, str]:
     """Return what the campaign would do, line by line, for a dry run."""
     settings, policy = campaign.settings, campaign.settings.policy
-    cell = campaign.structure.repeat(settings.exploration.supercell)
+    cells = [campaign.structure.repeat(counts) for counts in settings.exploration.supercells]
     return {
         "campaign": settings.name,
         "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
         "in parallel": str(settings.max_parallel),
         "trained on": f"labels of grade {settings.min_grade} and better",
         "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
-        "cell": f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å",
+        "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
         "exploration": settings.exploration.model_dump_json(),
         "fit": "chosen from the data" if settings.fit is None else settings.fit.model_dump_json(exclude_unset=True),
         "engine": settings.engine_entry_point,
         **({} if settings.engine_code is None else {"engine code": settings.engine_code}),
-        **campaign.engine.describe(campaign.engine_settings, cell),
-        **campaign.engine.estimate(campaign.engine_settings, cell, policy.max_labels),
+        **campaign.engine.describe(campaign.engine_settings, cells[-1]),
+        **campaign.engine.estimate(campaign.engine_settings, cells[-1], policy.max_labels),
         "seed": str(settings.seed),
     }
 

@@ -36,8 +36,8 @@ def generate(structure: Configuration, settings: ExplorationSettings, rng: np.ra
     Every candidate draws from a stream of its own, so it does not depend on how many others are made
     after it.  Raises InputError when no atom of the structure is magnetic, or a cone has no magnetisations.
     """
-    cell = supercell(structure, settings.supercell)
-    is_magnetic_a = magnetic_atoms(cell, settings.magnetic_species)
+    cells = [supercell(structure, settings.supercell_of(generator)) for generator in settings.generators]
+    magnetic = [magnetic_atoms(cell, settings.magnetic_species) for cell in cells]
     order = interleaved([generator.weight for generator in settings.generators], settings.n_candidates)
     ladders = [_ladder(generator, g) for g, generator in enumerate(settings.generators)]
     made = [0] * len(ladders)
@@ -45,7 +45,7 @@ def generate(structure: Configuration, settings: ExplorationSettings, rng: np.ra
     for index, (g, stream) in enumerate(zip(order, rng.spawn(len(order)), strict=True)):
         generator, ladder = settings.generators[g], ladders[g]
         magnetisation = ladder[made[g] % len(ladder)]
-        configuration = draw(cell, is_magnetic_a, generator, magnetisation, stream)
+        configuration = draw(cells[g], magnetic[g], generator, magnetisation, stream)
         candidates.append(Candidate(configuration, index, g, generator.kind, magnetisation))
         made[g] += 1
     return candidates

@@ -18,6 +18,7 @@ from soso_core.threads import one_blas_thread
 COMMANDS = {
     "generate": "soso_core.app.explore_commands",
     "label": "soso_core.app.label_command",
+    "check-fields": "soso_core.app.check_fields_command",
     "fit": "soso_core.app.fit_command",
     "predict": "soso_core.app.predict_command",
     "evaluate": "soso_core.app.evaluate_command",
@@ -46,7 +47,7 @@ class SosoGroup(click.Group):
         """Import and return a subcommand."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        command = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -25,7 +25,7 @@ from soso_core.settings import Settings, parse_settings, read_settings
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file with settings of the engine.")
 @click.pass_context
 def label(ctx: click.Context, engine: str, configurations: Path, output: Path, settings: Path | None) -> None:
-    """Label CONFIGURATIONS with ENGINE (tight-binding): energy, exchange fields, moments, forces, stress.
+    """Label CONFIGURATIONS with ENGINE (tight-binding, gpaw): energy, exchange fields, moments, forces.
 
     All configurations are checked before the first is computed.
     OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.
@@ -37,9 +37,10 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     with engine.yaml:
       k_mesh: [3, 3, 3]
       smearing_ev: 0.08
+    tight-binding, the embedded engine, gives the stress as well.  gpaw has to be installed (`make gpaw`).
     """
     chosen = find_engine(engine)
-    values = _engine_settings(chosen, settings)
+    values = engine_settings(chosen, settings)
     frames = read_atoms(configurations)
     check_output(output, [path for path in (configurations, settings) if path is not None])
     jobs = [_located(configurations, i, configuration_from_atoms, atoms) for i, atoms in enumerate(frames)]
@@ -68,7 +69,8 @@ def find_engine(name: str) -> Engine:
     return ENGINES[name]
 
 
-def _engine_settings(engine: Engine, path: Path | None) -> Settings:
+def engine_settings(engine: Engine, path: Path | None) -> Settings:
+    """Return an engine's settings, its defaults without a file.  Raises InputError in one line."""
     if path is None:
         return parse_settings(engine.settings_class, {}, "engine settings")
     return read_settings(engine.settings_class, path)

@@ -1,4 +1,4 @@
-"""Electronic-structure engines that need nothing but this package, by name."""
+"""Electronic-structure engines behind `soso label`, by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from soso_core.configuration import Configuration
-from soso_core.engines import tight_binding
+from soso_core.engines import gpaw, tight_binding
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 
@@ -24,5 +24,8 @@ class Engine:
 
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
-    {"tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label)}
+    {
+        "tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label),
+        "gpaw": Engine(gpaw.GpawSettings, gpaw.check, gpaw.label),
+    }
 )

@@ -44,3 +44,10 @@ class TightBindingLabelCalculation(SosoLabelCalculation):
     """Label with the embedded electronic structure."""
 
     ENGINE = "tight-binding"
+
+
+class GpawLabelCalculation(SosoLabelCalculation):
+    """Label with GPAW, which has to be installed beside the `soso` command."""
+
+    ENGINE = "gpaw"
+    WALLCLOCK_SECONDS = 86400

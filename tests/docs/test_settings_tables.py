@@ -30,6 +30,8 @@ TABLES = (
     "soso_workflows.vasp_settings:VaspLabelSettings",
     "soso_core.engines.vasp.settings:VaspSettings",
     "soso_core.engines.vasp.settings:MixingSettings",
+    "soso_core.engines.gpaw.settings:GpawSettings",
+    "soso_core.engines.gpaw.settings:GpawSpecies",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

@@ -117,6 +117,17 @@ def test_magnetic_species_must_be_there(iron_germanium, species, said):
         magnetic_atoms(iron_germanium, species)
 
 
+def test_a_generator_may_have_a_supercell_of_its_own(iron_germanium):
+    pair, own = GeneratorSettings(kind="random"), GeneratorSettings(kind="cone", supercell=(2, 1, 3))
+    chosen = settings(pair, own, supercell=(1, 2, 1), magnetic_species=("Fe",), n_candidates=4)
+    made = generate(iron_germanium, chosen, np.random.default_rng(0))
+    assert [(item.kind, len(item.configuration)) for item in made] == [("random", 4), ("cone", 12)] * 2
+    assert [item.configuration.n_magnetic for item in made] == [2, 6] * 2
+    assert chosen.supercells == ((1, 2, 1), (2, 1, 3))
+    assert "supercell" not in pair.model_dump(), "a campaign file without it keeps its fingerprint"
+    assert ExplorationSettings.model_validate_json(chosen.model_dump_json()) == chosen
+
+
 def test_supercell_has_the_same_neighbours(iron_germanium):
     large = supercell(iron_germanium, (2, 1, 3))
     assert large.volume == pytest.approx(6.0 * iron_germanium.volume)

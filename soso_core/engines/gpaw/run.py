@@ -1,0 +1,126 @@
+"""The only module that talks to GPAW."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from soso_core.configuration import Configuration
+from soso_core.engines.gpaw.attempts import Attempt
+from soso_core.engines.gpaw.k_mesh import mesh_counts
+from soso_core.engines.gpaw.settings import GpawSettings
+from soso_core.engines.gpaw.state import State
+from soso_core.errors import ConvergenceError, InputError
+
+N_LAST_STEPS = 3
+"""Steps over which the change of the energy is judged, as GPAW does."""
+
+MISSING = "gpaw is not installed; install it with `make gpaw` (Debian), or as docs/topics/gpaw.md says"
+
+
+def check_installed() -> None:
+    """Raise InputError that says what to type when GPAW is not there."""
+    if find_spec("gpaw") is None:
+        raise InputError(MISSING)
+
+
+def check_setups(configuration: Configuration) -> None:
+    """Raise InputError for an element that GPAW has no LDA set-up of."""
+    valence_electrons(configuration)
+
+
+def valence_electrons(configuration: Configuration) -> int:
+    """Return how many electrons the set-ups of all atoms treat.  Raises InputError for an element without one."""
+    from gpaw.setup_data import SetupData
+
+    count = 0
+    for symbol in set(configuration.symbols):
+        try:
+            setup = SetupData(symbol, "LDA")
+        except FileNotFoundError:
+            raise InputError(f"gpaw has no LDA set-up of {symbol}") from None
+        count += int(setup.Nv) * configuration.symbols.count(symbol)
+    return count
+
+
+def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> State:
+    """Return the state one attempt ends in.  Raises ConvergenceError when it does not converge."""
+    import gpaw
+
+    atoms = _atoms(configuration)
+    calculator = _calculator(configuration, attempt, settings)
+    energies: list[float] = []
+    calculator.hooks["scf_step"] = lambda context: energies.append(context.energies.total_free)
+    atoms.calc = calculator
+    try:
+        _converge(atoms, calculator, attempt)
+    except (gpaw.ConvergenceError, np.linalg.LinAlgError):
+        raise ConvergenceError(f"no self-consistency after {len(energies)} steps") from None
+    except ValueError as error:  # the one that GPAW raises for a diverged density has no class of its own
+        if "NaN" not in str(error):
+            raise
+        raise ConvergenceError(f"the density diverged after {len(energies)} steps") from None
+    return _state(atoms, calculator, energies)
+
+
+def _converge(atoms: Atoms, calculator: Any, attempt: Attempt) -> None:
+    """Converge at each smearing in turn, from the density of the one before."""
+    calculator.get_potential_energy(atoms, force_consistent=True)
+    for smearing in attempt.smearings[1:]:
+        _set_smearing(calculator.dft, smearing)
+        calculator.dft.results.clear()
+        calculator.get_potential_energy(atoms, force_consistent=True)
+
+
+def _set_smearing(dft: Any, smearing: float) -> None:
+    dft.scf_loop.occ_calc.occ._width = smearing  # eV; GPAW offers no other way that keeps the density
+
+
+def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
+    from ase.units import Ha
+
+    return State(
+        energy=float(calculator.get_potential_energy(atoms, force_consistent=True)),
+        moments_ac=np.array(calculator.dft.density.calculate_magnetic_moments()[1]),
+        forces_ac=np.array(calculator.get_forces(atoms)),
+        energies_s=Ha * np.array(energies[-N_LAST_STEPS:]),
+        iterations=len(energies),
+    )
+
+
+def _atoms(configuration: Configuration) -> Atoms:
+    return Atoms(configuration.numbers_a, configuration.positions_ac, cell=configuration.cell_vc, pbc=True)
+
+
+def _band_count(configuration: Configuration, settings: GpawSettings) -> int:
+    """Return pairs of bands; a percentage given to GPAW would count the total moment in, and jump with the spins."""
+    share = 0.5 * (1.0 + 0.01 * settings.empty_bands_percent)
+    return int(np.ceil(share * valence_electrons(configuration)))
+
+
+def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> Any:
+    from gpaw.new.ase_interface import GPAW
+    from gpaw.new.constraints import SpinDirectionConstraint
+
+    magnetic = np.flatnonzero(configuration.is_magnetic_a)
+    length_a = np.array([attempt.start_lengths.get(symbol, 0.0) for symbol in configuration.symbols])
+    targets = {int(atom): configuration.spins_ac[atom] for atom in magnetic}
+    return GPAW(
+        mode={"name": "pw", "ecut": settings.cutoff_ev},
+        xc="LDA",
+        kpts={"size": mesh_counts(configuration.cell_vc, settings), "gamma": False},
+        symmetry="off",
+        magmoms=length_a[:, None] * configuration.spins_ac,
+        nbands=_band_count(configuration, settings),
+        occupations={"name": "fermi-dirac", "width": attempt.smearings[0]},
+        mixer=dict(attempt.mixer),
+        maxiter=attempt.max_iterations,
+        convergence={
+            "energy": settings.energy_tolerance_ev_per_electron,
+            "density": settings.density_tolerance,
+            "eigenstates": settings.eigenstate_tolerance_ev2_per_electron,
+        },
+        extensions=[SpinDirectionConstraint(targets, attempt.penalty)],
+        txt=None,
+    )

@@ -1,0 +1,78 @@
+"""Settings of the GPAW engine, with the unit of every number in its name."""
+
+from typing import Annotated
+
+from ase.data import atomic_numbers
+from pydantic import Field, field_validator, model_validator
+
+from soso_core.settings import Settings
+
+MeshCount = Annotated[int, Field(ge=1, le=64)]
+
+
+class GpawSpecies(Settings):
+    """Where the self-consistency starts for one magnetic species; the defaults are for iron."""
+
+    initial_moment_ub: float = Field(default=2.3, ge=0.1, le=8.0, description="start length, μB")
+    gentle_initial_moment_ub: float = Field(
+        default=2.0, ge=0.1, le=8.0, description="start length of the gentler attempts, μB"
+    )
+
+
+class GpawSettings(Settings):
+    """Everything the engine needs besides the configuration.
+
+    `k_mesh` counts the points along each reciprocal vector; without it `k_spacing_per_angstrom` chooses the counts from
+    the cell.  The mesh never holds Gamma and is never reduced by symmetry.
+    """
+
+    species: dict[str, GpawSpecies] = Field(
+        default_factory=lambda: {"Fe": GpawSpecies()}, min_length=1, description="magnetic species by symbol"
+    )
+    cutoff_ev: float = Field(default=350.0, ge=100.0, le=2000.0, description="of the plane waves, eV")
+    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
+    k_spacing_per_angstrom: float = Field(
+        default=0.6, ge=0.05, le=3.0, description="largest distance of k-points, 2π included"
+    )
+    smearing_ev: float = Field(default=0.1, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
+    empty_bands_percent: float = Field(
+        default=50.0, ge=10.0, le=400.0, description="bands beyond the occupied ones: 50 is six pairs per iron atom"
+    )
+    penalty_ev_per_ub2: float = Field(
+        default=10.0, ge=0.5, le=40.0, description="strength of the constraint; 100 does not converge"
+    )
+    gentle_penalty_ev_per_ub2: float = Field(
+        default=4.0, ge=0.5, le=40.0, description="the same in the gentler attempts"
+    )
+    gentle_smearing_ev: float = Field(
+        default=0.2, ge=0.005, le=2.0, description="where the last attempt begins, to end at smearing_ev"
+    )
+    energy_tolerance_ev_per_electron: float = Field(default=1e-5, gt=0.0, le=1e-3)
+    density_tolerance: float = Field(default=1e-4, gt=0.0, le=1e-2, description="electrons per electron")
+    eigenstate_tolerance_ev2_per_electron: float = Field(default=4e-8, gt=0.0, le=1e-4)
+    max_iterations: int = Field(default=60, ge=1, le=1000, description="of the first attempt")
+    max_gentle_iterations: int = Field(default=140, ge=1, le=1000, description="of each gentler attempt, and stage")
+    max_attempts: int = Field(default=3, ge=1, le=3, description="the first and two gentler ones")
+    max_angle_degree: float = Field(
+        default=10.0, gt=0.0, le=45.0, description="a moment further from its spin is an error"
+    )
+    minimum_moment_ub: float = Field(
+        default=0.3, ge=0.0, le=8.0, description="a shorter or reversed moment is an error"
+    )
+    minimum_distance_angstrom: float = Field(default=1.5, gt=0.0, description="atoms closer than this are refused")
+
+    @field_validator("species")
+    @classmethod
+    def _check_symbols(cls, species: dict[str, GpawSpecies]) -> dict[str, GpawSpecies]:
+        for symbol in species:
+            if symbol not in atomic_numbers or symbol == "X":
+                raise ValueError(f"'{symbol}' is not a chemical symbol")
+        return species
+
+    @model_validator(mode="after")
+    def _check_gentle(self) -> "GpawSettings":
+        if self.gentle_penalty_ev_per_ub2 > self.penalty_ev_per_ub2:
+            raise ValueError("gentle_penalty_ev_per_ub2 must not exceed penalty_ev_per_ub2")
+        if self.gentle_smearing_ev < self.smearing_ev:
+            raise ValueError("gentle_smearing_ev must not be below smearing_ev")
+        return self

@@ -25,7 +25,7 @@ from soso_core.settings import Settings, parse_settings, read_settings
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file with settings of the engine.")
 @click.pass_context
 def label(ctx: click.Context, engine: str, configurations: Path, output: Path, settings: Path | None) -> None:
-    """Label CONFIGURATIONS with ENGINE (tight-binding, gpaw): energy, exchange fields, moments, forces.
+    """Label CONFIGURATIONS with ENGINE (tight-binding, gpaw, abinit): energy, exchange fields, moments, forces.
 
     All configurations are checked before the first is computed.
     OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.

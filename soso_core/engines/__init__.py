@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from soso_core.configuration import Configuration
-from soso_core.engines import gpaw, tight_binding
+from soso_core.engines import abinit, gpaw, tight_binding
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 
@@ -27,5 +27,6 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label),
         "gpaw": Engine(gpaw.GpawSettings, gpaw.check, gpaw.label),
+        "abinit": Engine(abinit.AbinitSettings, abinit.check, abinit.label),
     }
 )

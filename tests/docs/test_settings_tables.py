@@ -32,6 +32,7 @@ TABLES = (
     "soso_core.engines.vasp.settings:MixingSettings",
     "soso_core.engines.gpaw.settings:GpawSettings",
     "soso_core.engines.gpaw.settings:GpawSpecies",
+    "soso_core.engines.abinit.settings:AbinitSettings",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

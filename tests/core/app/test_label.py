@@ -139,6 +139,12 @@ def test_the_embedded_engine_labels_through_the_command(desk):
         assert item.info["engine"] == "tight-binding"
 
 
+def test_abinit_that_is_missing_is_said_before_anything_is_computed(desk):
+    Path("engine.yaml").write_text("command: /nowhere/abinit\n")
+    said = desk.refuses("label", "abinit", "batch.extxyz", "-o", "out.extxyz", "--settings", "engine.yaml")
+    assert "ABINIT is not installed: there is no program '/nowhere/abinit'" in said
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_to_a_real_process(desk, number, status):
     """A long list of cells; the signal comes once the first label is on disk."""

@@ -1,0 +1,111 @@
+"""The label of one configuration: pseudopotentials, runs, gates, quality."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from soso_core.configuration import Configuration
+from soso_core.engines.abinit.gates import check_output, labelled
+from soso_core.engines.abinit.input_file import Mixing, atom_types, pseudopotential_name, write_input
+from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput, error_message, last_step, parse_output
+from soso_core.engines.abinit.process import INPUT_NAME, Finished, run, split_command
+from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
+from soso_core.engines.abinit.settings import AbinitSettings
+from soso_core.errors import ConvergenceError, InputError, SosoError
+from soso_core.labels import LabelledConfiguration
+from soso_core.neighbours import find_neighbours
+
+GENTLER_DIEMIX = 0.4
+"""Share of a step of the potential that the second attempt takes."""
+
+
+class OutOfTimeError(ConvergenceError):
+    """A run was stopped after `timeout_seconds`; a gentler one would take longer still."""
+
+
+def check(configuration: Configuration, settings: AbinitSettings) -> None:
+    """Raise InputError when ABINIT or a pseudopotential is missing, or spheres of moments overlap."""
+    split_command(settings.command)
+    pseudopotentials_of(configuration, settings)
+    pairs = find_neighbours(configuration, 2.0 * settings.moment_radius_angstrom)
+    if len(pairs.i_p):
+        raise InputError(
+            f"atoms {pairs.i_p[0]} and {pairs.j_p[0]} are closer than two moment_radius_angstrom "
+            f"({settings.moment_radius_angstrom:g} Å): their moments would overlap"
+        )
+
+
+def label(configuration: Configuration, settings: AbinitSettings) -> LabelledConfiguration:
+    """Return energy, exchange fields, moment lengths, forces and stress of one configuration, by ABINIT.
+
+    A run that does not converge, or ends in a state whose moments are not those asked for, is begun again once with
+    gentler mixing.  The label is at the directions achieved.
+
+    Raises
+    ------
+    InputError
+        ABINIT or a pseudopotential is missing, or spheres overlap.
+    ConvergenceError
+        Neither attempt converged to moments along the spins.
+    AbinitError
+        ABINIT crashed or left an output that is not complete.
+    """
+    check(configuration, settings)
+    first = Mixing(settings.magcon_lambda, settings.max_iterations)
+    try:
+        output = _attempt(configuration, settings, first)
+    except OutOfTimeError:
+        raise
+    except ConvergenceError as error:
+        try:
+            output = _attempt(configuration, settings, _gentler(first))
+        except ConvergenceError as again:
+            raise ConvergenceError(f"{error}; with gentler mixing: {again}") from None
+    return labelled(configuration, output, settings)
+
+
+def _gentler(mixing: Mixing) -> Mixing:
+    """Return mixing that takes smaller steps, and more of them."""
+    return Mixing(0.5 * mixing.magcon_lambda, 2 * mixing.max_iterations, GENTLER_DIEMIX)
+
+
+def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> None:
+    """Write into a folder all that ABINIT reads.  Raises InputError when a pseudopotential is missing."""
+    files = pseudopotentials_of(configuration, settings)
+    (folder / INPUT_NAME).write_text(write_input(configuration, settings, files, mixing), encoding="ascii")
+    for i, (symbol, _) in enumerate(atom_types(configuration)[0]):
+        shutil.copyfile(files[symbol].path, folder / pseudopotential_name(i))
+
+
+def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> AbinitOutput:
+    """Run once in a temporary folder.  Raises ConvergenceError or AbinitError, having kept the folder if asked to."""
+    with tempfile.TemporaryDirectory(prefix="soso-abinit-") as name:
+        folder = Path(name)
+        prepare(folder, configuration, settings, mixing)
+        try:
+            finished = run(settings.command, folder, settings.timeout_seconds)
+            output = _read(finished, configuration, settings.timeout_seconds)
+            check_output(configuration, output, settings)
+        except SosoError:
+            _keep(folder, settings.keep_failed_in)
+            raise
+    return output
+
+
+def _read(finished: Finished, configuration: Configuration, timeout_seconds: float) -> AbinitOutput:
+    if finished.status is None:
+        raise OutOfTimeError(
+            f"ABINIT was stopped after {timeout_seconds:g} s (timeout_seconds), at step {last_step(finished.output)}"
+        )
+    if finished.status != 0:
+        said = error_message(finished.log) or "it said nothing of why"
+        raise AbinitError(f"ABINIT ended with status {finished.status}: {said}")
+    return parse_output(finished.output, len(configuration), is_constrained=configuration.n_magnetic > 0)
+
+
+def _keep(folder: Path, where: Path | None) -> None:
+    """Copy the files of a failed run to where the user wants them."""
+    if where is None:
+        return
+    where.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(folder, tempfile.mkdtemp(prefix="failed-", dir=where), dirs_exist_ok=True)

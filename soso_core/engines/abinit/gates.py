@@ -1,0 +1,78 @@
+"""What a run must fulfil to become a label, and the label it becomes."""
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.engines.abinit.output_file import AbinitOutput
+from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
+from soso_core.engines.abinit.settings import AbinitSettings
+from soso_core.errors import ConvergenceError
+from soso_core.labels import LabelledConfiguration, transverse
+from soso_core.quality import LabelQuality
+
+ENGINE_NAME = "abinit"
+
+
+def check_output(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> None:
+    """Raise ConvergenceError unless self-consistency was reached with every moment along its spin."""
+    if not output.is_converged:
+        raise ConvergenceError(
+            f"ABINIT's self-consistency stopped at a residual of {output.residual:.1e} (wanted {settings.tolvrs:g}) "
+            f"after {output.iterations} steps"
+        )
+    along_a = np.sum(output.moments_ac * configuration.spins_ac, axis=1)
+    lengths_a = np.linalg.norm(output.moments_ac, axis=1)
+    for atom in np.flatnonzero(configuration.is_magnetic_a):
+        if lengths_a[atom] < settings.minimum_moment_ub:
+            raise ConvergenceError(f"the moment of atom {atom} collapsed to {lengths_a[atom]:.3f} μB")
+        if along_a[atom] < 0.0:
+            raise ConvergenceError(f"the moment of atom {atom} turned against its spin")
+    angles_a = angles_degree(configuration, output.moments_ac)
+    worst = int(np.argmax(angles_a))
+    if angles_a[worst] > settings.maximum_angle_degree:
+        raise ConvergenceError(
+            f"the moment of atom {worst} is {angles_a[worst]:.2f} degrees from its spin "
+            f"(maximum_angle_degree {settings.maximum_angle_degree:g})"
+        )
+
+
+def angles_degree(configuration: Configuration, moments_ac: FloatArray) -> FloatArray:
+    """Return (a,) angles between moments and spins; zero for atoms without spin."""
+    along_a = np.sum(moments_ac * configuration.spins_ac, axis=1)
+    # arctan2 of both parts keeps small angles exact, which arccos does not.
+    across_a = np.linalg.norm(np.cross(configuration.spins_ac, moments_ac), axis=1)
+    return np.where(configuration.is_magnetic_a, np.degrees(np.arctan2(across_a, along_a)), 0.0)
+
+
+def labelled(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> LabelledConfiguration:
+    """Return the label of a run that passed the gates, at the directions that its moments have."""
+    moments_ac = np.where(configuration.is_magnetic_a[:, None], output.moments_ac, 0.0)
+    lengths_a = np.linalg.norm(moments_ac, axis=1)
+    spins_ac = moments_ac / np.where(configuration.is_magnetic_a, lengths_a, 1.0)[:, None]
+    achieved = configuration.with_spins(spins_ac)
+    files = pseudopotentials_of(configuration, settings)
+    quality = LabelQuality(
+        {
+            "angle_degree": float(np.max(angles_degree(configuration, output.moments_ac))),
+            "scf_change_meV_per_atom": 1e3 * output.energy_change / len(configuration),
+        }
+    )
+    return LabelledConfiguration(
+        configuration=achieved,
+        energy=output.energy,
+        exchange_fields_ac=-transverse(output.gradients_ac, spins_ac),
+        moments_a=lengths_a,
+        forces_ac=output.forces_ac,
+        stress_cc=output.stress_cc,
+        info={
+            "engine": ENGINE_NAME,
+            "functional": "PBE",
+            "energy_kind": "free energy without constraint",
+            "moment_kind": f"sphere of {settings.moment_radius_angstrom:g} Å",
+            "pseudopotentials": ", ".join(f"{key}: {entry.path.name}" for key, entry in files.items()),
+            "scf_residual": output.residual,
+            "scf_iterations": output.iterations,
+            **quality.as_info(),
+        },
+    )

@@ -1,0 +1,140 @@
+"""The input file of one run: a configuration and settings as ABINIT's plain text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from ase.units import Bohr, Hartree
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.engines.abinit.pseudopotentials import Pseudopotential
+from soso_core.engines.abinit.settings import AbinitSettings
+
+DIRECTION_ONLY = 2
+"""`constraint_kind` that holds the direction of a moment and leaves its length free."""
+
+SPHERE_EDGE_BOHR = 0.05
+"""Width over which spheres fade out.  ABINIT 9.6 has this number built into the constraining potential and reads
+another for the moments; when they differ, the moments miss their directions and the gradient is 5 % off."""
+
+FIXED = """\
+ixc 11
+nsppol 1
+nspinor 2
+nspden 4
+so_psp {so_psp}
+nsym 1
+chkprim 0
+kptopt 3
+nshiftk 1
+occopt 3
+optforces 1
+optstress 1
+prtwf 0
+prtden 0
+prteig 0
+prtebands 0
+prtgsr 0
+timopt 0
+"""
+"""PBE; noncollinear without spin-orbit coupling; no symmetry, k and -k differ; Fermi-Dirac; no files but the output."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How self-consistency is sought; it changes the way there, not the state.
+
+    `diemix` scales every step of the potential (ABINIT's default when None).
+    """
+
+    magcon_lambda: float
+    max_iterations: int
+    diemix: float | None = None
+
+
+def mesh_counts(cell_vc: FloatArray, settings: AbinitSettings) -> tuple[int, int, int]:
+    """Return how many k-points lie along each reciprocal vector of the cell (rows, Å)."""
+    if settings.k_mesh is not None:
+        return settings.k_mesh
+    lengths_v = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(cell_vc), axis=0)
+    # The small slack keeps a cell that sits on a boundary from choosing by its last bit.
+    n_1, n_2, n_3 = np.maximum(1, np.ceil(lengths_v / settings.k_spacing_per_angstrom - 1e-6).astype(int))
+    return int(n_1), int(n_2), int(n_3)
+
+
+def atom_types(configuration: Configuration) -> tuple[list[tuple[str, bool]], list[int]]:
+    """Return ABINIT's types, (symbol, is magnetic) each, and (from 1) the type of every atom.
+
+    Constraints belong to types, so that atoms of one element with and without a spin are two types.  The order of
+    the atoms is kept; ABINIT takes types in any order.
+    """
+    keys = list(zip(configuration.symbols, configuration.is_magnetic_a.tolist(), strict=True))
+    types = list(dict.fromkeys(keys))
+    return types, [types.index(key) + 1 for key in keys]
+
+
+def pseudopotential_name(index: int) -> str:
+    """Return the name that the file of a type (from 0) has in the folder of the run: short and without blanks."""
+    return f"type{index + 1}.psp8"
+
+
+def write_input(
+    configuration: Configuration,
+    settings: AbinitSettings,
+    pseudopotentials: dict[str, Pseudopotential],
+    mixing: Mixing,
+) -> str:
+    """Return the text of the input file; lengths in Bohr and energies in Hartree, by ASE's constants."""
+    types, type_a = atom_types(configuration)
+    files = ", ".join(pseudopotential_name(i) for i in range(len(types)))
+    lines = [
+        f'pseudos "{files}"',
+        f"ntypat {len(types)}",
+        _line("znucl", (configuration.numbers_a[type_a.index(i + 1)] for i in range(len(types)))),
+        _line("constraint_kind", (DIRECTION_ONLY if is_magnetic else 0 for _, is_magnetic in types)),
+        f"ratsm {SPHERE_EDGE_BOHR:g}",
+        _line("ratsph", [settings.moment_radius_angstrom / Bohr] * len(types)),
+        f"natom {len(configuration)}",
+        _line("typat", type_a),
+        "acell 1 1 1",
+        _rows("rprim", configuration.cell_vc / Bohr),
+        _rows("xcart", configuration.positions_ac / Bohr),
+        _rows("spinat", configuration.spins_ac * start_lengths(configuration, settings)[:, None]),
+        _line("ngkpt", mesh_counts(configuration.cell_vc, settings)),
+        _line("shiftk", settings.k_shift),
+        f"ecut {settings.ecut_ev / Hartree:.12g}",
+        f"ecutsm {settings.ecut_smearing_ev / Hartree:.12g}",
+        f"boxcutmin {settings.fft_box_ratio:g}",
+        f"tsmear {settings.smearing_ev / Hartree:.12g}",
+        f"nband {n_bands(configuration, settings, pseudopotentials)}",
+        f"tolvrs {settings.tolvrs:g}",
+        f"nstep {mixing.max_iterations}",
+        f"magcon_lambda {mixing.magcon_lambda:g}",
+        *([] if mixing.diemix is None else [f"diemix {mixing.diemix:g}"]),
+    ]
+    return "\n".join(lines) + "\n" + FIXED.format(so_psp=" ".join("0" for _ in types))
+
+
+def start_lengths(configuration: Configuration, settings: AbinitSettings) -> FloatArray:
+    """Return (a,) the lengths of the moments (μB) that the self-consistency starts from."""
+    default = settings.initial_moment_ub
+    return np.array([settings.initial_moments_ub.get(symbol, default) for symbol in configuration.symbols])
+
+
+def n_bands(
+    configuration: Configuration, settings: AbinitSettings, pseudopotentials: dict[str, Pseudopotential]
+) -> int:
+    """Return the number of bands; a noncollinear one holds one electron."""
+    electrons = sum(pseudopotentials[symbol].n_electrons for symbol in configuration.symbols)
+    return electrons + settings.empty_bands_per_atom * len(configuration)
+
+
+def _line(key: str, values: Iterable[float]) -> str:
+    words = [f"{value:.12g}" for value in values]
+    # ABINIT reads lines of at most 264 characters.
+    return "\n  ".join([key, *(" ".join(words[i : i + 12]) for i in range(0, len(words), 12))])
+
+
+def _rows(key: str, values_xc: FloatArray) -> str:
+    return "\n".join([key, *("  " + " ".join(f"{value:.15g}" for value in row) for row in values_xc)])

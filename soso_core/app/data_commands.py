@@ -89,7 +89,8 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
     findings = check_frames(frames)
     for finding in findings:
         click.echo(finding.line(str(file)))
-    click.echo(f"{file}: {len(frames)} configurations, {len(findings)} findings")
+    noun = "finding" if len(findings) == 1 else "findings"
+    click.echo(f"{file}: {len(frames)} configurations, {len(findings)} {noun}")
     if output is not None:
         _write_json(output, file, len(frames), findings)
     if cleaned is not None:

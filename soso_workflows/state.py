@@ -52,14 +52,20 @@ class CampaignState:
         return dict(self.node.base.links.get_incoming(link_type=LinkType.INPUT_WORK).nested())
 
     @property
-    def prepared(self) -> dict[str, Any]:
-        """What the engine wanted before its first label, as inputs of labels; empty when nothing was."""
+    def preparation(self) -> ProcessNode | None:
+        """The process that the engine wanted before its first label; None when it wanted none."""
         link = self.node.base.links.get_outgoing(link_label_filter=PREPARATION_LINK).all()
-        if not link or not link[0].node.is_finished_ok:
+        return link[0].node if link else None
+
+    @property
+    def prepared(self) -> dict[str, Any]:
+        """What that process gave, as inputs of labels; empty when nothing was wanted."""
+        process = self.preparation
+        if process is None or not process.is_finished_ok:
             return {}
         engine = WorkflowFactory(self.inputs["engine"].value)
         wanted = engine.preparation(dict(self.inputs["label"]), self.inputs["structure"])
-        return {name: link[0].node.outputs[name] for name in (wanted.outputs if wanted else ())}
+        return {name: process.outputs[name] for name in (wanted.outputs if wanted else ())}
 
     @cached_property
     def history(self) -> Dict | None:

@@ -110,6 +110,8 @@ def state_line(state: CampaignState) -> str:
         return str(node.process_state.value)
     if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
         return "writing the outputs"
+    if state.preparation is not None and not state.preparation.is_terminated:
+        return f"before the first batch: {state.preparation.process_label} <{state.preparation.pk}>"
     labelled = len(state.labels)
     if state.candidates is None:
         return f"batch {state.batch}: choosing configurations"

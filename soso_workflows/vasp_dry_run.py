@@ -46,7 +46,9 @@ def estimate_vasp(settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[
     """
     found = next(_labels_like(settings), None)
     if found is None:
-        return {"cost": "unknown: no label with these settings has finished yet; label one cell first"}
+        return {
+            "cost": "unknown: no label with these settings has finished yet; `verdi data soso field-scale` makes three"
+        }
     hours = core_hours(found)
     n_atoms = len(found.inputs.configuration.get_dataset()[0].configuration)
     scaled = hours * (len(cell) / n_atoms) ** COST_POWER
@@ -87,6 +89,8 @@ def _seconds(job: CalcJobNode) -> float:
 
 def _shown(value: Any) -> str:
     """Return the value of a tag, long lists cut short."""
+    if isinstance(value, bool):
+        return ".TRUE." if value else ".FALSE."
     if not isinstance(value, list):
         return f"{value:g}" if isinstance(value, float) else str(value)
     words = " ".join(f"{number:g}" for number in value[:LONG_LIST])

@@ -17,9 +17,10 @@ from soso_core.engines.vasp.incar import incar, k_mesh
 from soso_core.engines.vasp.labelling import PRINTED, FieldScale, label_of, quality_of
 from soso_core.engines.vasp.order import VaspOrder, for_vasp
 from soso_core.engines.vasp.oszicar import ConstraintTable
-from soso_core.engines.vasp.ramp import Action, judge
+from soso_core.engines.vasp.ramp import Action, Verdict, judge
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.engines.vasp.step import VaspStep
+from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 from soso_workflows.data.dataset import SosoDataset
 
@@ -57,8 +58,11 @@ def judge_step(
     """Return the `ramp` after its last run, with `action` and `reason`, and the `parameters` of a step that follows."""
     book = ramp.get_dict()
     kept = [*book["kept"], len(book["lambdas"]) - 1]
-    steps = _steps(configuration, {**book, "kept": kept}, runs)
-    verdict = judge(steps, VaspSettings(**settings.get_dict()), book["n_repeats"], _scale(field_scale).known)
+    try:
+        steps = _steps(configuration, {**book, "kept": kept}, runs)
+        verdict = judge(steps, VaspSettings(**settings.get_dict()), book["n_repeats"], _scale(field_scale).known)
+    except InputError as error:  # the table of another run; raised here it would end the process without a reason
+        verdict = Verdict(Action.UNUSABLE, str(error))
     is_repeat = verdict.action is Action.REPEAT
     after = {
         "kept": kept[:-1] if is_repeat else kept,

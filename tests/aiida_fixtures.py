@@ -25,8 +25,9 @@ POLL_SECONDS = 0.1
 
 @pytest.fixture(scope="session")
 def aiida_profile(tmp_path_factory, aiida_config_factory, aiida_profile_factory):  # noqa: F811
-    """Return the loaded temporary profile (sqlite, no broker), with a runner that polls instead of spinning."""
+    """Return the loaded temporary profile (sqlite, no broker), with a runner that polls and keeps no checkpoints."""
     from aiida.manage import get_manager
+    from no_checkpoints import NoCheckpoints
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -35,7 +36,7 @@ def aiida_profile(tmp_path_factory, aiida_config_factory, aiida_profile_factory)
         aiida_config_factory(tmp_path_factory.mktemp("aiida")) as config,
         aiida_profile_factory(config) as profile,
     ):
-        get_manager().get_runner(poll_interval=POLL_SECONDS)
+        get_manager().get_runner(poll_interval=POLL_SECONDS, persister=NoCheckpoints())
         yield profile
 
 

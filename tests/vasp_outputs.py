@@ -82,7 +82,7 @@ def oszicar(moments_ac: np.ndarray, fields_ac: np.ndarray, lambda_: float = 10.0
     fields = "".join(f"{k:3d}" + "".join(f"  {_fortran(x)}" for x in f) + "\n" for k, f in enumerate(fields_ac, 1))
     cycle = "".join(
         f"\n{penalty}<lVp>=  0.00000E+00\n DBL =  0.00000E+00\n ion        MW_int                 M_int\n{moments}"
-        f"DAV: {step:3d}    {_fortran(FREE_ENERGY, 12)}   {_fortran(-(10.0 ** (1 - step / 2)))}   -0.1E-06 100   0.1E-03\n"
+        f"DAV: {step:3d}    {_fortran(FREE_ENERGY, 12)}   {_fortran(-(10.0 ** (1 - step / 2)))}   -0.1E-06  99 0.1E-3\n"
         for step in range(1, steps + 1)
     )
     end = f"   1 F= {_fortran(FREE_ENERGY, 8)} E0= {_fortran(EXTRAPOLATED, 8)}  d E =-.1E-01  mag= 0.0 0.0 4.0\n\n"

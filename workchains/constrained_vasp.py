@@ -50,8 +50,7 @@ class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
         if code is not None:
             return code
         self.ctx.use_orbitals = self.ctx.inputs.parameters.get("istart") != 0
-        symbols = [self.inputs.structure.get_kind(site.kind_name).symbol for site in self.inputs.structure.sites]
-        problems = incar_problems(self.ctx.inputs.parameters, symbols)
+        problems = incar_problems(self.ctx.inputs.parameters, [site.kind_name for site in self.inputs.structure.sites])
         return self.exit_codes.ERROR_BAD_INPUT.format(detail="; ".join(problems)) if problems else None
 
     def prepare_inputs(self) -> None:

@@ -27,6 +27,7 @@ LOST = {
     Action.FLIPPED.value: "ERROR_MOMENT_FLIPPED",
     Action.COLLAPSED.value: "ERROR_MOMENT_COLLAPSED",
     Action.OFF_TARGET.value: "ERROR_OFF_TARGET",
+    Action.UNUSABLE.value: "ERROR_ENGINE_FAILED",
 }
 GOES_ON = (None, Action.NEXT.value, Action.REPEAT.value)
 

@@ -1,4 +1,4 @@
-"""What is done about each fault of a run of VASP: one small method each.  `docs/topics/vasp_handlers.md` is their page."""
+"""What is done about each fault of a run of VASP, one small method each; see `docs/topics/vasp_handlers.md`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from aiida.engine import ExitCode, ProcessHandlerReport, ProcessSpec, process_ha
 from aiida.orm import CalcJobNode
 from aiida_vasp.workchains.v2.vasp import list_valid_objects_in_remote
 
-from soso_core.engines.vasp.complaints import complaint_remedy, find_complaint
+from soso_core.engines.vasp.complaints import complaint_remedy, find_complaint, words_of
 from soso_core.engines.vasp.output_files import number_of_bands, read_scf
 from soso_core.engines.vasp.remedies import SCF_REMEDIES, density_is_useful, fitting_steps, lost_moments, moment_remedy
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
@@ -38,6 +38,9 @@ ONE_RETRY |= dict.fromkeys((100, 350, 351, 352), 444) | dict.fromkeys((1002, 100
 
 KILLED_TRIES, MOMENT_TRIES = 3, 2
 
+GIVEN, COLD, FROM_IT, BEFORE = "from the density given", "from atoms", "from its density", "as before"
+"""Where the next run starts: from the density the work chain was given, if any, without one, from that of this run."""
+
 CONTINUATIONS = 6
 """How often a run that was made shorter than its walltime is continued."""
 
@@ -48,28 +51,25 @@ class VaspHandlers:
     A handler counts its tries, changes how the next run starts and ends with `_again`, or ends with `_give_up`.
     """
 
-    @process_handler(priority=600, exit_codes=CODES.ERROR_SCHEDULER_OUT_OF_MEMORY)
-    def handle_scheduler_memory(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Give up: how many processes share a memory is for the user to say."""
-        return self._give_up(451, node.exit_message)
-
-    @process_handler(priority=595, exit_codes=[CODES.ERROR_OUT_OF_MEMORY, CODES.STOPPED_BY_MONITOR])
+    @process_handler(priority=600, exit_codes=[CODES.ERROR_OUT_OF_MEMORY, CODES.STOPPED_BY_MONITOR])
     def handle_resources(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Give up for the same reason."""
+        """Give up: how many processes share a memory, and how large an output may be, is for the user to say."""
         is_memory = node.exit_status == CODES.ERROR_OUT_OF_MEMORY.status
         return self._give_up(451 if is_memory else 453, node.exit_message)
 
     @process_handler(priority=590, exit_codes=[CODES.ERROR_COMPLAINT, CODES.ERROR_VASP_CRITICAL_ERROR])
     def handle_complaint(self, node: CalcJobNode) -> ProcessHandlerReport:
-        """Apply the remedy against what VASP complained of, once for each complaint."""
-        complaint = find_complaint(text_of(node.outputs.retrieved, "vasp_output"))
+        """Apply the remedy against what VASP complained of; the second time without the density; then give up."""
+        stdout = text_of(node.outputs.retrieved, "vasp_output")
+        complaint = find_complaint(stdout)
         if complaint is None:
             return self._give_up(460, node.exit_message)
-        detail = f"{complaint.name}, {complaint.meaning}"
+        detail = f"{complaint.name}, {complaint.meaning} ({words_of(complaint, stdout)})"
         changes = complaint_remedy(complaint, number_of_bands(text_of(node.outputs.retrieved, "OUTCAR")))
-        if changes is None or self._count_try(complaint.name) > 1:
+        tries, has_density = self._count_try(complaint.name), self.ctx.start_folder is not None
+        if changes is None or tries > 2 or (tries == 2 and not has_density):
             return self._give_up(460, detail)
-        return self._again(460, detail, changes, cold=complaint.cold)
+        return self._again(460, detail, changes, start=COLD if complaint.cold or tries == 2 else GIVEN)
 
     @process_handler(
         priority=580, exit_codes=[CODES.ERROR_KILLED, CODES.ERROR_OUT_OF_WALLTIME, CODES.ERROR_DID_NOT_FINISH]
@@ -93,10 +93,10 @@ class VaspHandlers:
         """Continue a run that was made to end before its walltime."""
         if not self.ctx.is_shortened:
             return None
-        detail = f"not converged after {self._count_try('continued')} parts"
+        detail = f"parts done without convergence: {self._count_try('continued')}"
         if self.ctx.tries["continued"] > CONTINUATIONS or not self._continue_from(node):
             return self._give_up(450, detail)
-        return self._again(450, detail, {})
+        return self._again(450, detail, {}, start=FROM_IT)
 
     @process_handler(priority=560, exit_codes=CODES.ERROR_ELECTRONIC_NOT_CONVERGED)
     def handle_scf(self, node: CalcJobNode) -> ProcessHandlerReport:
@@ -105,9 +105,9 @@ class VaspHandlers:
         detail = f"the energy still changed by {trace.last_change:.1e} eV after {trace.n_steps} steps"
         if tries > len(SCF_REMEDIES):
             return self._give_up(410, detail)
-        if density_is_useful(trace, len(node.inputs.structure.sites)):
-            self._continue_from(node)
-        return self._again(410, detail, SCF_REMEDIES[tries - 1](self.ctx.inputs.parameters))
+        goes_on = density_is_useful(trace, len(node.inputs.structure.sites)) and self._continue_from(node)
+        changes = SCF_REMEDIES[tries - 1](self.ctx.inputs.parameters)
+        return self._again(410, detail, changes, start=FROM_IT if goes_on else BEFORE)
 
     @process_handler(priority=550)
     def handle_output(self, node: CalcJobNode) -> ProcessHandlerReport | None:
@@ -121,7 +121,10 @@ class VaspHandlers:
 
     @process_handler(priority=540, exit_codes=ExitCode(0))
     def handle_moments(self, node: CalcJobNode) -> ProcessHandlerReport | None:
-        """Start without the density when a constrained moment flipped or collapsed: the density would keep it so."""
+        """When a constrained moment flipped or collapsed, start from the density given; then without any.
+
+        The density of the run itself would keep the moment as it is.
+        """
         if "constraint" not in node.outputs:
             return self._give_up(470, "a run without the output `constraint`; is its parser another?")
         moments_ac = node.outputs.constraint.get_array("moments_mw_ac")
@@ -132,7 +135,8 @@ class VaspHandlers:
         detail = f"of atoms {', '.join(map(str, flipped or collapsed))}"
         if tries > MOMENT_TRIES:
             return self._give_up(status, detail)
-        return self._again(status, detail, moment_remedy(self.ctx.inputs.parameters, tries - 1), cold=True)
+        changes = moment_remedy(self.ctx.inputs.parameters, tries - 1)
+        return self._again(status, detail, changes, start=GIVEN if tries == 1 else COLD)
 
     @process_handler(priority=0)
     def handle_anything_else(self, node: CalcJobNode) -> ProcessHandlerReport | None:
@@ -158,17 +162,17 @@ class VaspHandlers:
         return has_density
 
     def _again(
-        self, status: int, detail: str | None, changes: dict[str, Any], *, cold: bool = False
+        self, status: int, detail: str | None, changes: dict[str, Any], *, start: str = BEFORE
     ) -> ProcessHandlerReport:
-        """Run again with changes to the INCAR; when cold, without a density to start from."""
+        """Run again with changes to the INCAR, from another density when it says so."""
         self.ctx.fault = [status, detail or ""]
-        if cold:
+        if start == COLD:
             self.ctx.start_folder = None
+        if start == GIVEN:
+            self.ctx.start_folder = self.inputs.get("restart_folder")
         self.ctx.inputs.parameters.update(changes)
         words = ", ".join(f"{key.upper()} {'longer' if key == 'magmom' else value}" for key, value in changes.items())
-        self.report(
-            f"{self._end().message}; again{' from atomic densities' if cold else ''} with {words or 'the same'}"
-        )
+        self.report(f"{self._end().message}; again with {words or 'the same INCAR'}, start {start}")
         return ProcessHandlerReport(do_break=True)
 
     def _give_up(self, status: int, detail: str | None) -> ProcessHandlerReport:

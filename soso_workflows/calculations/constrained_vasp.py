@@ -1,17 +1,22 @@
 """`soso.vasp.constrained`: one run of VASP with constrained moments."""
 
+from pathlib import PurePath
+
 from aiida.common import CalcInfo
+from aiida.common.exceptions import InputValidationError
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import ArrayData, Dict
 from aiida_vasp.calcs.vasp import VaspCalculation
 
+from soso_core.engines.vasp.output_files import incar_problems
+
 
 class ConstrainedVaspCalculation(VaspCalculation):
     """`VaspCalculation` that also brings OSZICAR home, where the constraint is.
 
-    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor), and
-    `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
+    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor),
+    and `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
     `scf_steps` and `scf_change_eV`.
 
     Exit status 0 says: the run came to its end, it converged, vasprun.xml is whole and the table of the constraint
@@ -37,6 +42,18 @@ class ConstrainedVaspCalculation(VaspCalculation):
         spec.exit_code(346, "ERROR_OUT_OF_MEMORY", message="the job ran out of memory", invalidates_cache=True)
         spec.exit_code(347, "ERROR_OUTPUT_MISSING", message="missing: {detail}", invalidates_cache=True)
         spec.exit_code(348, "ERROR_COMPLAINT", message="{detail}", invalidates_cache=True)
+
+    def verify_inputs(self) -> None:
+        """Refuse what VASP would refuse.  Raises InputValidationError."""
+        super().verify_inputs()
+        problems = incar_problems(self._parameters, [site.kind_name for site in self._structure().sites])
+        if problems:
+            raise InputValidationError("; ".join(problems))
+
+    def remote_copy_restart_folder(self) -> list[tuple[str, str, str]]:
+        """Return what to copy from the run before: only what this one reads, as orbitals of spinors are large."""
+        is_read = {"CHGCAR": self._need_chgcar(), "WAVECAR": self._need_wavecar()}
+        return [entry for entry in super().remote_copy_restart_folder() if is_read.get(PurePath(entry[1]).name, True)]
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Return the job description with OSZICAR on the list of files to keep."""

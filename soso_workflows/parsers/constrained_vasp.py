@@ -38,7 +38,7 @@ class ConstrainedVaspParser(VaspParser):
     _constraint: ConstraintTable | None = None
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
-        """Return the exit code of the run, None when it is a converged label.
+        """Return the exit code of the run: 0, whatever the scheduler says, when it is a converged label.
 
         Files that are absent or cut are found before aiida-vasp's parser sees them: it repairs a cut XML and would
         return what it made of it.
@@ -51,7 +51,7 @@ class ConstrainedVaspParser(VaspParser):
         except (Exception, SystemExit) as error:  # parsevasp leaves by sys.exit, which would end the worker
             self.logger.exception("aiida-vasp's parser failed")
             return self.exit_codes.ERROR_VASPRUN_UNREADABLE.format(detail=f"{type(error).__name__}: {error}")
-        return code or self._fault_of_numbers()
+        return code or self._fault_of_numbers() or ExitCode(0)
 
     def _init_user_settings(self) -> ParserSettingsConfig:
         """Return the settings of the user, with what a label needs whatever they say."""

@@ -184,3 +184,16 @@ def test_free_energy_is_not_the_extrapolated_one(finished):
     free = float(re.findall(r"free  energy   TOTEN  = *(\S+)", text)[-1])
     extrapolated = float(re.findall(r"energy\(sigma->0\) = *(\S+)", text)[-1])
     assert extrapolated - free > 1e-3
+
+
+@pytest.mark.slow
+def test_embedded_engine_as_model(tmp_path, iron):
+    write_inputs(tmp_path, iron, TILTED)
+    done = run_standin(tmp_path, model="tight_binding")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = read_constraint((tmp_path / "OSZICAR").read_text())
+    moments_a = np.linalg.norm(table.moments_mw_ac, axis=1)
+    cosines_a = np.einsum("ac,ac->a", table.moments_mw_ac, TILTED) / moments_a
+    assert (moments_a > 1.0).all()
+    assert np.degrees(np.arccos(cosines_a.min())) < 1.0
+    assert np.abs(table.fields_ac).max() > 1e-3

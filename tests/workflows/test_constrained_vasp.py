@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aiida.common.exceptions import InputValidationError
 from aiida.common.folders import SandboxFolder
 from aiida.common.links import LinkType
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida.orm import CalcJobNode, Dict, FolderData, StructureData
+from aiida.orm import CalcJobNode, Dict, FolderData, RemoteData, StructureData
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.plugins.entry_point import format_entry_point_string
 from aiida_vasp.data.potcar import PotcarData
@@ -46,10 +47,12 @@ def good_files(atoms: Atoms, constraint: str | None = None) -> dict[str, str]:
 def parse(localhost, iron):
     """Return a function that parses files as if a run had written them: (outputs, node)."""
 
-    def factory(files: dict[str, str], atoms: Atoms = iron, settings: dict | None = None, **incar):
+    def factory(files, atoms: Atoms = iron, settings: dict | None = None, scheduler: int | None = None, **incar):
         node = CalcJobNode(computer=localhost, process_type=format_entry_point_string("aiida.calculations", NAME))
         node.set_option("resources", {"num_machines": 1, "num_mpiprocs_per_machine": 1})
         node.set_option("scheduler_stderr", "_scheduler-stderr.txt")
+        if scheduler is not None:
+            node.set_exit_status(scheduler)
         parameters = constrained_incar(len(atoms), **incar)
         inputs = {
             "structure": StructureData(ase=atoms),
@@ -69,24 +72,38 @@ def parse(localhost, iron):
     return factory
 
 
-def test_inputs_are_those_of_vasp_and_oszicar_comes_home(vasp_inputs, potcar_family):
-    inputs = vasp_inputs()
-    potential = PotcarData.get_potcars_from_structure(inputs["structure"], potcar_family, {"Fe": "Fe"})
-    process = instantiate_process(
-        get_manager().get_runner(),
-        CalculationFactory(NAME),
-        metadata=inputs["calc"]["metadata"],
-        parameters=Dict(constrained_incar()),
-        potential=potential,
-        **{key: inputs[key] for key in ("code", "structure", "kpoints")},
-    )
-    with SandboxFolder() as folder:
-        info = process.prepare_for_submission(folder)
-        written = Path(folder.get_abs_path("INCAR")).read_text()
+@pytest.fixture
+def prepare(vasp_inputs, potcar_family):
+    """Return a function that prepares a calculation with changes to the INCAR: (calc_info, text of the INCAR)."""
+
+    def factory(restart=None, **changes):
+        inputs = vasp_inputs() | ({"restart_folder": restart} if restart else {})
+        process = instantiate_process(
+            get_manager().get_runner(),
+            CalculationFactory(NAME),
+            metadata=inputs["calc"]["metadata"],
+            parameters=Dict(constrained_incar(**changes)),
+            potential=PotcarData.get_potcars_from_structure(inputs["structure"], potcar_family, {"Fe": "Fe"}),
+            **{key: inputs[key] for key in ("code", "structure", "kpoints", "restart_folder") if key in inputs},
+        )
+        with SandboxFolder() as folder:
+            info = process.prepare_for_submission(folder)
+            return info, Path(folder.get_abs_path("INCAR")).read_text()
+
+    return factory
+
+
+def test_inputs_are_those_of_vasp_and_oszicar_comes_home(prepare):
+    info, written = prepare()
     assert {"OSZICAR", "OUTCAR", "vasprun.xml", "CONTCAR", "vasp_output"} <= set(info.retrieve_list)
     assert "M_CONSTR = 0.0 0.0 1.0 0.6 0.0 0.8" in written
     assert "I_CONSTRAINED_M = 4" in written
     assert "LNONCOLLINEAR = .TRUE." in written
+
+
+def test_what_vasp_would_refuse_is_not_submitted(prepare):
+    with pytest.raises(InputValidationError, match="MAGMOM has 2 numbers, not 6"):
+        prepare(magmom=[2.0, 2.0])
 
 
 def test_a_good_run(parse, files):
@@ -106,11 +123,23 @@ def test_a_good_run(parse, files):
     np.testing.assert_allclose(misc["forces"], 0.01 * np.arange(6.0).reshape(2, 3), atol=1e-12)
 
 
+@pytest.mark.parametrize(("istart", "copied"), [(0, {"CHGCAR"}), (1, {"CHGCAR", "WAVECAR"})])
+def test_only_what_is_read_is_copied(prepare, localhost, tmp_path, istart, copied):
+    for name in ("CHGCAR", "WAVECAR", "OUTCAR"):
+        (tmp_path / name).write_text("not empty")
+    restart = RemoteData(computer=localhost, remote_path=str(tmp_path)).store()
+    info, _ = prepare(restart, icharg=1, istart=istart)
+    assert {Path(source).name for _, source, _ in info.remote_copy_list} == copied
+
+
 @pytest.mark.parametrize(
-    ("name", "symbols", "constrained_atoms"),
-    [("FeRh", ["Fe"] * 8 + ["Rh"] * 8, range(16)), ("IrMn3", ["Mn"] * 3 + ["Ir"], range(3))],
+    ("name", "symbols", "constrained_atoms", "steps", "change"),
+    [
+        ("FeRh", ["Fe"] * 8 + ["Rh"] * 8, range(16), 35, -0.12195e-3),
+        ("IrMn3", ["Mn"] * 3 + ["Ir"], range(3), 29, 0.69702e-5),
+    ],
 )
-def test_real_files(parse, name, symbols, constrained_atoms):
+def test_real_files(parse, name, symbols, constrained_atoms, steps, change):
     if SHARED is None:
         pytest.skip("shared/data is not there")
     path = SHARED / f"{name}.OSZICAR"
@@ -122,7 +151,9 @@ def test_real_files(parse, name, symbols, constrained_atoms):
     table = read_constraint(path.read_text())
     assert outputs["constraint"].get_array("is_constrained_a").sum() == len(constrained_atoms)
     np.testing.assert_array_equal(outputs["constraint"].get_array("moments_m_ac"), table.moments_m_ac)
-    assert outputs["constraint"].base.attributes.get("penalty_energy_eV") == table.penalty_energy
+    attributes = outputs["constraint"].base.attributes.all
+    assert attributes["penalty_energy_eV"] == table.penalty_energy
+    assert (attributes["scf_steps"], attributes["scf_change_eV"]) == (steps, change)
 
 
 def cut(text: str, keep: float) -> str:
@@ -168,6 +199,14 @@ def test_out_of_memory(parse, files):
     words = {"_scheduler-stderr.txt": "slurmstepd: error: Detected 1 oom-kill event(s)"}
     _, node = parse({**files, "OUTCAR": "", **words})
     assert node.exit_status == 346
+
+
+@pytest.mark.parametrize(("scheduler", "expected"), [(110, 346), (120, 345)])
+def test_what_the_scheduler_says(parse, files, scheduler, expected):
+    _, node = parse({**files, "OUTCAR": "   NELM   =   60;\n"}, scheduler=scheduler)
+    assert node.exit_status == expected
+    _, node = parse(files, scheduler=scheduler)
+    assert node.is_finished_ok  # killed after its end
 
 
 def test_a_complaint_that_ended_the_run(parse, files):

@@ -23,6 +23,8 @@ SETTINGS = {
     "field_scale": 2.0,
     "options": {"withmpi": False},
 }
+ONE_STEP = {"lambda_ramp_ev_per_muB2": [10.0]}
+"""A ramp of one step, where the ramp is not what is tested."""
 
 
 def mixed_cell(spins_ac=None):
@@ -91,7 +93,7 @@ def test_a_label(inputs):
 
 def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     """Along the way the moments went.  Three decimals of the lengths are worth 3e-4 of a field."""
-    centre, made = mixed_cell(), inputs()
+    centre, made = mixed_cell(), inputs(overrides=ONE_STEP)
     base = label(centre, made)
     atom = int(np.argmax(np.linalg.norm(base.spin_gradient_ac, axis=1)))
     axis_c = np.cross(centre.spins_ac[atom], base.spin_gradient_ac[atom])
@@ -113,9 +115,9 @@ def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     assert slope == pytest.approx(base.forces_ac[1, 2], rel=2e-3)
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.0])
+@pytest.mark.parametrize("scale", [pytest.param(1.0, marks=pytest.mark.slow), 2.0])
 def test_the_field_scale_is_found(inputs, scale):
-    made = inputs(field_scale=scale)
+    made = inputs(field_scale=scale, overrides=ONE_STEP)
     made.pop("field_scale")
     structure = StructureData(ase=bulk("Fe", "bcc", a=2.83))
     results, node = run_get_node(FieldScaleWorkChain, structure=structure, label=made)

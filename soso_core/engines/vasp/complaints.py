@@ -1,9 +1,10 @@
 """What VASP says on standard output when something went wrong, and what helps.
 
-The remedies are those of VASP's manual and forum.  None of them changes the physics of the label; those that would,
-like another cutoff or another smearing, are left to the user.
+The remedies are those of VASP's manual and forum.  None of them moves the energy that is looked for: what would, like
+another smearing or other projectors, must be the same for all labels of a campaign and is left to the user.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ BANDS_FACTOR = 1.15
 class Complaint:
     """A line VASP prints.
 
-    `changes` to the INCAR help against it, None when nothing does; with `cold` the next run starts without the
-    old density and orbitals; with `more_bands` it gets more of them.
+    `changes` to the INCAR help against it, None when nothing does; `cold` says that the density is to blame, so that
+    the next run must start without; with `more_bands` it gets more bands.
     """
 
     name: str
@@ -29,54 +30,37 @@ class Complaint:
     cold: bool = False
     more_bands: bool = False
 
-    @property
-    def can_be_helped(self) -> bool:
-        """Tell whether there is anything to try."""
-        return self.changes is not None
-
 
 def _remedy(**changes: Any) -> Mapping[str, Any]:
     return MappingProxyType(changes)
 
 
 COMPLAINTS = (
-    Complaint("edddav_zhegv", r"EDDDAV: Call to ZHEGV failed", "Davidson broke down", _remedy(algo="all"), cold=True),
-    Complaint(
-        "eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", _remedy(algo="normal"), cold=True
-    ),
-    Complaint("zpotrf", r"Routine ZPOTRF failed", "overlap not positive", _remedy(algo="all"), cold=True),
-    Complaint("zheev", r"ZHEEV|ZHEGV failed", "diagonalisation failed", _remedy(algo="all"), cold=True),
-    Complaint(
-        "not_hermitian",
-        r"(?i)sub-?space-?matrix is not hermitian",
-        "subspace matrix not Hermitian",
-        _remedy(lreal=False),
-        cold=True,
-    ),
+    Complaint("edddav_zhegv", r"EDDDAV: Call to ZHEGV failed", "Davidson broke down", _remedy(algo="all")),
+    Complaint("eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", _remedy(algo="normal")),
+    Complaint("zpotrf", r"Routine ZPOTRF failed", "overlap not positive", _remedy(algo="all")),
+    Complaint("zheev", r"ZHEEV|ZHEGV failed", "diagonalisation failed", _remedy(algo="all")),
+    Complaint("not_hermitian", r"(?i)sub-?space-?matrix is not hermitian", "Davidson broke down", _remedy(algo="all")),
     Complaint("pssyevx", r"subspace rotation PSSYEVX", "ScaLAPACK failed", _remedy(lscalapack=False)),
     Complaint("pzheevx", r"subspace rotation PDSYEVX", "ScaLAPACK failed", _remedy(lscalapack=False)),
     Complaint("pzstein", r"PZSTEIN parameter number", "ScaLAPACK failed", _remedy(lscalapack=False)),
-    Complaint("edwav", r"EDWAV: internal error", "gradient not orthogonal", _remedy(algo="normal"), cold=True),
+    Complaint("edwav", r"EDWAV: internal error", "gradient not orthogonal", _remedy(algo="normal")),
     Complaint("fexcp", r"ERROR FEXCP: supplied", "the density ran away", cold=True),
     Complaint("cnormn", r"WARNING: CNORMN", "orbitals not normalised", cold=True),
     Complaint("brmix", r"BRMIX: very serious problems", "electrons lost in the mixing", cold=True),
-    Complaint("rhosyg", r"RHOSYG", "symmetrising the density failed", _remedy(isym=0), cold=True),
-    Complaint("dentet", r"WARNING: DENTET", "no Fermi level by tetrahedra", _remedy(ismear=0)),
-    Complaint(
-        "real_optlay", r"REAL_OPTLAY: internal error|REAL_OPT: internal ERROR", "projectors", _remedy(lreal=False)
-    ),
-    Complaint("rspher", r"Internal ERROR RSPHER", "projectors in real space", _remedy(lreal=False)),
-    Complaint("psmaxn", r"PSMAXN for non-local potential too small", "projectors", _remedy(lreal=False)),
     Complaint("kset_change", r"requested a change of the k-point set", "parallel settings", _remedy(ncore=1)),
     Complaint("few_bands", r"TOO FEW BANDS", "the topmost band is occupied", more_bands=True),
     Complaint("density_cut", r"(?i)charge ?density file is incomplete", "CHGCAR was cut", cold=True),
     Complaint("density_foreign", r"dimensions on CHGCAR file are different", "CHGCAR of another cell", cold=True),
+    Complaint("density_unread", r"charge density could not be read", "CHGCAR cannot be read", cold=True),
     Complaint("orbitals_cut", r"ERROR: while reading WAVECAR", "WAVECAR was cut", cold=True),
+    Complaint("projectors", r"REAL_OPT|RSPHER|PSMAXN for non-local", "projectors; choose LREAL = .FALSE.", None),
+    Complaint("tetrahedra", r"WARNING: DENTET", "no Fermi level; choose another smearing", None),
+    Complaint("rhosyg", r"RHOSYG", "symmetrising the density failed; choose ISYM = 0", None),
     Complaint("collinear", r"non collinear calculations require", "this executable is not vasp_ncl", None),
     Complaint("gamma_only", r"Gamma-point-only version with more than one", "this executable is vasp_gam", None),
     Complaint("incar", r"Error reading item '\w+' from file INCAR", "INCAR has a wrong value", None),
-    Complaint("memory", r"SET_INDPW_FULL: insufficient", "too little memory", None),
-    Complaint("allocation", r"(?i)insufficient virtual memory|allocat\w+ failed", "too little memory", None),
+    Complaint("memory", r"SET_INDPW_FULL: insufficient|insufficient virtual memory", "too little memory", None),
     Complaint("refused", r"I REFUSE TO CONTINUE WITH THIS SICK JOB", "VASP refused the input", None),
 )
 """In the order in which they are looked for: a special one before a general one."""
@@ -87,9 +71,16 @@ def find_complaint(stdout: str) -> Complaint | None:
     return next((complaint for complaint in COMPLAINTS if re.search(complaint.pattern, stdout)), None)
 
 
+def words_of(complaint: Complaint, stdout: str) -> str:
+    """Return the line of the complaint and the one before, where VASP often says why; frames of boxes are left out."""
+    lines = [line for line in (line.strip(" |-<>") for line in stdout.splitlines()) if line]
+    number = next((k for k, line in enumerate(lines) if re.search(complaint.pattern, line)), 0)
+    return " / ".join(lines[max(0, number - 1) : number + 1])
+
+
 def complaint_remedy(complaint: Complaint, n_bands: int | None) -> dict[str, Any] | None:
     """Return the changes to the INCAR against a complaint, None when there are none; `n_bands` is what VASP used."""
     if complaint.changes is None or (complaint.more_bands and n_bands is None):
         return None
-    bands = {"nbands": int(BANDS_FACTOR * n_bands) + 1} if complaint.more_bands and n_bands is not None else {}
+    bands = {"nbands": math.ceil(BANDS_FACTOR * n_bands)} if complaint.more_bands and n_bands is not None else {}
     return {**complaint.changes, **bands}

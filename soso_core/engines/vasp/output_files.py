@@ -1,7 +1,7 @@
 """Which files a run of VASP left, whether they are whole, and what they say about its end.
 
-VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the middle
-is still a number: no file is believed before its last line is there.
+VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the
+middle is still a number: no file is believed before its last line is there.
 """
 
 import re
@@ -35,7 +35,7 @@ class ScfTrace:
 
 
 def read_scf(oszicar: str) -> ScfTrace:
-    """Return what OSZICAR tells of the last self-consistency cycle; no steps and an infinite change when it has none."""
+    """Return what OSZICAR tells of the last self-consistency cycle; without any, no steps and an infinite change."""
     steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
     if not steps:
         return ScfTrace(0, float("inf"))
@@ -77,17 +77,17 @@ def check_labels(quantities: Mapping[str, Any], n_atoms: int) -> None:
             raise InputError(f"vasprun.xml: {name} is {energy}")
 
 
-def incar_problems(incar: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
-    """Return what VASP would refuse, or misread, in an INCAR with constrained moments; symbols in the order of POSCAR.
+def incar_problems(incar: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
+    """Return what VASP would refuse, or misread, in an INCAR with constrained moments; `kinds` as POSCAR has them.
 
     Keys are lower case.  A kind that comes in two blocks counts as two species for RWIGS and POTCAR.
     """
-    n_species = sum(k == 0 or symbols[k - 1] != symbol for k, symbol in enumerate(symbols))
-    lengths = {"magmom": 3 * len(symbols), "m_constr": 3 * len(symbols), "rwigs": n_species}
+    n_species = sum(k == 0 or kinds[k - 1] != kind for k, kind in enumerate(kinds))
+    lengths = {"magmom": 3 * len(kinds), "m_constr": 3 * len(kinds), "rwigs": n_species}
     found = [f"{key.upper()} has {_count(incar.get(key))} numbers, not {n}" for key, n in lengths.items()]
     problems = [text for text, (key, n) in zip(found, lengths.items(), strict=True) if _count(incar.get(key)) != n]
-    if n_species != len(set(symbols)):
-        problems.append("the atoms of a species are not next to each other")
+    if n_species != len(set(kinds)):
+        problems.append("the atoms of a kind are not next to each other")
     if not incar.get("lnoncollinear"):
         problems.append("LNONCOLLINEAR is not set")
     if incar.get("i_constrained_m") not in (1, 2, 4):

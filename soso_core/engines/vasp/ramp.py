@@ -22,6 +22,7 @@ class Action(str, Enum):
     FLIPPED = "flipped"
     COLLAPSED = "collapsed"
     OFF_TARGET = "off target"
+    UNUSABLE = "unusable"
 
 
 @dataclass(frozen=True)

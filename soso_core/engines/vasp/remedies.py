@@ -87,7 +87,7 @@ def moment_remedy(incar: Mapping[str, Any], n_tries: int) -> dict[str, Any]:
     changes = weaker_mixing(incar)
     if n_tries == 0:
         return changes
-    longer = [round(LONGER_START * x, 6) for x in numbers(incar["magmom"])]
+    longer = (LONGER_START * numbers(incar["magmom"])).round(6).tolist()
     return {**changes, **other_algorithm(incar), "magmom": longer}
 
 

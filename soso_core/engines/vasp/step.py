@@ -16,6 +16,9 @@ from soso_core.labels import transverse
 ROUNDING = 1.5e-3
 """μB; by how much three decimals of each component and of the length can move a component of a moment."""
 
+PRINTED_LAMBDA = 6e-3
+"""Relative; lambda is printed with three digits, of which half a unit is at most 5e-3."""
+
 
 @dataclass(frozen=True, eq=False)
 class VaspStep:
@@ -37,7 +40,7 @@ class VaspStep:
             raise InputError(f"OSZICAR has {len(self.table)} ions, the configuration {len(arranged)} atoms")
         if np.any(self.table.is_constrained_a != arranged.is_magnetic_a):
             raise InputError("OSZICAR lists other constrained ions than the configuration has spins")
-        if abs(self.table.lambda_ - self.lambda_) > 2e-3 * self.lambda_:  # printed with three digits
+        if abs(self.table.lambda_ - self.lambda_) > PRINTED_LAMBDA * self.lambda_:
             raise InputError(f"OSZICAR has lambda {self.table.lambda_:g}, asked for was {self.lambda_:g}")
 
     @cached_property
@@ -64,7 +67,7 @@ class VaspStep:
     def spins_ac(self) -> FloatArray:
         """(a, 3) unit vectors along which the moments ended; an atom whose moment vanished keeps its target."""
         return achieved_spins(
-            self.target.spins_ac, self._ours(self.table.moments_mw_ac), self.printed_fields_ac / self.table.lambda_
+            self.target.spins_ac, self._ours(self.table.moments_mw_ac), self.printed_fields_ac / self.lambda_
         )
 
     @cached_property

@@ -1,5 +1,7 @@
 """The ramp: what follows a step, and when a label is good enough, from steps whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from vasp_cells import FIELD_AC, MOMENT, held, mixed_cell, protocol, step
@@ -139,6 +141,14 @@ def test_the_label():
 def test_stress_is_symmetric():
     found = tension_positive(np.arange(9.0).reshape(3, 3))
     np.testing.assert_array_equal(found, found.T)
+
+
+def test_a_strength_with_more_than_three_digits():
+    """VASP prints 0.123E+02 for 12.345; the part across the target is of the true one."""
+    one = step(12.345)
+    table = replace(one.table, lambda_=12.3)
+    found = VaspStep(one.target, 12.345, one.free_energy, table)
+    np.testing.assert_array_equal(found.spins_ac, one.spins_ac)
 
 
 @pytest.mark.parametrize("change", ["lambda", "ions", "size"])

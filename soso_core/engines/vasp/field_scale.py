@@ -20,11 +20,16 @@ TILT_DEGREE = 5.0
 """Small against the 90 degrees on which energies vary, large against the three decimals of a moment."""
 SMALLEST_WORK_EV = 1e-4
 """Energy difference by which the comparison is worth something; self-consistency is good to about 1e-6 eV."""
+HALF_DIGIT = 5e-4
+"""μB; half a unit of the third decimal, with which VASP prints moments."""
 
 
 @dataclass(frozen=True)
 class MeasuredScale:
-    """The factor c, its error (half the difference of its values on either side), and the energy difference in eV."""
+    """The factor c, its error, and the energy difference in eV.
+
+    The error is half the difference of the values on either side, and what the third decimal of a moment is worth.
+    """
 
     value: float
     error: float
@@ -68,18 +73,20 @@ def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: Lab
     """Return c from three labels whose exchange fields are the printed ones.
 
     Energies differ by the work of the fields along the way that the spins really went, all of them, from `minus` over
-    `base` to `plus`: c is the ratio of the two.  Raises InputError when the energies hardly differ, or the signs
-    contradict.
+    `base` to `plus`: c is the ratio of the two.  With the work of the straight way, the error of the trapezoidal rule
+    cancels (Richardson).  Raises InputError when the energies hardly differ, or the signs contradict.
     """
     difference = _energy(plus) - _energy(minus)
     works = [_work(minus, base), _work(base, plus)]
+    work = (4.0 * sum(works) - _work(minus, plus)) / 3.0
     if abs(difference) < SMALLEST_WORK_EV:
         raise InputError(f"the energies differ by only {1e3 * difference:.3g} meV; choose spins that feel a field")
-    value = difference / sum(works)
+    value = difference / work
     if value <= 0.0:
         raise InputError(f"energies and fields contradict each other: their ratio is {value:.3g}")
     sides = [(_energy(base) - _energy(minus)) / works[0], (_energy(plus) - _energy(base)) / works[1]]
-    return MeasuredScale(value, 0.5 * abs(sides[0] - sides[1]), difference)
+    error = float(np.hypot(0.5 * (sides[0] - sides[1]), value * HALF_DIGIT / _shortest(base)))
+    return MeasuredScale(value, error, difference)
 
 
 def _work(start: LabelledConfiguration, end: LabelledConfiguration) -> float:
@@ -99,6 +106,12 @@ def _turning_axis(spins_ac: FloatArray, atom: int) -> FloatArray:
     if np.linalg.norm(axis_c) < 1e-3:  # parallel: any axis across the spin does
         axis_c = np.cross(np.eye(3)[int(np.argmin(np.abs(spins_ac[atom])))], spins_ac[atom])
     return np.asarray(axis_c / np.linalg.norm(axis_c))
+
+
+def _shortest(label: LabelledConfiguration) -> float:
+    """Return the length of the shortest moment, μB."""
+    assert label.moments_a is not None
+    return float(np.min(label.moments_a[label.configuration.is_magnetic_a]))
 
 
 def _energy(label: LabelledConfiguration) -> float:

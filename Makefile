@@ -8,8 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpaw abinit demo-dft test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs \
-	wheel clean
+.PHONY: help demo gpaw demo-dft abinit test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,10 +36,6 @@ $(VENV)/.installed-docs: pyproject.toml | $(VENV)/.installed
 demo: $(VENV)/.installed ## run the bcc Fe campaign to its end: .demo/model.soso, .demo/report.html
 	VENV=$(VENV) sh .ci/demo
 
-# Elsewhere install ABINIT 9.6 or later and name it in the settings.
-abinit: ## install the DFT program ABINIT and its pseudopotentials (Debian, as root or by sudo)
-	sh .ci/abinit
-
 # Needs a compiler and two libraries; as root on Debian it installs them.
 $(VENV)/.installed-gpaw: .ci/gpaw .ci/gpaw_siteconfig.py | $(VENV)/.installed
 	VENV=$(VENV) sh .ci/gpaw
@@ -51,6 +46,10 @@ gpaw: $(VENV)/.installed-gpaw ## build and install GPAW, the open DFT engine
 demo-dft: gpaw ## run the bcc Fe campaign on GPAW labels (half an hour): .demo-dft/model.soso, .demo-dft/report.html
 	VENV=$(VENV) sh .ci/demo bcc_fe_gpaw .demo-dft
 	VENV=$(VENV) sh .ci/demo-dft
+
+# Elsewhere install ABINIT 9.6 or later and name it in the settings.
+abinit: ## install the DFT program ABINIT and its pseudopotentials (Debian, as root or by sudo)
+	sh .ci/abinit
 
 test: $(VENV)/.installed-dev ## run the test suite (minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

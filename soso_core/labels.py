@@ -31,7 +31,7 @@ class LabelledConfiguration:
     stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
     info : other facts of the label (source, grade, residual, ...), carried along, read-only
     target_spins_ac : (a, 3) float
-        Directions that the engine was asked to hold; energy and fields belong to those it achieved, the
+        Directions that the engine was asked to hold; energy and field belong to those it achieved, the
         configuration's.
 
     Raises InputError for NaN, wrong shapes, fields without lengths, an unknown grade.

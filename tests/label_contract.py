@@ -1,6 +1,7 @@
 """The physics that every engine's labels obey, and what it takes to run one: see tests/contracts/harness_*.py."""
 
 import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import run_get_node
-from aiida.orm import AbstractCode, Computer, ProcessNode
+from aiida.orm import AbstractCode, Computer, InstalledCode, ProcessNode
 
 from soso_core.configuration import Configuration
 from soso_core.labels import LabelledConfiguration
@@ -27,28 +28,43 @@ UNKNOWN_ELEMENT = 118
 """Oganesson: no engine has parameters for it."""
 
 
-def iron_pair(distance: float = 2.83, displacement: float = 0.08) -> Configuration:
-    """Return two iron atoms, one of them off its site, with spins 70 degrees apart and along no axis."""
-    positions_ac = distance * np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
-    positions_ac[1] += displacement * np.array([1.0, -0.5, 0.3])
-    spins_ac = rotation([0.3, 1.0, -0.4], 1.1) @ np.array([[0.0, 0.0, 1.0], [np.sin(1.22), 0.0, np.cos(1.22)]]).T
-    return Configuration(np.array([26, 26]), positions_ac, distance * np.eye(3), spins_ac.T)
+def iron_pair(angle: float = 1.22) -> Configuration:
+    """Return two iron atoms, one of them off its site, with spins `angle` (rad) apart and along no axis."""
+    positions_ac = 2.83 * np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
+    positions_ac[1] += 0.08 * np.array([1.0, -0.5, 0.3])
+    spins_ac = np.array([[0.0, 0.0, 1.0], [np.sin(angle), 0.0, np.cos(angle)]])
+    turned_ac = spins_ac @ rotation([0.3, 1.0, -0.4], 1.1).T
+    return Configuration(np.array([26, 26]), positions_ac, 2.83 * np.eye(3), turned_ac)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a harness may use: this machine as a computer, a folder of its own, any session fixture by its name."""
+
+    computer: Computer
+    folder: Path
+    fixture: Callable[[str], Any]
+
+
+def soso_command(bench: Bench) -> AbstractCode:
+    """Return the real `soso` of this environment, for engines behind `soso label`."""
+    executable = Path(sys.executable).parent / "soso"
+    return InstalledCode(label="soso", computer=bench.computer, filepath_executable=str(executable)).store()
 
 
 @dataclass(frozen=True)
 class Harness:
-    """How to run an engine: `code(computer, folder)` makes its code, `settings` are those of a campaign file.
+    """How to run an engine: `code(bench)` makes its code, `settings` are those of a campaign file.
 
     `missing` returns why the engine cannot run here, or None; `slow` marks engines that take minutes.
     `cell` should be as small and quick as it can be with two unlike spins.
     """
 
-    code: Callable[[Computer, Path], AbstractCode]
+    code: Callable[[Bench], AbstractCode] = soso_command
     settings: Mapping[str, Any] = field(default_factory=dict)
     cell: Configuration = field(default_factory=iron_pair)
     missing: Callable[[], str | None] = lambda: None
     slow: bool = False
-    extra_inputs: Callable[[], Mapping[str, Any]] = dict
 
 
 def harnesses() -> dict[str, Harness]:
@@ -71,7 +87,7 @@ class Runs:
     def __init__(self, engine: Any, harness: Harness, code: AbstractCode) -> None:
         self.engine, self.cell = engine, harness.cell
         settings = engine.checked_settings(dict(harness.settings), "the harness")
-        self.inputs = {**engine.inputs_from_settings(settings, code), **harness.extra_inputs()}
+        self.inputs = engine.inputs_from_settings(settings, code)
         self.known: dict[str, tuple[dict[str, Any], ProcessNode]] = {}
 
     @property

@@ -22,6 +22,7 @@ from soso_workflows.campaign import DEFAULT_MIN_GRADE
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.links import PREPARATION_LINK, label_link, stage_link
+from soso_workflows.table import below_grade_lines, field_warning
 
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
@@ -235,8 +236,10 @@ class ActiveLearningWorkChain(WorkChain):
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
-        for warning in self.ctx.history["batches"][-1].get("warnings", []):
-            self.report(f"batch {self.ctx.batch}: {warning}")
+        last = self.ctx.history["batches"][-1]
+        for line in (*below_grade_lines(last), field_warning(last)):
+            if line is not None:
+                self.report(line)
         self._decide(self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None

@@ -26,7 +26,7 @@ class Engine:
 ENGINES: Mapping[str, Engine] = MappingProxyType(
     {
         "tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label),
-        "abinit": Engine(abinit.AbinitSettings, abinit.check, abinit.label),
         "gpaw": Engine(gpaw.GpawSettings, gpaw.check, gpaw.label),
+        "abinit": Engine(abinit.AbinitSettings, abinit.check, abinit.label),
     }
 )

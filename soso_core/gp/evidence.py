@@ -204,7 +204,7 @@ def _inverse(lower_mm: FloatArray) -> FloatArray:
     half_mm, _ = dpotri(lower_mm, lower=1)  # the upper triangle stays as it is in L, zero
     inverse_mm: FloatArray = np.add(half_mm, half_mm.T, order="C")
     inverse_mm[np.diag_indices(len(half_mm))] *= 0.5
-    return inverse_mm
+    return np.asarray(inverse_mm)
 
 
 def _prior_deviation(blocks: Mapping[str, slice], scales: Scales) -> FloatArray:

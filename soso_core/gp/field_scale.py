@@ -43,8 +43,8 @@ FEWEST, FEWEST_FOR_GP = 6, 10
 """Configurations.  With four, c of good labels was seen from 0.6 to 1.7, and beyond its error; with six and eight a GP
 can explain the energies by itself and call the fields noise."""
 N_INDUCING = 15
-"""Of the GP.  On rattled iron cells it brings c from 1.16 to 1.02 with 15 labels, 40 points to 1.00 in four times the
-time."""
+"""Of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points do no better and
+take four times the time."""
 MOST_CONFIGURATIONS = 100
 """c is known to 1 % or so from as many; of a larger set they are taken evenly spaced."""
 

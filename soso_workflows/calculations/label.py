@@ -46,15 +46,14 @@ class TightBindingLabelCalculation(SosoLabelCalculation):
     ENGINE = "tight-binding"
 
 
-class AbinitLabelCalculation(SosoLabelCalculation):
-    """Label with ABINIT, which `soso` starts; it must be installed where the job runs."""
-
-    ENGINE = "abinit"
-    WALLCLOCK_SECONDS = 86400
-
-
 class GpawLabelCalculation(SosoLabelCalculation):
     """Label with GPAW, which has to be installed beside the `soso` command."""
 
     ENGINE = "gpaw"
+
+
+class AbinitLabelCalculation(SosoLabelCalculation):
+    """Label with ABINIT, which `soso` starts; it must be installed where the job runs."""
+
+    ENGINE = "abinit"
     WALLCLOCK_SECONDS = 86400

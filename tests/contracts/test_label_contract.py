@@ -5,7 +5,7 @@ from aiida.engine import run_get_node
 from aiida.orm import Dict
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
-from label_contract import CHECKS, Runs, harnesses
+from label_contract import CHECKS, Bench, Runs, harnesses
 
 from soso_core.errors import InputError
 from soso_workchains.label import LabelWorkChain
@@ -74,7 +74,8 @@ def runs(request, localhost, tmp_path_factory):
     harness = HARNESSES[request.param]
     if (reason := harness.missing()) is not None:
         pytest.skip(reason)
-    return Runs(WorkflowFactory(request.param), harness, harness.code(localhost, tmp_path_factory.mktemp("engine")))
+    bench = Bench(localhost, tmp_path_factory.mktemp("engine"), request.getfixturevalue)
+    return Runs(WorkflowFactory(request.param), harness, harness.code(bench))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

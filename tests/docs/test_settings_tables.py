@@ -27,12 +27,12 @@ TABLES = (
     "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
-    "soso_core.engines.abinit.settings:AbinitSettings",
-    "soso_core.engines.gpaw.settings:GpawSettings",
-    "soso_core.engines.gpaw.settings:GpawSpecies",
     "soso_workflows.vasp_settings:VaspLabelSettings",
     "soso_core.engines.vasp.settings:VaspSettings",
     "soso_core.engines.vasp.settings:MixingSettings",
+    "soso_core.engines.gpaw.settings:GpawSettings",
+    "soso_core.engines.gpaw.settings:GpawSpecies",
+    "soso_core.engines.abinit.settings:AbinitSettings",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

@@ -56,7 +56,7 @@ def test_it_fulfils_the_contract(toy, localhost, tmp_path):
     assert harness.missing() is None
     engine = WorkflowFactory("soso.label.toy")
     assert engine is toy.ToyLabelWorkChain
-    runs = contract.Runs(engine, harness, harness.code(localhost, tmp_path))
+    runs = contract.Runs(engine, harness, harness.code(contract.Bench(localhost, tmp_path, None)))
     for check in contract.CHECKS:
         check(runs)
     assert runs.of("impossible", runs.cell)[1].exit_status == 400

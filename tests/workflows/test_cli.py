@@ -15,7 +15,7 @@ from soso_workflows.table import COLUMNS
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("localhost")]
 
-COMMANDS = ("setup", "launch", "status", "report", "resume")
+COMMANDS = ("setup", "launch", "status", "report", "resume", "field-scale")
 
 
 @pytest.fixture

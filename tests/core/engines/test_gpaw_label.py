@@ -5,6 +5,8 @@ import pytest
 from iron_cells import bcc
 
 from soso_core.engines.gpaw import GpawSettings, check, label
+from soso_core.engines.gpaw.attempts import plan_attempts
+from soso_core.engines.gpaw.run import calculate
 from soso_core.engines.slopes import check_field
 from soso_core.errors import InputError
 
@@ -41,3 +43,14 @@ def test_field_is_minus_the_slope_of_the_energy(tilted_pair):
     assert abs(found.computed) > 5e-3
     # Two per cent is what the project promises; 0.1 % is what was measured.
     assert found.ratio == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.slow
+def test_the_annealed_attempt_ends_on_the_same_energy_surface(tilted_pair):
+    one_point = COARSE.model_copy(update={"k_mesh": (1, 1, 1)})
+    _, gentle, annealed = plan_attempts(one_point)
+    assert annealed.smearings[0] > annealed.smearings[1]
+    straight, detour = (calculate(tilted_pair, attempt, one_point) for attempt in (gentle, annealed))
+    # Both are converged to about 1e-6 eV; at the smearing the detour began with the energy is 0.1 eV lower.
+    assert detour.energy == pytest.approx(straight.energy, rel=0, abs=1e-5)
+    np.testing.assert_allclose(detour.moments_ac, straight.moments_ac, atol=1e-3)

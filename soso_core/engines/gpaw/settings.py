@@ -50,7 +50,7 @@ class GpawSettings(Settings):
     energy_tolerance_ev_per_electron: float = Field(default=1e-5, gt=0.0, le=1e-3)
     density_tolerance: float = Field(default=1e-4, gt=0.0, le=1e-2, description="electrons per electron")
     eigenstate_tolerance_ev2_per_electron: float = Field(default=4e-8, gt=0.0, le=1e-4)
-    max_iterations: int = Field(default=60, ge=1, le=1000, description="of the first attempt")
+    max_iterations: int = Field(default=100, ge=1, le=1000, description="of the first attempt")
     max_gentle_iterations: int = Field(default=140, ge=1, le=1000, description="of each gentler attempt, and stage")
     max_attempts: int = Field(default=3, ge=1, le=3, description="the first and two gentler ones")
     max_angle_degree: float = Field(

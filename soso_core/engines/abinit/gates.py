@@ -65,6 +65,7 @@ def labelled(configuration: Configuration, output: AbinitOutput, settings: Abini
         moments_a=lengths_a,
         forces_ac=output.forces_ac,
         stress_cc=output.stress_cc,
+        target_spins_ac=configuration.spins_ac,
         info={
             "engine": ENGINE_NAME,
             "functional": "PBE",

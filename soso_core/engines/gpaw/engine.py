@@ -66,6 +66,7 @@ def labelled(configuration: Configuration, state: State, attempt: Attempt) -> La
         exchange_fields_ac=fields(configuration, state, attempt.penalty),
         moments_a=np.where(configuration.is_magnetic_a, lengths(state), 0.0),
         forces_ac=state.forces_ac,
+        target_spins_ac=configuration.spins_ac,
         info={
             "engine": ENGINE_NAME,
             "moment_kind": MOMENT_KIND,

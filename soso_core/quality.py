@@ -24,8 +24,8 @@ LIMITS: Mapping[str, tuple[float, float, float]] = MappingProxyType(
         # Largest angle between a moment and the direction asked for.  Energy and field belong to where the moment
         # ended, so that a small angle costs nothing; a large one says that the state is not the one asked for.
         "angle_degree": (1.0, 3.0, 10.0),
-        # Energy of the constraint, per atom.  It is taken off exactly, and field and energy stay consistent; but it says
-        # how hard the constraint had to push.
+        # Energy of the constraint, per atom.  It is taken off exactly, and energy and field stay consistent, but
+        # it says how hard the constraint had to push.
         "constraint_energy_meV_per_atom": (1.0, 5.0, 25.0),
         # Change of energy and of -∂E/∂e (rms per component) against the step before with a weaker constraint.
         "energy_change_meV_per_atom": (0.2, 1.0, 5.0),

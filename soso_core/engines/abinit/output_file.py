@@ -115,7 +115,8 @@ def _sphere_table(text: str, title: str, n_atoms: int) -> FloatArray:
     if text.count(title) != 1:
         raise AbinitError(f"ABINIT's output does not hold exactly one table '{title}'")
     parts = text.partition(title)[2].split(RULE, 2)
-    rows = [line.split() for line in parts[1].splitlines()[3:-1]] if len(parts) == 3 else []
+    is_whole = len(parts) == 3 and len(parts[0].splitlines()) == 2  # the rule stands right below the title
+    rows = [line.split() for line in parts[1].splitlines()[3:-1]] if is_whole else []
     if [row[0] for row in rows if row] != [str(atom + 1) for atom in range(n_atoms)]:
         raise AbinitError(f"the table '{title}' in ABINIT's output does not hold {n_atoms} atoms")
     return np.array([[_number(word) for word in _cells(row, title)] for row in rows])
@@ -133,8 +134,8 @@ def _yaml_rows(text: str, key: str, n_rows: int) -> FloatArray:
     summary, _, _ = rest.partition("\n...\n")
     _, _, block = summary.partition(f"\n{key}\n")
     rows = _leading_rows(block)
-    if len(rows) != n_rows or any(len(row) != 3 for row in rows):
-        raise AbinitError(f"ABINIT's output does not hold {n_rows} rows of '{key}'")
+    if summary.count(f"\n{key}\n") != 1 or len(rows) != n_rows or any(len(row) != 3 for row in rows):
+        raise AbinitError(f"ABINIT's output does not hold '{key}' once, with {n_rows} rows")
     return np.array([[_number(word) for word in row] for row in rows])
 
 

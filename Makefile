@@ -55,7 +55,7 @@ test: $(VENV)/.installed-dev ## run the test suite (minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.installed-dev ## run the tests that take minutes each
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## style, types, import directions
 	$(BIN)/lint-imports

@@ -162,8 +162,8 @@ def test_faults_that_last(label_cases):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [*ENDS, "wrong_angle"])
-@pytest.mark.parametrize("lambda_", [1, 10, 50])
-def test_every_fault_at_every_step(label_cases, mode, lambda_):
+@pytest.mark.parametrize("lambda_", [50])
+def test_every_fault_at_the_stiffest_step(label_cases, mode, lambda_):
     """Once, twice in a row, and for ever."""
     once_, twice, always = label_cases([once(mode, calls=count, **{"lambda": lambda_}) for count in (1, 2, None)])
     assert check(once_) == "recovered"

@@ -30,9 +30,7 @@ class Couplings:
         """Return those of the pair part of a model on this lattice.  Raises InputError for an unknown element."""
         part, settings = model.basis.pair_part, model.basis.settings.pair
         species_a = species_indices(configuration, model.basis.species)
-        near = neighbours_within(
-            find_neighbours(configuration, settings.cutoff_angstrom), settings.cutoff_angstrom
-        )
+        near = neighbours_within(find_neighbours(configuration, settings.cutoff_angstrom), settings.cutoff_angstrom)
         pairs = merge_images(configuration, near, species_a, part.basis, 0)
         index_ss = np.zeros((len(model.basis.species),) * 2, dtype=np.int64)
         for u, (i, j) in enumerate(part.species_pairs):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from ase.units import kB
@@ -86,7 +86,7 @@ def _sample_one(
 ) -> Samples:
     chain = Chain(energy, spins_ac, rng, settings.move)
     chain.warm_up(temperature_kelvin, settings.n_warmup)
-    chunk, kept, parts, n_taken = settings.n_between or settings.n_sweeps, [], [], 0
+    chunk, kept, parts = settings.n_between or settings.n_sweeps, [], []
     for start in range(0, settings.n_sweeps, chunk):
         part = chain.sweep(temperature_kelvin, min(chunk, settings.n_sweeps - start))
         parts.append(part)
@@ -139,11 +139,9 @@ class Chain:
         move = Move(1.0 / (kB * temperature_kelvin), self.cone, self._heat_bath)
         energies_s, moments_sc = np.full(n_sweeps, self.energy), np.zeros((n_sweeps, 3))
         system, out = self._system, (self._rng, energies_s, moments_sc)
-        lattice = (self.energy, system.pairs, move, system.sites_k, self.spins_ac)
-        if self._around is None:
-            n_taken = pair_sweeps(*lattice, *out)
-        else:
-            n_taken = environment_sweeps(*lattice, *self._around.arguments, *out)
+        around: tuple[Any, ...] = () if self._around is None else self._around.arguments
+        arguments = (self.energy, system.pairs, move, system.sites_k, self.spins_ac, *around, *out)
+        n_taken: int = (environment_sweeps if around else pair_sweeps)(*arguments)
         if n_sweeps:
             self.energy = float(energies_s[-1])
         return Sweeps(energies_s, moments_sc, n_taken)

@@ -31,7 +31,7 @@ class SpinEnergy:
     def of_bonds(
         cls, n_atoms: int, bonds_k2: IntArray, j_kl: FloatArray, field_ac: ArrayLike | None = None
     ) -> "SpinEnergy":
-        """Return that of n spins with J_λ (k, l), λ from 0, eV, on bonds (k, 2) given once each, in a field b (a, 3), eV.
+        """Return that of n spins with J_λ (k, l), λ from 0, eV, on bonds (k, 2) given once each, in a field b (a, 3).
 
         Raises InputError for bonds or fields that do not fit.
         """
@@ -58,7 +58,7 @@ class SpinEnergy:
         return self.constant + pair_energy(self.pairs, spins_ac) + more
 
     def checked(self, spins_ac: ArrayLike) -> FloatArray:
-        """Return a copy of spins (a, 3).  Raises InputError unless each magnetic atom has a unit vector, the others none."""
+        """Return a copy of spins (a, 3).  Raises InputError unless they are unit vectors on magnetic atoms only."""
         spins_ac = np.array(frozen_floats("spin", spins_ac, (self.n_atoms, 3)))
         if np.any(np.abs(np.linalg.norm(spins_ac, axis=1) - self.is_magnetic_a) > 1e-6):
             raise InputError("spins must be unit vectors on the magnetic atoms of the lattice, and zero on the others")

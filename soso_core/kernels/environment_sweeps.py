@@ -14,7 +14,7 @@ from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.fast_head import Head, HeadWork, block_energies
 from soso_core.kernels.fast_three_body import ThreeBody, products
 from soso_core.kernels.pair_sweeps import PairTable, local_energy, total_spin, trial
-from soso_core.kernels.simd import get, item, load, splat, store
+from soso_core.kernels.simd import get, item, load, store
 from soso_core.kernels.spin_moves import Direction, Move, is_taken
 
 BLOCK = 16
@@ -61,7 +61,10 @@ class Environments(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Work arrays: descriptors x_bf and energies of a block, its centres, products p_rx, P_λ, shifts of channels, one for the head of each species."""
+    """Work arrays: descriptors x_bf and energies of a block, its centres, products p_rx, P_λ, shifts of channels.
+
+    heads: one for the head of each species.
+    """
 
     x_bf: FloatArray
     energy_b: FloatArray

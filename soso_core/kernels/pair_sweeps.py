@@ -34,7 +34,7 @@ def local_energy(i: int, x: float, y: float, z: float, table: PairTable, spins_a
         for k in range(powers_qk.shape[1] - 1, -1, -1):
             value = (value + powers_qk[q, k]) * u
         total += value
-    return total
+    return float(total)
 
 
 @inner_jit

@@ -14,7 +14,7 @@ Direction = tuple[float, float, float]
 
 
 class Move(NamedTuple):
-    """How spins move: per_kt 1/k_BT (1/eV); width of the cone; heat_bath: trials from the field of the pairs instead."""
+    """How spins move: per_kt 1/k_BT (1/eV), width of the cone; heat_bath: trials from the field of pairs instead."""
 
     per_kt: float
     cone: float
@@ -23,7 +23,7 @@ class Move(NamedTuple):
 
 @jit
 def cone_trial(x: float, y: float, z: float, cone: float, rng: np.random.Generator) -> Direction:
-    """Return the direction of e + cone·ξ, ξ normal: it depends on the angle to e only, so there and back are as likely."""
+    """Return the direction of e + cone·ξ, ξ normal: the angle to e alone decides, so there and back are as likely."""
     x += cone * rng.standard_normal()
     y += cone * rng.standard_normal()
     z += cone * rng.standard_normal()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.units import kB
 
-from soso_core.active.generators import supercell
+from soso_core.active.cells import supercell
 from soso_core.configuration import Configuration
 from soso_core.dynamics.monte_carlo import MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy

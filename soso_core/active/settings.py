@@ -1,8 +1,9 @@
 """What to explore: the structure, how to disorder it, how many candidates, how many to choose."""
 
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
@@ -11,8 +12,6 @@ from soso_core.settings import Settings
 Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
 Order = Literal["ferromagnetic", "antiferromagnetic", "ferrimagnetic", "spin-density-wave"]
 Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-
-
 VolumeFactor = Annotated[float, Field(gt=0.5, lt=2.0)]
 FIRST = ("kind", "weight", "magnetisations", "displacement_angstrom", "strain")
 """Keys of the first version."""
@@ -78,6 +77,9 @@ class GeneratorSettings(Settings):
         return {key: v for key, v in values.items() if key in FIRST or getattr(self, key) != fields[key].default}
 
 
+Exploration = TypeVar("Exploration", bound="ExplorationSettings")
+
+
 class ExplorationSettings(Settings):
     """How candidates are made and chosen, without the structure and the seed."""
 
@@ -93,6 +95,19 @@ class ExplorationSettings(Settings):
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
         """Return the supercell one of the generators works on."""
         return generator.supercell or self.supercell
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The user's files by the names that `with_files` knows them by."""
+        return {f"file_{g}": item.file for g, item in enumerate(self.generators) if item.file is not None}
+
+    def with_files(self: Exploration, path_of: Callable[[str, Path], Path]) -> Exploration:
+        """Return the same settings, every file being where path_of(name, present path) says."""
+        generators = tuple(
+            item if item.file is None else item.model_copy(update={"file": path_of(f"file_{g}", item.file)})
+            for g, item in enumerate(self.generators)
+        )
+        return self.model_copy(update={"generators": generators})
 
     @property
     def supercells(self) -> tuple[Supercell, ...]:

@@ -78,11 +78,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
 def _resolved(path: Path) -> ExploreSettings:
     """Return the settings of a file; paths in it are relative to that file."""
     settings = read_settings(ExploreSettings, path)
-    generators = tuple(
-        item if item.file is None else item.model_copy(update={"file": path.parent / item.file})
-        for item in settings.generators
-    )
-    return settings.model_copy(update={"structure": path.parent / settings.structure, "generators": generators})
+    settings = settings.with_files(lambda _, file: path.parent / file)
+    return settings.model_copy(update={"structure": path.parent / settings.structure})
 
 
 def _frame(candidate: Candidate) -> Atoms:

@@ -8,7 +8,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpaw demo-dft abinit test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit docs wheel clean
+.PHONY: help demo gpaw abinit demo-dft test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit \
+	bench-monte-carlo docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +79,9 @@ bench-speed: $(VENV)/.installed-bench ## time per atom beside peers: benchmarks/
 
 bench-fit: $(VENV)/.installed ## time and memory of a fit to 1000 labels: benchmarks/results/fitting.json
 	NUMBA_NUM_THREADS=2 $(BIN)/python benchmarks/fitting.py
+
+bench-monte-carlo: $(VENV)/.installed ## time of a million single-spin updates: benchmarks/results/monte_carlo.json
+	$(BIN)/python benchmarks/monte_carlo.py
 
 docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

@@ -7,7 +7,7 @@ import numpy as np
 from ase.build import bulk
 
 from soso_core import Configuration, Dataset
-from soso_core.active.generators import cone_directions, uniform_directions
+from soso_core.active.directions import cone_directions, uniform_directions
 from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.errors import ConvergenceError
 from soso_core.io import read_dataset, write_dataset

@@ -16,6 +16,7 @@ from soso_core.active.policy import PolicySettings
 from soso_core.active.settings import ExplorationSettings
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
+from soso_core.io import read_configurations
 from soso_core.settings import Settings, read_settings
 
 ENGINE_PREFIX = "soso.label."
@@ -54,10 +55,18 @@ class Campaign:
     engine_settings: dict[str, Any]
 
     @property
+    def exploration(self) -> ExplorationSettings:
+        """What to explore, the user's files under the names that a job finds them by."""
+        return self.settings.exploration.with_files(lambda name, _: Path(f"{name}.extxyz"))
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its result; the same file twice is the same campaign."""
         left_out = {"structure"} | ({"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set())
-        digest = sha256(self.settings.model_dump_json(exclude=left_out).encode())
+        named = self.settings.model_copy(update={"exploration": self.exploration})
+        digest = sha256(named.model_dump_json(exclude=left_out).encode())
+        for file in self.settings.exploration.files.values():
+            digest.update(file.read_bytes())
         for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
             digest.update(array.tobytes())
         return digest.hexdigest()
@@ -69,6 +78,9 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     Raises InputError, one line, naming file, key and fault.
     """
     settings = read_settings(CampaignSettings, path)
+    exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
+    _check_files(exploration, str(path))
+    settings = settings.model_copy(update={"exploration": exploration})
     if engine_settings:
         settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **engine_settings}})
     engine = load_engine(settings, str(path))
@@ -80,6 +92,15 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     )
     _check_engine(campaign, str(path))
     return campaign
+
+
+def _check_files(exploration: ExplorationSettings, source: str) -> None:
+    """Refuse a file of candidates that is not there or cannot be read."""
+    for name, file in exploration.files.items():
+        try:
+            read_configurations(file)
+        except InputError as error:
+            raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
 
 
 def _check_engine(campaign: Campaign, source: str) -> None:

@@ -31,7 +31,9 @@ from aiida.plugins import WorkflowFactory
 from aiida.schedulers import SchedulerError
 
 from soso_core.errors import InputError
+from soso_core.io import read_configurations
 from soso_workflows.campaign import Campaign
+from soso_workflows.data.dataset import SosoDataset
 
 POLL_SECONDS = 0.5
 RUNNER_EXTRA = "soso_runner"
@@ -66,7 +68,11 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     builder.metadata.label = settings.name
     builder.code = code
     builder.structure = StructureData(ase=campaign.structure)
-    builder.exploration = Dict(settings.exploration.model_dump(mode="json"))
+    builder.exploration = Dict(campaign.exploration.model_dump(mode="json"))
+    builder.user_files = {
+        name: SosoDataset.from_configurations(read_configurations(path))
+        for name, path in settings.exploration.files.items()
+    }
     if settings.fit is not None:
         builder.fit = Dict(settings.fit.model_dump(mode="json", exclude_unset=True))
     builder.policy = Dict(settings.policy.model_dump(mode="json"))

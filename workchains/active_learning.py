@@ -51,6 +51,13 @@ class ActiveLearningWorkChain(WorkChain):
             validator=_holds(ExplorationSettings),
             help="keys of soso_core.active.settings.ExplorationSettings",
         )
+        spec.input_namespace(
+            "user_files",
+            valid_type=SosoDataset,
+            dynamic=True,
+            required=False,
+            help="configurations of the user, `file_2` those of the third generator",
+        )
         spec.input(
             "fit",
             valid_type=Dict,
@@ -159,6 +166,7 @@ class ActiveLearningWorkChain(WorkChain):
         inputs = {name: self.inputs[name] for name in ("code", "structure", "exploration")}
         if self.ctx.model is not None:
             inputs["model"] = self.ctx.model
+        inputs["user_files"] = dict(self.inputs.get("user_files", {}))
         inputs.update(n_select=self.ctx.plan["n_select"], seed=self.ctx.plan["explore_seed"])
         return self._submit_stage("explore", "soso.explore", inputs)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.active.generators import Candidate, generate, interleaved
+from soso_core.active.generators import Candidate, generate, interleaved, shares
 from soso_core.active.selection import at_random, by_energy_variance, spread
 from soso_core.active.settings import ExploreSettings
 from soso_core.arrays import FloatArray
@@ -37,7 +37,7 @@ def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Can
     """
     check_counts(settings)
     candidates = generate(structure, settings, np.random.default_rng(settings.seed))
-    order = interleaved([generator.weight for generator in settings.generators], settings.n_select)
+    order = interleaved(shares(settings, has_model=False), settings.n_select)
     n_per_group = [order.count(g) for g in range(len(settings.generators))]
     groups, ladder = [item.generator for item in candidates], [item.magnetisation for item in candidates]
     return [candidates[k] for k in spread(groups, ladder, n_per_group)]
@@ -50,7 +50,7 @@ def next_batch(model: FittedModel, structure: Configuration, settings: ExploreSe
     """
     check_counts(settings)
     draws, control = np.random.default_rng(settings.seed).spawn(2)
-    candidates = generate(structure, settings, draws)
+    candidates = generate(structure, settings, draws, model)
     covariance_kk = energy_covariance(model, [item.configuration for item in candidates])
     noise_k = energy_noise(model, [item.configuration for item in candidates])
     if settings.selection == "random":

@@ -1,18 +1,29 @@
-"""Candidate configurations: spins drawn at random or in a cone, atoms displaced, cells strained.
+"""Candidate configurations: spins by one of many generators, atoms displaced, cells strained.
 
-Pure functions of (structure, settings, random generator).
+Pure functions of (structure, settings, random generator), and of the present model where one is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
 
+from soso_core.active.cells import deformed, magnetic_atoms, supercell
+from soso_core.active.directions import cone_directions, uniform_directions
+from soso_core.active.orders import Lattice, check_waves, collinear, spiral, tilted
 from soso_core.active.settings import ExplorationSettings, GeneratorSettings
+from soso_core.active.thermal import thermal_spins
 from soso_core.arrays import BoolArray, FloatArray
 from soso_core.configuration import Configuration
+from soso_core.dynamics.spin_energy import SpinModel
 from soso_core.errors import InputError
+from soso_core.gp.fitted import FittedModel
+from soso_core.io import read_configurations
+from soso_core.threads import in_threads
+
+Rung = TypeVar("Rung")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +31,8 @@ class Candidate:
     """A configuration and where it came from.
 
     index: place among all candidates; generator: place of its generator in the settings; kind: its name;
-    magnetisation: mean cosine asked for (0 for uniform directions).
+    magnetisation: mean cosine asked for (0 for uniform directions), or |Σ e| over the number of spins where none is;
+    detail: what else was drawn, in words.
     """
 
     configuration: Configuration
@@ -28,27 +40,140 @@ class Candidate:
     generator: int
     kind: str
     magnetisation: float
+    detail: str = ""
 
 
-def generate(structure: Configuration, settings: ExplorationSettings, rng: np.random.Generator) -> list[Candidate]:
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What one generator works on: an ideal cell, its magnetic atoms (a,), the present model, frames of a file."""
+
+    settings: GeneratorSettings
+    cell: Configuration
+    is_magnetic_a: BoolArray
+    lattice: Lattice
+    model: SpinModel | None
+    frames: tuple[Configuration, ...]
+
+
+def generate(
+    structure: Configuration,
+    settings: ExplorationSettings,
+    rng: np.random.Generator,
+    model: FittedModel | None = None,
+) -> list[Candidate]:
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
-    Every candidate draws from a stream of its own, so it does not depend on how many others are made
-    after it.  Raises InputError when no atom of the structure is magnetic, or a cone has no magnetisations.
+    Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.
+    Generators that draw with the model are left out while there is none.  Raises InputError when no atom of the
+    structure is magnetic, a cone has no magnetisations, no generator is left, or one does not fit the structure.
     """
-    cells = [supercell(structure, settings.supercell_of(generator)) for generator in settings.generators]
-    magnetic = [magnetic_atoms(cell, settings.magnetic_species) for cell in cells]
-    order = interleaved([generator.weight for generator in settings.generators], settings.n_candidates)
-    ladders = [_ladder(generator, g) for g, generator in enumerate(settings.generators)]
-    made = [0] * len(ladders)
-    candidates = []
-    for index, (g, stream) in enumerate(zip(order, rng.spawn(len(order)), strict=True)):
-        generator, ladder = settings.generators[g], ladders[g]
-        magnetisation = ladder[made[g] % len(ladder)]
-        configuration = draw(cells[g], magnetic[g], generator, magnetisation, stream)
-        candidates.append(Candidate(configuration, index, g, generator.kind, magnetisation))
-        made[g] += 1
-    return candidates
+    spin_model = SpinModel.of(model) if model is not None and _asks_for_model(settings) else None
+    sources = [source(structure, settings, place, spin_model) for place in range(len(settings.generators))]
+    order = interleaved(shares(settings, model is not None), settings.n_candidates)
+    places = [order[:index].count(g) for index, g in enumerate(order)]
+    tasks = zip(range(len(order)), order, places, rng.spawn(len(order)), strict=True)
+
+    def one(task: tuple[int, int, int, np.random.Generator]) -> Candidate:
+        index, g, place, stream = task
+        configuration, magnetisation, detail = MAKERS[sources[g].settings.kind](sources[g], place, stream)
+        return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
+
+    return in_threads(one, tasks)
+
+
+def shares(settings: ExplorationSettings, has_model: bool) -> list[float]:
+    """Return the weight of each generator, zero for those that draw with the model while there is none.
+
+    Raises InputError when nothing is left.
+    """
+    found = [g.weight if has_model or g.kind != "monte-carlo" else 0.0 for g in settings.generators]
+    if not any(found):
+        raise InputError("generators: monte-carlo alone cannot begin, there is no model yet; add another kind")
+    return found
+
+
+def source(structure: Configuration, settings: ExplorationSettings, place: int, model: SpinModel | None) -> Source:
+    """Return what one of the generators works on.  Raises InputError when it does not fit the structure."""
+    generator = settings.generators[place]
+    if generator.kind == "cone" and not generator.magnetisations:
+        raise InputError(f"generators.{place}.magnetisations is empty: a cone needs at least one mean cosine")
+    counts = settings.supercell_of(generator)
+    cell = supercell(structure, counts)
+    is_magnetic_a = magnetic_atoms(cell, settings.magnetic_species)
+    frames = () if generator.file is None else frames_of(generator, structure)
+    return Source(generator, cell, is_magnetic_a, Lattice.of(cell, is_magnetic_a, counts), model, frames)
+
+
+def frames_of(generator: GeneratorSettings, structure: Configuration) -> tuple[Configuration, ...]:
+    """Return the configurations of a user's file.
+
+    Raises InputError when it cannot be read, and for an element that is not in the structure.
+    """
+    assert generator.file is not None
+    frames = tuple(read_configurations(generator.file))
+    for index, frame in enumerate(frames):
+        strange = sorted(set(frame.symbols) - set(structure.symbols))
+        if strange:
+            raise InputError(f"{generator.file}, configuration {index}: {strange[0]} is not in the structure")
+        if not frame.n_magnetic:
+            raise InputError(f"{generator.file}, configuration {index}: no atom carries a spin")
+    return frames
+
+
+Made = tuple[Configuration, float, str]
+"""A configuration, its magnetisation, and what was drawn, in words."""
+
+
+def _disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
+    ladder = (0.0,) if source.settings.kind == "random" else source.settings.magnetisations
+    magnetisation = _turn(ladder, place)
+    return draw(source.cell, source.is_magnetic_a, source.settings, magnetisation, rng), magnetisation, ""
+
+
+def _thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Deform the cell first: the model draws spins on the lattice they will be labelled on."""
+    settings, temperature = source.settings, _turn(source.settings.temperatures_kelvin, place)
+    assert source.model is not None
+    lattice = deformed(_with_spins(source, np.tile([0.0, 0.0, 1.0], (source.is_magnetic_a.sum(), 1))), settings, rng)
+    spins_ac = thermal_spins(source.model, lattice, temperature, settings.n_sweeps, rng)
+    return _described(lattice.with_spins(spins_ac), f"{temperature:g} K")
+
+
+def _spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
+    settings, waves_kv = source.settings, source.lattice.wave_vectors
+    check_waves(waves_kv)
+    wave_v = waves_kv[rng.integers(len(waves_kv))]
+    tilt, n_tilts = _turn(settings.tilts_degree, place), len(settings.tilts_degree)
+    axis_cosine = _turn(settings.axis_cosines, place // n_tilts)
+    spins_ac = tilted(spiral(source.lattice, wave_v, axis_cosine, rng), tilt, rng)
+    detail = f"q {' '.join(map(str, wave_v.tolist()))}, axis {axis_cosine:g}, tilt {tilt:g}"
+    return _described(deformed(_with_spins(source, spins_ac), settings, rng), detail)
+
+
+def _collinear(source: Source, place: int, rng: np.random.Generator) -> Made:
+    settings = source.settings
+    order, tilt = _turn(settings.orders, place), _turn(settings.tilts_degree, place // len(settings.orders))
+    spins_ac = tilted(collinear(source.lattice, order, rng), tilt, rng)
+    return _described(deformed(_with_spins(source, spins_ac), settings, rng), f"{order}, tilt {tilt:g}")
+
+
+def _from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
+    which = place % len(source.frames)
+    return _described(deformed(source.frames[which], source.settings, rng), f"configuration {which}")
+
+
+Maker = Callable[[Source, int, np.random.Generator], Made]
+MAKERS: Mapping[str, Maker] = MappingProxyType(
+    {
+        "random": _disordered,
+        "cone": _disordered,
+        "monte-carlo": _thermal,
+        "spiral": _spiral,
+        "collinear": _collinear,
+        "file": _from_file,
+    }
+)
+"""What makes the candidate number `place` of each kind of generator."""
 
 
 def draw(
@@ -65,68 +190,7 @@ def draw(
         spins_ac[is_magnetic_a] = cone_directions(n_spins, magnetisation, rng)
     else:
         spins_ac[is_magnetic_a] = uniform_directions(n_spins, rng)
-    stretch_cc = np.eye(3) + symmetric_strain(generator.strain, rng)
-    positions_ac = cell.positions_ac @ stretch_cc
-    positions_ac = positions_ac + generator.displacement_angstrom * rng.standard_normal(positions_ac.shape)
-    return Configuration(cell.numbers_a, positions_ac, cell.cell_vc @ stretch_cc, spins_ac)
-
-
-def uniform_directions(n: int, rng: np.random.Generator) -> FloatArray:
-    """Return n unit vectors, uniform on the sphere, (n, 3)."""
-    vectors_ac = rng.standard_normal((n, 3))
-    return np.asarray(vectors_ac / np.linalg.norm(vectors_ac, axis=1, keepdims=True))
-
-
-def cone_directions(n: int, mean_cosine: float, rng: np.random.Generator) -> FloatArray:
-    """Return n unit vectors, (n, 3), von Mises-Fisher around one random axis with the given mean cosine."""
-    axis_c = uniform_directions(1, rng)[0]
-    kappa = concentration(mean_cosine)
-    # The cosine w has density ∝ exp(kappa w) on [-1, 1]; its distribution function inverts in closed form.
-    w_a = 1.0 + np.log1p(rng.random(n) * np.expm1(-2.0 * kappa)) / kappa
-    w_a = np.clip(w_a, -1.0, 1.0)
-    around_ac = rng.standard_normal((n, 3))
-    around_ac -= (around_ac @ axis_c)[:, None] * axis_c
-    around_ac /= np.linalg.norm(around_ac, axis=1, keepdims=True)
-    spins_ac = w_a[:, None] * axis_c + np.sqrt(1.0 - w_a**2)[:, None] * around_ac
-    return np.asarray(spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True))
-
-
-def concentration(mean_cosine: float) -> float:
-    """Return kappa with coth(kappa) - 1/kappa = mean_cosine, for 0 < mean_cosine < 1."""
-    # Since 1 - 1/kappa < coth(kappa) - 1/kappa < kappa/3, the root lies between these two.
-    low, high = 3.0 * mean_cosine, 1.0 / (1.0 - mean_cosine)
-    return float(brentq(lambda kappa: _langevin(kappa) - mean_cosine, 0.999 * low, 1.001 * max(low, high)))
-
-
-def symmetric_strain(deviation: float, rng: np.random.Generator) -> FloatArray:
-    """Return a symmetric strain (3, 3), each of its six components normal with the given standard deviation."""
-    upper_cc = np.triu(deviation * rng.standard_normal((3, 3)))
-    return np.asarray(upper_cc + np.triu(upper_cc, 1).T)
-
-
-def supercell(structure: Configuration, counts: Sequence[int]) -> Configuration:
-    """Return the structure repeated along its lattice vectors."""
-    shifts_kc = np.array(list(np.ndindex(*counts)), dtype=float) @ structure.cell_vc
-    positions_kac = structure.positions_ac[None] + shifts_kc[:, None]
-    return Configuration(
-        np.tile(structure.numbers_a, len(shifts_kc)),
-        positions_kac.reshape(-1, 3),
-        structure.cell_vc * np.array(counts, dtype=float)[:, None],
-        np.tile(structure.spins_ac, (len(shifts_kc), 1)),
-    )
-
-
-def magnetic_atoms(cell: Configuration, magnetic_species: Sequence[str] | None) -> BoolArray:
-    """Return (a,) whether each atom carries a spin.  Raises InputError for a symbol that is not in the structure."""
-    symbols_a = np.array(cell.symbols)
-    wanted = sorted(set(cell.symbols)) if magnetic_species is None else magnetic_species
-    for symbol in wanted:
-        if symbol not in cell.symbols:
-            present = ", ".join(sorted(set(cell.symbols)))
-            raise InputError(f"magnetic_species: no {symbol!r} in the structure, which has {present}")
-    if not wanted:
-        raise InputError("magnetic_species is empty: no atom would carry a spin")
-    return np.isin(symbols_a, list(wanted))
+    return deformed(cell.with_spins(spins_ac), generator, rng)
 
 
 def interleaved(weights: Sequence[float], n: int) -> list[int]:
@@ -144,16 +208,22 @@ def interleaved(weights: Sequence[float], n: int) -> list[int]:
     return order
 
 
-def _ladder(generator: GeneratorSettings, place: int) -> tuple[float, ...]:
-    """Return the mean cosines that candidates of one generator cycle through."""
-    if generator.kind == "random":
-        return (0.0,)
-    if not generator.magnetisations:
-        raise InputError(f"generators.{place}.magnetisations is empty: a cone needs at least one mean cosine")
-    return generator.magnetisations
+def _turn(ladder: Sequence[Rung], place: int) -> Rung:
+    """Return what candidate number `place` takes of a ladder that candidates cycle through."""
+    return ladder[place % len(ladder)]
 
 
-def _langevin(kappa: float) -> float:
-    if kappa < 1e-3:
-        return kappa / 3.0 - kappa**3 / 45.0
-    return float(1.0 / np.tanh(kappa) - 1.0 / kappa)
+def _with_spins(source: Source, spins_ac: FloatArray) -> Configuration:
+    """Return the ideal cell with spins on its magnetic atoms."""
+    all_ac = np.zeros((len(source.cell), 3))
+    all_ac[source.is_magnetic_a] = spins_ac
+    return source.cell.with_spins(all_ac)
+
+
+def _described(configuration: Configuration, detail: str) -> Made:
+    total_c = configuration.spins_ac.sum(axis=0)
+    return configuration, float(np.linalg.norm(total_c)) / configuration.n_magnetic, detail
+
+
+def _asks_for_model(settings: ExplorationSettings) -> bool:
+    return any(generator.kind == "monte-carlo" for generator in settings.generators)

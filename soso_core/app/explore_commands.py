@@ -76,14 +76,17 @@ def explore(model: Path, settings: Path, output: Path) -> None:
 
 
 def _resolved(path: Path) -> ExploreSettings:
-    """Return the settings of a file, the structure's path relative to that file."""
+    """Return the settings of a file; paths in it are relative to that file."""
     settings = read_settings(ExploreSettings, path)
+    settings = settings.with_files(lambda _, file: path.parent / file)
     return settings.model_copy(update={"structure": path.parent / settings.structure})
 
 
 def _frame(candidate: Candidate) -> Atoms:
     atoms = atoms_from_configuration(candidate.configuration)
     atoms.info.update(generator=candidate.kind, magnetisation=candidate.magnetisation, index=candidate.index)
+    if candidate.detail:
+        atoms.info["detail"] = candidate.detail
     return atoms
 
 

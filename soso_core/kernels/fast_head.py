@@ -99,6 +99,14 @@ def evaluate_head(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b
     _after(head, work, n, g_bf)
 
 
+@jit
+def block_energies(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray) -> None:
+    """Write the energies alone of the first n atoms of a block."""
+    _before(head, x_bf, work, n)
+    np.dot(work.unit_bf[:n], head.columns_fk, work.t_bk[:n])
+    _between(head, work, n, energy_b)
+
+
 @inner_jit
 def _before(head: Head, x_bf: FloatArray, work: HeadWork, n: int) -> None:
     for b in range(n):

@@ -16,10 +16,17 @@ class SosoExploreCalculation(SosoCalculation):
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
-        """Inputs: structure, n_select, seed, exploration, model (optional).  Output: candidates."""
+        """Inputs: structure, n_select, seed, exploration, user_files and model (optional).  Output: candidates."""
         super().define(spec)
         spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
         spec.input("exploration", valid_type=Dict, help="keys of soso_core.active.settings.ExplorationSettings")
+        spec.input_namespace(
+            "user_files",
+            valid_type=SosoDataset,
+            dynamic=True,
+            required=False,
+            help="configurations of the user, under the names that `exploration` has for them, without .extxyz",
+        )
         spec.input("n_select", valid_type=Int, help="how many configurations to choose")
         spec.input("seed", valid_type=Int, help="seed of every random draw")
         spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
@@ -40,7 +47,9 @@ class SosoExploreCalculation(SosoCalculation):
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:
-        """Copy the model, when there is one."""
-        if "model" not in self.inputs:
-            return []
-        return [(self.inputs.model.uuid, self.inputs.model.filename, self.MODEL)]
+        """Copy the model, when there is one, and the user's files."""
+        files = self.inputs.get("user_files", {})
+        copied = [(node.uuid, node.filename, f"{name}.extxyz") for name, node in sorted(files.items())]
+        if "model" in self.inputs:
+            copied.append((self.inputs.model.uuid, self.inputs.model.filename, self.MODEL))
+        return copied

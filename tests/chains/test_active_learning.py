@@ -59,6 +59,17 @@ def test_every_random_draw_has_a_recorded_seed(finished_campaign):
         assert state.inputs["seed"].uuid == seed.creator.inputs.seed.uuid
 
 
+def test_files_of_the_user_reach_every_exploration(campaign_inputs, pair_dataset, tmp_path):
+    mine = SosoDataset.from_dataset(pair_dataset).store()
+    generators = [{"kind": "random"}, {"kind": "file", "file": "file_1.extxyz"}]
+    inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING)
+    inputs |= {"exploration": Dict({"n_candidates": 10, "generators": generators}), "user_files": {"file_1": mine}}
+    state = run_campaign(inputs)
+    assert state.node.is_finished_ok, state.node.exit_message
+    explorations = [process for (stage, *_), process in state.calls.items() if stage == "explore"]
+    assert [process.inputs.user_files.file_1.uuid for process in explorations] == [mine.uuid] * 2
+
+
 def test_no_process_is_left_open(finished_campaign):
     assert all(item.is_sealed for item in finished_campaign.called_descendants)
 

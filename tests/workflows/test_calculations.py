@@ -61,6 +61,15 @@ def test_explore(prepare, model_file, with_model):
     assert read(folder.get_abs_path("POSCAR")).cell.array[0, 0] == 2.8512345678901
 
 
+def test_explore_gets_the_files_of_the_user(prepare, pair_dataset):
+    mine = SosoDataset.from_dataset(pair_dataset)
+    structure = StructureData(ase=bulk("Fe", "bcc", a=2.85, cubic=True))
+    exploration = Dict({"generators": [{"kind": "file", "file": "file_0.extxyz"}]})
+    inputs = {"exploration": exploration, "n_select": Int(1), "seed": Int(0), "user_files": {"file_0": mine}}
+    info, _ = prepare("soso.explore", structure=structure, **inputs)
+    assert info.local_copy_list == [(mine.uuid, mine.filename, "file_0.extxyz")]
+
+
 def test_label(prepare, pair_dataset):
     configuration = SosoDataset.from_configurations([pair_dataset[0].configuration])
     info, _ = prepare("soso.label.tight_binding", configuration=configuration)

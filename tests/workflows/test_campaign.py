@@ -7,6 +7,7 @@ import yaml
 
 import soso_workchains
 from soso_core.errors import InputError
+from soso_core.io import write_dataset
 from soso_workflows.campaign import describe, read_campaign
 
 pytestmark = pytest.mark.aiida
@@ -137,3 +138,23 @@ def test_what_vasp_lacks_gets_one_line(written, changes, words):
 def test_a_measurement_needs_no_field_scale_in_the_file(written):
     campaign = read_campaign(written(**vasp(field_scale=None)), field_scale="measure")
     assert campaign.engine_settings["field_scale"] == "measure"
+
+
+MIXED = {"kind": "monte-carlo", "temperatures_kelvin": [300]}, {"kind": "file", "file": "mine.extxyz", "weight": 0.5}
+
+
+def test_files_of_the_user_travel_by_name_and_content(written, pair_dataset):
+    """The path stays here: what is stored is a name, and the fingerprint follows the content."""
+    path = written(exploration={"supercell": [2, 2, 2], "generators": list(MIXED)})
+    write_dataset(path.parent / "mine.extxyz", pair_dataset.subset(range(2)))
+    campaign = read_campaign(path)
+    assert campaign.settings.exploration.files == {"file_1": path.parent / "mine.extxyz"}
+    assert campaign.exploration.model_dump(mode="json")["generators"][1]["file"] == "file_1.extxyz"
+    before = campaign.fingerprint
+    write_dataset(path.parent / "mine.extxyz", pair_dataset.subset(range(3)))
+    assert read_campaign(path).fingerprint != before
+
+
+def test_a_file_that_is_missing_is_named(written):
+    with pytest.raises(InputError, match=r"exploration.generators.1: cannot read .*mine.extxyz"):
+        read_campaign(written(exploration={"generators": list(MIXED)}))

@@ -3,17 +3,9 @@
 import numpy as np
 import pytest
 
-from soso_core.active.generators import (
-    concentration,
-    cone_directions,
-    draw,
-    generate,
-    interleaved,
-    magnetic_atoms,
-    supercell,
-    symmetric_strain,
-    uniform_directions,
-)
+from soso_core.active.cells import magnetic_atoms, supercell, symmetric_strain
+from soso_core.active.directions import concentration, cone_directions, uniform_directions
+from soso_core.active.generators import draw, generate, interleaved
 from soso_core.active.settings import ExplorationSettings, GeneratorSettings
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError

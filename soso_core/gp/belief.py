@@ -20,10 +20,10 @@ NOISE_FRACTION = 0.05
 LABEL_NOISE = 1e-3
 """eV per sqrt(spin): how well a converged electronic-structure calculation repeats an energy.
 
-The evidence cannot tell noise from what a model form leaves over, and would call all of it noise: energies would then
-count for too little beside the many components of fields.  So the belief in this number is worth as much as the n
-energies at hand, of which the logarithm of the noise is known to 1/sqrt(2n) by themselves: its width is 1/sqrt(n).
+The evidence of some tens of energies alone cannot tell noise from what a model form leaves over and would call all of
+it noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives the data are left to say it.
 """
+LABEL_NOISE_WIDTH = 0.2
 GP_WIDTH = 2.0
 """Width of the belief in the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
 GP_WIDTH_DERIVATIVES = 1.0
@@ -62,12 +62,10 @@ def with_gp(
     prior = {**belief.centre.prior}
     for name in names:
         prior[name] = _amplitude(left_m[blocks[name]]) / np.sqrt(len(names))
-    noise = {**belief.centre.noise}
-    widths = dict.fromkeys(names, GP_WIDTH if equations.keys() <= {"energy"} else GP_WIDTH_DERIVATIVES)
-    if "energy" in equations:
-        noise["energy"] = LABEL_NOISE
-        widths["energy"] = float(equations["energy"].n_rows ** -0.5)
-    return Hyperprior(Scales(prior, noise), widths)
+    if equations.keys() <= {"energy"}:
+        widths = dict.fromkeys(names, GP_WIDTH) | {"energy": LABEL_NOISE_WIDTH}
+        return Hyperprior(Scales(prior, {"energy": LABEL_NOISE}), widths)
+    return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
 
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:

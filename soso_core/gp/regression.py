@@ -123,7 +123,7 @@ def checked(dataset: Dataset) -> Dataset:
 def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
     bare = ModelBasis.uncentred(settings, dataset.species, None)
-    environments = _environments(dataset, bare)
+    environments = environments_of(dataset, bare)
     inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
     basis = centred(uncentred, [item.configuration for item in dataset], environments)
@@ -218,7 +218,7 @@ def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquatio
     return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
-def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
+def environments_of(dataset: Dataset, bare: ModelBasis) -> list[Points]:
     """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
 
     def of(item: LabelledConfiguration) -> Points:

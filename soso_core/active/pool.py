@@ -22,7 +22,7 @@ from soso_core.gp.covariance import joined
 from soso_core.gp.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.normal_equations import NormalEquations
-from soso_core.gp.regression import FIXED_BLOCKS, environments_of
+from soso_core.gp.regression import FIXED_BLOCKS, environments_of, heard
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, Rows, labelled_rows
 from soso_core.gp.targets import reference_energies, species_counts
@@ -122,6 +122,11 @@ class PoolFit:
         """The scales that were learnt."""
         return self.best.scales
 
+    @property
+    def has_gp(self) -> bool:
+        """Whether the GP is heard (`gp.regression.heard`)."""
+        return self.best.scales.noise is not self.baseline.scales.noise
+
 
 def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
     """Return the pool of a labelled dataset; every configuration needs an energy.  `rng` draws the inducing points."""
@@ -147,7 +152,9 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     first = None if start is None else start.baseline.scales
     baseline = maximise_evidence(small, pool.pair_blocks, belief, FIXED_BLOCKS, first)
     belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
-    best = maximise_evidence(equations, pool.blocks, belief, FIXED_BLOCKS, None if start is None else start.scales)
+    first = None if start is None or not start.has_gp else start.scales
+    best = maximise_evidence(equations, pool.blocks, belief, FIXED_BLOCKS, first)
+    best = heard(best, baseline, belief, equations)
     weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
     errors = [
         left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, lower_mm, best.scales)

@@ -86,6 +86,19 @@ class CandidateRows:
             return np.asarray(energy_m[None])
         return np.concatenate([energy_m[None], self.fields_of(k) / max(self.field_noise, SMALLEST_NOISE)])
 
+    def subset(self, indices: Sequence[int]) -> "CandidateRows":
+        """Return the rows of some candidates, in that order."""
+        fields = [self.fields_of(k) for k in indices] if self.has_fields else [self.fields_rm]
+        counts = [len(each) for each in fields] if self.has_fields else [0] * len(indices)
+        chosen = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            energies_km=self.energies_km[chosen],
+            fields_rm=np.concatenate(fields),
+            ends_k=np.cumsum([0, *counts]),
+            energy_noise_k=self.energy_noise_k[chosen],
+        )
+
     def after(self, k: int) -> "CandidateRows":
         """Return the rows once candidate k is labelled."""
         label_rm = self.label_of(k)

@@ -12,7 +12,7 @@ from soso_core.gp.basis import ModelBasis, centred
 from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
 from soso_core.gp.covariance import Points, joined
-from soso_core.gp.evidence import EvidenceMaximum, maximise_evidence, posterior
+from soso_core.gp.evidence import EvidenceMaximum, Hyperprior, Scales, maximise_evidence, posterior
 from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
@@ -26,6 +26,8 @@ from soso_core.threads import in_threads, one_blas_thread
 FIXED_BLOCKS = frozenset({"species"})
 DECISIVE = float(np.log(100.0))
 """Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
+SILENT = 1e-3
+"""Prior widths of a GP that is left out, over those of one that would explain what the pair part leaves over."""
 CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 
@@ -134,8 +136,22 @@ def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
         belief = believed(_restricted(energy, small.size), small.blocks)
         baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
         belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
-        best = maximise_evidence(energy, basis.blocks, belief, FIXED_BLOCKS)
+        best = heard(maximise_evidence(energy, basis.blocks, belief, FIXED_BLOCKS), baseline, belief, energy)
     return Candidate(basis, levels, equations, baseline, best)
+
+
+def heard(best: EvidenceMaximum, baseline: EvidenceMaximum, belief: Hyperprior, equations: Equations) -> EvidenceMaximum:
+    """Return the scales of the whole model, or, of few energies alone, those that leave the GP silent.
+
+    The pair part alone stands when its evidence is not lower: the belief that labels repeat to a fraction of an meV
+    would otherwise make a flexible GP explain what neither can.  Fields and forces are labels enough to decide by
+    themselves.
+    """
+    if equations.keys() != {"energy"} or best.log_evidence > baseline.log_evidence:
+        return best
+    silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
+    scales = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
+    return EvidenceMaximum(scales, baseline.log_evidence)
 
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:

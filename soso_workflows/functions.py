@@ -161,6 +161,7 @@ def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:
         "energy_rmse_meV_per_spin": evaluation["energy_rmse_meV_per_spin"],
         "field_rmse_meV": evaluation["field_rmse_meV"],
         "energy_std_meV_per_spin": evaluation["energy_std_meV_per_spin"],
+        "energy_model_std_meV_per_spin": evaluation.get("energy_model_std_meV_per_spin"),
         "pair_only_energy_rmse_meV_per_spin": pair_only.get("energy_rmse_meV_per_spin"),
         "pair_only_field_rmse_meV": pair_only.get("field_rmse_meV"),
     }

@@ -26,6 +26,7 @@ from soso_workflows.links import PREPARATION_LINK, label_link, stage_link
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
     Action.NO_PROGRESS.value: "ERROR_NO_PROGRESS",
+    Action.MODEL_FORM.value: "ERROR_MODEL_FORM",
     Action.TOO_MANY_FAILURES.value: "ERROR_TOO_MANY_FAILED_LABELS",
 }
 
@@ -33,9 +34,9 @@ STOP_CODES = {
 class ActiveLearningWorkChain(WorkChain):
     """Label, fit, test blind, decide, explore, and again.
 
-    Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 as well.
+    Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 and 407 as well.
     Exit codes: 401 budget exhausted, 402 no progress, 403 too many failed labels, 404 the fit failed,
-    405 the exploration failed, 406 what the engine needs before its first label failed.
+    405 the exploration failed, 406 what the engine needs before its first label failed, 407 the model form is the floor.
     """
 
     @classmethod
@@ -103,6 +104,7 @@ class ActiveLearningWorkChain(WorkChain):
         spec.exit_code(404, "ERROR_FIT_FAILED", message="{detail}")
         spec.exit_code(405, "ERROR_EXPLORATION_FAILED", message="{detail}")
         spec.exit_code(406, "ERROR_PREPARATION_FAILED", message="{detail}")
+        spec.exit_code(407, "ERROR_MODEL_FORM", message="{detail}")
 
     def prepare(self) -> None:
         """Start empty, from given labels (they are batch 0), or where an earlier campaign was left."""

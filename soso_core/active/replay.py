@@ -108,8 +108,7 @@ def _first_batch(
 ) -> list[int]:
     start, rest = free[0], list(free[1:])
     rows = prior_uncertainty(pool)
-    if strategy != "farthest-point":
-        rows = rows.after(start)
+    rows = rows if strategy == "farthest-point" else rows.after(start)
     return [start, *_picked(rows, strategy, rest, n_initial - 1, rng, twins_k, [start])]
 
 
@@ -147,8 +146,8 @@ def _picked(
         picks = at_random(len(rest), n_select, rng, twins)
     elif strategy == "farthest-point":
         both = rows.subset([*rest, *chosen])
-        known = np.arange(len(rest), len(both))
-        picks = farthest(rows.subset(rest), n_select, twins, None) if not len(known) else _far(both, known, n_select)
+        same = None if twins is None else np.concatenate([twins, twins_k[list(chosen)]])  # type: ignore[index]
+        picks = farthest(both, n_select, same, start=np.arange(len(rest), len(both)))
     else:
         choose = by_variance if strategy == "energy-variance" else by_mean_variance
         picks = choose(rows.subset(rest), n_select, score, twins)
@@ -198,19 +197,6 @@ def _field_rms(pool: Pool, fitted: PoolFit, chosen: Sequence[int]) -> FloatArray
     errors = field_errors(pool, fitted)
     found = [1e3 * CARTESIAN * _rms(errors[k]) for k in chosen if len(errors[k])]
     return np.array(found) if found else None
-
-
-def _far(both: CandidateRows, known: IntArray, n_select: int) -> IntArray:
-    """Return picks far from each other and from what is known, which stands last in `both`."""
-    order: list[int] = []
-    for _ in range(n_select):
-        taken = [*known.tolist(), *order]
-        distance_k = np.min(
-            [np.linalg.norm(both.energies_km - both.energies_km[k], axis=1) for k in taken], axis=0
-        )
-        distance_k[taken] = -np.inf
-        order.append(int(np.argmax(distance_k)))
-    return np.array(order, dtype=np.int64)
 
 
 def _rms(values: FloatArray) -> float:

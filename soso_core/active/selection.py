@@ -60,13 +60,13 @@ def farthest(
     """Return `n_select` candidates, each farthest from those before it, from `start`, and from what is known well.
 
     The distance of two is the deviation of the difference of their energies per spin; of one from what is known, that
-    of its own energy.  Raises InputError when there are too few candidates.
+    of its own energy.  Those of `start` are not chosen.  Raises InputError when there are too few candidates.
     """
     _check_count(len(rows), n_select)
     nearest_k = np.linalg.norm(rows.energies_km, axis=1)
-    for known in () if start is None else start:
-        nearest_k = np.minimum(nearest_k, _distances(rows, int(known)))
     free_k, picks = np.ones(len(rows), dtype=bool), []
+    for known in () if start is None else start:
+        nearest_k, free_k[known] = np.minimum(nearest_k, _distances(rows, int(known))), False
     for _ in range(n_select):
         pick = _best(nearest_k, free_k, twins_k, picks)
         free_k[pick] = False

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from soso_core.active.scores import ScoreSettings
 from soso_core.settings import Settings
 
 Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
@@ -45,7 +46,8 @@ class ExplorationSettings(Settings):
         min_length=1,
     )
     n_candidates: int = Field(default=200, ge=1)
-    selection: Literal["energy-variance", "random"] = "energy-variance"
+    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = "energy-variance"
+    score: ScoreSettings = Field(default=ScoreSettings(), description="what counts as uncertain")
 
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
         """Return the supercell one of the generators works on."""

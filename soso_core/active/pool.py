@@ -22,7 +22,7 @@ from soso_core.gp.covariance import joined
 from soso_core.gp.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.normal_equations import NormalEquations
-from soso_core.gp.regression import FIXED_BLOCKS, environments_of, heard
+from soso_core.gp.regression import FIXED_BLOCKS, believable, environments_of
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, Rows, labelled_rows
 from soso_core.gp.targets import reference_energies, species_counts
@@ -124,7 +124,7 @@ class PoolFit:
 
     @property
     def has_gp(self) -> bool:
-        """Whether the GP is heard (`gp.regression.heard`)."""
+        """Whether the GP is heard (`gp.regression.believable`)."""
         return self.best.scales.noise is not self.baseline.scales.noise
 
 
@@ -153,8 +153,7 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     baseline = maximise_evidence(small, pool.pair_blocks, belief, FIXED_BLOCKS, first)
     belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
     first = None if start is None or not start.has_gp else start.scales
-    best = maximise_evidence(equations, pool.blocks, belief, FIXED_BLOCKS, first)
-    best = heard(best, baseline, belief, equations)
+    best = believable(equations, pool.blocks, belief, baseline, first)
     weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
     errors = [
         left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, lower_mm, best.scales)

@@ -9,7 +9,7 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis, centred
-from soso_core.gp.belief import believed, with_gp
+from soso_core.gp.belief import believed, with_free_noise, with_gp
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
 from soso_core.gp.covariance import Points, joined
 from soso_core.gp.evidence import EvidenceMaximum, Hyperprior, Scales, maximise_evidence, posterior
@@ -136,22 +136,31 @@ def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
         belief = believed(_restricted(energy, small.size), small.blocks)
         baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
         belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
-        best = heard(maximise_evidence(energy, basis.blocks, belief, FIXED_BLOCKS), baseline, belief, energy)
+        best = believable(energy, basis.blocks, belief, baseline)
     return Candidate(basis, levels, equations, baseline, best)
 
 
-def heard(best: EvidenceMaximum, baseline: EvidenceMaximum, belief: Hyperprior, equations: Equations) -> EvidenceMaximum:
-    """Return the scales of the whole model, or, of few energies alone, those that leave the GP silent.
+def believable(
+    equations: Equations,
+    blocks: Mapping[str, slice],
+    belief: Hyperprior,
+    baseline: EvidenceMaximum,
+    start: Scales | None = None,
+) -> EvidenceMaximum:
+    """Return the scales of highest evidence for the whole model, starting the climb at `start`.
 
-    The pair part alone stands when its evidence is not lower: the belief that labels repeat to a fraction of an meV
-    would otherwise make a flexible GP explain what neither can.  Fields and forces are labels enough to decide by
-    themselves.
+    Few energies alone are asked three ways: labels repeat to a fraction of an meV, or what is left over is as large as
+    it likes, or the pair part is all there is and the GP stays silent.  The first belief alone would make a flexible GP
+    explain what no model of this form can.  Fields and forces are labels enough to need no such question.
     """
-    if equations.keys() != {"energy"} or best.log_evidence > baseline.log_evidence:
+    best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS, start)
+    if equations.keys() != {"energy"}:
         return best
+    free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)
     silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
-    scales = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
-    return EvidenceMaximum(scales, baseline.log_evidence)
+    quiet = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
+    choices = (EvidenceMaximum(quiet, baseline.log_evidence), free, best)
+    return max(choices, key=lambda each: each.log_evidence)
 
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:

@@ -166,6 +166,17 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     return missed and now[1] < REDUCIBLE**0.5 * now[0] and now[1] < earlier[1] and now[0] > IMPROVEMENT * earlier[0]
 
 
+def trust(history: Sequence[BatchRecord], settings: PolicySettings) -> float:
+    """Return the share of the next batch that is worth choosing by variance, 0 to 1; the rest is better drawn at random.
+
+    It is the share of the blind mean square that the model's own variance accounts for.  What is left is no lack of
+    labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  1 as
+    long as nothing is known.
+    """
+    known = _known_share(_newest(history, 1))
+    return 1.0 if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
+
+
 def pooled_blind_error(history: Sequence[BatchRecord], min_blind: int) -> tuple[float | None, float | None]:
     """Return the energy and field RMSE over the newest blind tests, going back until `min_blind` are pooled.
 

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from soso_core.active.policy import Action, BatchRecord, Decision, PolicySettings, decide
+from soso_core.active.policy import Action, BatchRecord, Decision, PolicySettings, decide, trust
 from soso_core.active.pool import (
     Pool,
     PoolFit,
@@ -89,7 +89,7 @@ def replay(
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
             break
-        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen)
+        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history, policy))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
     stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
@@ -121,10 +121,14 @@ def _next_batch(
     rng: np.random.Generator,
     twins_k: IntArray | None,
     chosen: Sequence[int],
+    trusted: float,
 ) -> list[int]:
     if strategy == "random":
         return _picked(None, strategy, rest, n_next, rng, twins_k, chosen)
-    return _picked(uncertainty(pool, fitted), strategy, rest, n_next, rng, twins_k, chosen)
+    n_by_variance = int(trusted * n_next + rng.random())
+    batch = _picked(uncertainty(pool, fitted), strategy, rest, n_by_variance, rng, twins_k, chosen)
+    left = [k for k in rest if k not in frozenset(batch)]
+    return batch + _picked(None, "random", left, n_next - len(batch), rng, twins_k, [*chosen, *batch])
 
 
 def _picked(

@@ -36,7 +36,8 @@ class ActiveLearningWorkChain(WorkChain):
 
     Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 and 407 as well.
     Exit codes: 401 budget exhausted, 402 no progress, 403 too many failed labels, 404 the fit failed,
-    405 the exploration failed, 406 what the engine needs before its first label failed, 407 the model form is the floor.
+    405 the exploration failed, 406 what the engine needs before its first label failed, 407 more labels
+    will not help.
     """
 
     @classmethod
@@ -252,7 +253,9 @@ class ActiveLearningWorkChain(WorkChain):
 
     def _decide(self, batch: int) -> None:
         metadata = {"call_link_label": stage_link("decide", batch)}
-        decided = functions.decide_next(self.ctx.history, self.inputs.policy, self.inputs.seed, metadata=metadata)
+        nodes = {name: self.ctx[name] for name in ("dataset", "model") if self.ctx[name] is not None}
+        inputs = (self.ctx.history, self.inputs.policy, self.inputs.seed)
+        decided = functions.decide_next(*inputs, metadata=metadata, **nodes)
         self.ctx.history, self.ctx.plan = decided["history"], decided
         decision = decided["decision"].get_dict()
         self.ctx.action, self.ctx.reason = decision["action"], decision["reason"]

@@ -41,16 +41,20 @@ def weigh_alternatives(
 
 
 def forms(dataset: Dataset, present: FitSettings) -> list[tuple[str, FitSettings]]:
-    """Return the forms to try, by name: three-body channels, a longer range, and what follows the lengths of the cell."""
+    """Return the forms to try, by name: three-body channels, a longer range, other lengths, more products."""
     offered = choices(dataset)[0]
     longer = present.pair.model_copy(update={"cutoff_angstrom": min(LONGER * present.pair.cutoff_angstrom, 20.0)})
     found = [("a longer range of the pair part", present.model_copy(update={"pair": longer}))]
     if present.three_body is None:
-        with_three = present.model_copy(update={"three_body": offered.three_body, "descriptor": None, "zeta": offered.zeta})
+        with_three = present.model_copy(
+            update={"three_body": offered.three_body, "descriptor": None, "zeta": offered.zeta}
+        )
         return [("three-body channels", with_three), *found]
     reach = min(LONGER * present.three_body.cutoff_angstrom, 20.0)
     wider = present.three_body.model_copy(update={"cutoff_angstrom": reach})
-    finer = present.three_body.model_copy(update={"sigma_angstrom": 0.7 * present.three_body.sigma_angstrom, "n_max": present.three_body.n_max + 2})
+    finer = present.three_body.model_copy(
+        update={"sigma_angstrom": 0.7 * present.three_body.sigma_angstrom, "n_max": present.three_body.n_max + 2}
+    )
     higher = present.model_copy(update={"zeta": min(present.zeta + 1, 8)})
     return [
         *found,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.active.generators import Candidate, generate, interleaved
 from soso_core.active.duplicates import twins
+from soso_core.active.generators import Candidate, generate, interleaved
 from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
 from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest, spread
 from soso_core.active.settings import ExploreSettings
@@ -57,7 +57,7 @@ def next_batch(
 ) -> list[ScoredCandidate]:
     """Return the `n_select` candidates whose labels teach the model most, best first.
 
-    What symmetry does not tell apart from one of `known`, or from an earlier pick, is not chosen while there are others.
+    What symmetry does not tell apart from one of `known`, or from an earlier pick, comes last.
     Raises InputError for settings that do not fit the structure, or an element the model does not know.
     """
     check_counts(settings)
@@ -67,7 +67,9 @@ def next_batch(
     twins_k = twins([*known, *(item.configuration for item in candidates)])
     picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)
     energy_k, mean_k, largest_k = deviations(rows)
-    label_k = np.hypot(energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0))
+    label_k = np.hypot(
+        energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
+    )
     score_k = scores(rows, settings.score)
     return [
         ScoredCandidate(

@@ -9,9 +9,9 @@ from scipy.stats import chi2
 from soso_core.settings import Settings
 
 REDUCIBLE = 0.5
-"""The model form is the floor when less than this share of the blind mean square is what the model does not know yet."""
+"""The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
 IMPROVEMENT = 0.9
-"""A blind error that is not below this share of the one before it does not fall: pools of eight scatter by a quarter."""
+"""A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
 
 
 class Action(str, Enum):
@@ -166,8 +166,8 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     return missed and now[1] < REDUCIBLE**0.5 * now[0] and now[1] < earlier[1] and now[0] > IMPROVEMENT * earlier[0]
 
 
-def trust(history: Sequence[BatchRecord], settings: PolicySettings) -> float:
-    """Return the share of the next batch that is worth choosing by variance, 0 to 1; the rest is better drawn at random.
+def trust(history: Sequence[BatchRecord]) -> float:
+    """Return the share of the next batch that is worth choosing by variance; the rest is better drawn at random.
 
     It is the share of the blind mean square that the model's own variance accounts for.  What is left is no lack of
     labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  1 as
@@ -253,7 +253,10 @@ def _spent(last: BatchRecord, settings: PolicySettings) -> str | None:
     """Return which budget is used up."""
     if last.n_labels >= settings.max_labels:
         return f"{last.n_labels} labels used of {settings.max_labels}"
-    limits = (("core-hours", last.core_hours, settings.max_core_hours), ("hours", last.wall_hours, settings.max_wall_hours))
+    limits = (
+        ("core-hours", last.core_hours, settings.max_core_hours),
+        ("hours", last.wall_hours, settings.max_wall_hours),
+    )
     for unit, used, limit in limits:
         if used is not None and limit is not None and used >= limit:
             return f"{used:.3g} {unit} used of {limit:g}"

@@ -1,8 +1,8 @@
 """A labelled pool whose design rows are computed once, and the fit of a part of it: what an offline study repeats.
 
 Descriptors need no labels, so the inducing points are those of the whole pool and every fit shares them; reference
-energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior width, so
-columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
+energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior
+width, so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
 pool moves are dropped.
 """
 
@@ -199,7 +199,10 @@ def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
     """Return prediction minus label of the transverse field components of every configuration, eV, in labels' units."""
     predicted_r = pool.fields_rm @ fitted.weights_m / fitted.scales.field_scale
-    parts = [rows["field"][1] * f if "field" in rows else np.zeros(0) for rows, f in zip(pool.rows_k, pool.factors_k, strict=True)]
+    parts = [
+        rows["field"][1] * f if "field" in rows else np.zeros(0)
+        for rows, f in zip(pool.rows_k, pool.factors_k, strict=True)
+    ]
     return np.split(predicted_r - np.concatenate(parts), pool.ends_k[1:-1])
 
 

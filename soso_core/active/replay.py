@@ -1,7 +1,7 @@
 """The whole policy on a pool that is labelled already: choose, test blind, train, decide, and measure what is left.
 
-A pure loop over indices of the pool: the same pool, strategy and seed give the same run.  A label is looked at only when
-its configuration was chosen; all others serve to measure the error.
+A pure loop over indices of the pool: the same pool, strategy and seed give the same run.  A label is looked at only
+when its configuration was chosen; all others serve to measure the error.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ class Step(Settings):
     """After one batch: labels so far, errors on everything that is left, blind test of the batch, and the decision.
 
     Errors in meV per spin and meV per field component: root mean square, and the largest of any configuration (of its
-    energy; of its root mean square field error).  `expected` is what the model without noise expects of the energies left.
+    energy; of its root mean square field error).  `expected` is what the model expects of the energies left, noise apart.
     """
 
     n_labels: int
@@ -89,13 +89,11 @@ def replay(
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
             break
-        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history, policy))
+        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
     stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
-    return Run(
-        strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None
-    )
+    return Run(strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None)
 
 
 def _first_batch(
@@ -195,7 +193,7 @@ def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord)
 
 
 def _field_rms(pool: Pool, fitted: PoolFit, chosen: Sequence[int]) -> FloatArray | None:
-    """Return the root mean square field error of each configuration per Cartesian component, meV; None without fields."""
+    """Return the root mean square field error of each configuration, per Cartesian component, meV; None without."""
     if not len(pool.fields_rm):
         return None
     errors = field_errors(pool, fitted)

@@ -64,7 +64,8 @@ def farthest(
     """
     _check_count(len(rows), n_select)
     nearest_k = np.linalg.norm(rows.energies_km, axis=1)
-    free_k, picks = np.ones(len(rows), dtype=bool), []
+    free_k = np.ones(len(rows), dtype=bool)
+    picks: list[int] = []
     for known in () if start is None else start:
         nearest_k, free_k[known] = np.minimum(nearest_k, _distances(rows, int(known))), False
     for _ in range(n_select):
@@ -78,7 +79,8 @@ def farthest(
 def at_random(n_candidates: int, n_select: int, rng: np.random.Generator, twins_k: IntArray | None = None) -> IntArray:
     """Return `n_select` different candidates drawn at random.  Raises InputError when there are too few."""
     _check_count(n_candidates, n_select)
-    order, picks, free_k = rng.permutation(n_candidates), [], np.ones(n_candidates, dtype=bool)
+    order, free_k = rng.permutation(n_candidates), np.ones(n_candidates, dtype=bool)
+    picks: list[int] = []
     place_k = np.empty(n_candidates)
     place_k[order] = -np.arange(n_candidates, dtype=float)
     for _ in range(n_select):
@@ -106,7 +108,8 @@ def _greedy(rows: CandidateRows, n_select: int, gain: Gain, twins_k: IntArray | 
     """Return the picks of largest gain, the rows conditioned on each before the next is chosen."""
     _check_count(len(rows), n_select)
     floor = VANISHED * float(np.max(np.sum(rows.energies_km**2, axis=1), initial=0.0))
-    free_k, picks = np.ones(len(rows), dtype=bool), []
+    free_k = np.ones(len(rows), dtype=bool)
+    picks: list[int] = []
     for _ in range(n_select):
         pick = _best(gain(rows), free_k, twins_k, picks)
         free_k[pick] = False

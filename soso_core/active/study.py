@@ -102,8 +102,10 @@ def pool_data(dataset: Dataset, labels: LabelKind) -> Dataset:
             raise InputError(f"configuration {k} has no energy; a study needs one of each")
         if labels == "fields" and item.exchange_fields_ac is None:
             raise InputError(f"configuration {k} has no exchange fields; study energies alone")
-    kept = (("exchange_fields_ac", "moments_a") if labels == "energies" else ()) + ("forces_ac", "stress_cc")
-    return Dataset(tuple(replace(item, **dict.fromkeys(kept)) for item in dataset))
+    bare = [replace(item, forces_ac=None, stress_cc=None) for item in dataset]
+    if labels == "energies":
+        bare = [replace(item, exchange_fields_ac=None, moments_a=None) for item in bare]
+    return Dataset(tuple(bare))
 
 
 def labels_at_hand(dataset: Dataset, wanted: Sequence[LabelKind]) -> tuple[LabelKind, ...]:

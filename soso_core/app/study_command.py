@@ -106,59 +106,78 @@ def study(
       policy: {n_initial: 4, batch_size: 2, max_labels: 30, target_energy_meV_per_spin: 1.7}
       fit: {n_inducing: 60}
     """
-    given = {} if settings is None else read_yaml(settings)
     overruled = {"n_seeds": seeds, "held_out": held_out, "labels": ["energies"] if energies_only else None}
-    fit_given, given = given.pop("fit", {}), {**given, **{k: v for k, v in overruled.items() if v is not None}}
-    values = parse_settings(StudySettings, given, str(settings or "settings"))
+    values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
     dataset = read_dataset(data)
     check_budget(len(dataset), values)
-    runs_folder = _folder(output)
+    folder = _folder(output)
     twins_k = twins([item.configuration for item in dataset])
+    found: list[Summary] = []
     fits: dict[str, FitSettings] = {}
-    runs: dict[str, dict[Strategy, list[Run]]] = {}
+    runs: dict[str, tuple[Run, ...]] = {}
     for labels in labels_at_hand(dataset, values.labels):
         part = pool_data(dataset, labels)
         fits[labels] = _fit_settings(part, fit_given, str(settings))
-        runs[labels] = _all_runs(part, labels, fits[labels], values, twins_k, runs_folder)
-        figure = learning_curves(runs[labels], values.policy.target_energy_meV_per_spin, f"{data.name}, {labels}")
-        save_figure(output / f"curves_{labels}.png", figure)
-    found = [summary(labels, each, values) for labels, by in runs.items() for each in by.values()]
-    kept = {f"{labels} {name}": tuple(each) for labels, by in runs.items() for name, each in by.items()}
+        by_strategy = _all_runs(part, labels, fits[labels], values, twins_k, folder)
+        target = values.policy.target_energy_meV_per_spin
+        save_figure(output / f"curves_{labels}.png", learning_curves(by_strategy, target, f"{data.name}, {labels}"))
+        here = [summary(labels, each, values) for each in by_strategy.values()]
+        print_summaries(here, values, labels)
+        found += here
+        runs |= {f"{labels} {name}": tuple(each) for name, each in by_strategy.items()}
     result = StudyFile(
-        data=data.name, n_configurations=len(dataset), settings=values, fit=fits, summaries=tuple(found), runs=kept
+        data=data.name, n_configurations=len(dataset), settings=values, fit=fits, summaries=tuple(found), runs=runs
     )
     with atomic_write(output / RESULT) as temporary:
         temporary.write_text(result.model_dump_json(indent=1), encoding="utf8")
-    for labels in runs:
-        print_summaries([item for item in found if item.labels == labels], values, labels)
     click.echo(f"{values.n_seeds} runs of each strategy on {len(dataset)} configurations written to {output}")
 
 
 def print_summaries(found: Sequence[Summary], settings: StudySettings, labels: str) -> None:
     """Print labels needed, errors at some counts, and how the policy stopped."""
-    random = next((item for item in found if item.strategy == "random"), None)
-    needed = [
-        (f"labels to reach {target:g} meV/spin", item.strategy, _mean(item.needed[t].labels, 1),
-         f"{item.needed[t].n_reached}/{item.needed[t].labels.n}", _against(item.needed[t].labels, random and random.needed[t].labels))
-        for t, target in enumerate(settings.targets) for item in found
-    ]  # fmt: skip
-    print_table(f"price of a target, {labels}", ("", "strategy", "labels", "reached", "of random"), needed)
-    rows = []
-    for item in found:
-        for at in item.at:
-            if at.n_labels in settings.counts:
-                fields = (_mean(at.field, 2), _mean(at.field_largest, 2)) if at.field is not None else ("-", "-")
-                rows.append((str(at.n_labels), item.strategy, _mean(at.energy, 2), _mean(at.energy_largest, 2), *fields))
-    rows.sort(key=lambda row: int(row[0]))
+    print_needed(found, settings, labels)
     headings = ("labels", "strategy", "energy", "largest", "field", "largest")
-    print_table(f"errors on what is left, {labels} (meV/spin; meV)", headings, rows)
+    print_table(f"errors on what is left, {labels} (meV/spin; meV)", headings, _error_rows(found, settings.counts))
     stops = [
-        (item.strategy, ", ".join(f"{name} {n}" for name, n in item.stops.reasons.items()),
-         "-" if item.stops.labels is None else _mean(item.stops.labels, 1), f"{item.stops.n_honest}/{item.stops.n_met}")
+        (
+            item.strategy,
+            ", ".join(f"{name} {n}" for name, n in item.stops.reasons.items()),
+            _mean(item.stops.labels, 1),
+            f"{item.stops.n_honest}/{item.stops.n_met}",
+        )
         for item in found
-    ]  # fmt: skip
-    target = settings.policy.target_energy_meV_per_spin
-    print_table(f"where the policy stops, target {target:g} meV/spin", ("strategy", "why", "labels", "met and true"), stops)
+    ]
+    title = f"where the policy stops, target {settings.policy.target_energy_meV_per_spin:g} meV/spin"
+    print_table(title, ("strategy", "why", "labels", "met and true"), stops)
+
+
+def print_needed(found: Sequence[Summary], settings: StudySettings, labels: str) -> None:
+    """Print how many labels each strategy needs to reach each target."""
+    random = next((item for item in found if item.strategy == "random"), None)
+    rows = []
+    for t, target in enumerate(settings.targets):
+        reference = None if random is None else random.needed[t].labels
+        for item in found:
+            need = item.needed[t]
+            reached = f"{need.n_reached}/{need.labels.n}"
+            name = f"{target:g} meV/spin"
+            rows.append((name, item.strategy, _mean(need.labels, 1), reached, _against(need.labels, reference)))
+    print_table(f"price of a target, {labels}", ("target", "strategy", "labels", "reached", "of random"), rows)
+
+
+def _error_rows(found: Sequence[Summary], counts: Sequence[int]) -> list[tuple[str, ...]]:
+    steps = [(at, item.strategy) for item in found for at in item.at if at.n_labels in counts]
+    return [
+        (
+            str(at.n_labels),
+            strategy,
+            _mean(at.energy, 2),
+            _mean(at.energy_largest, 2),
+            _mean(at.field, 2),
+            _mean(at.field_largest, 2),
+        )
+        for at, strategy in sorted(steps, key=lambda step: step[0].n_labels)
+    ]
 
 
 def _all_runs(
@@ -171,7 +190,9 @@ def _all_runs(
 ) -> dict[Strategy, list[Run]]:
     """Return the runs of every strategy by seed; those that are not kept yet are made, and kept as soon as they are."""
     pool = make_pool(part, fit, np.random.default_rng(POOL_SEED))
-    key = sha256(f"{part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out}".encode())
+    key = sha256(
+        f"{part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out}".encode()
+    )
     tasks = [
         Task(pool, labels, strategy, seed, folder / f"{key.hexdigest()[:12]}_{labels}_{strategy}_{seed:03d}.json")
         for seed in range(settings.n_seeds)
@@ -215,6 +236,13 @@ def _make(task: Task, settings: StudySettings, twins_k: IntArray, go_on: Callabl
     return run
 
 
+def _settings(path: Path | None, overruled: Mapping[str, Any]) -> tuple[StudySettings, Any]:
+    """Return the settings of a study and what its file says of the fit."""
+    given = {} if path is None else read_yaml(path)
+    fit_given = given.pop("fit", {})
+    return parse_settings(StudySettings, {**given, **overruled}, str(path or "settings")), fit_given
+
+
 def _fit_settings(part: Dataset, given: Any, source: str) -> FitSettings:
     if not isinstance(given, dict):
         raise InputError(f"{source}: fit: expected keys and values")
@@ -233,8 +261,8 @@ def _folder(output: Path) -> Path:
     return output / RUNS
 
 
-def _mean(value: Mean, digits: int) -> str:
-    return f"{number(value.mean, digits)} ± {number(value.error, digits)}"
+def _mean(value: Mean | None, digits: int) -> str:
+    return "-" if value is None else f"{number(value.mean, digits)} ± {number(value.error, digits)}"
 
 
 def _against(value: Mean, reference: Mean | None) -> str:

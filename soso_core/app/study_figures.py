@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soso_core.active.replay import Run
+from soso_core.active.replay import Run, Strategy
 from soso_core.active.study import curve
 
 COLOURS = {"mean-variance": "#1f5fa8", "energy-variance": "#2a9d6f", "farthest-point": "#b8860b", "random": "#888888"}
@@ -18,7 +18,7 @@ PANELS = (
 )
 
 
-def learning_curves(runs: Mapping[str, Sequence[Run]], target: float, title: str) -> Figure:
+def learning_curves(runs: Mapping[Strategy, Sequence[Run]], target: float, title: str) -> Figure:
     """Return errors on what is left against labels: the mean over seeds, and the band that holds two thirds of them."""
     has_fields = all(step.field is not None for each in runs.values() for run in each for step in run.steps)
     panels = PANELS if has_fields else PANELS[:2]

@@ -177,7 +177,10 @@ def test_what_would_help_is_named():
     assert "three-body channels, a longer range, other lengths" in decide(stuck, low).reason
 
 
-@pytest.mark.parametrize(("spent", "limit", "unit"), [("core_hours", "max_core_hours", "core-hours"), ("wall_hours", "max_wall_hours", "hours")])
+@pytest.mark.parametrize(
+    ("spent", "limit", "unit"),
+    [("core_hours", "max_core_hours", "core-hours"), ("wall_hours", "max_wall_hours", "hours")],
+)
 def test_budgets_of_time(spent, limit, unit):
     records = [*history(5.0, 4.0)[:-1], history(5.0, 4.0)[-1].model_copy(update={spent: 12.5})]
     stopped = decide(records, SETTINGS.model_copy(update={limit: 12.0}))

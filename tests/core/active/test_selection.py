@@ -77,7 +77,8 @@ def test_rows_of_labels_without_weight_are_left_alone():
 
 def test_scores_are_calibrated_deviations_in_mev():
     """Two atoms: field rows of lengths 3, 4 (mean square 12.5) and 0, 0."""
-    rows = CandidateRows(np.array([[0.0, 2.0]]), np.array([[3.0, 0], [0, 4.0], [0, 0], [0, 0]]), np.array([0, 4]), np.ones(1), 1.0, 1.5, 2.0)  # fmt: skip
+    fields_rm = np.array([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0], [0.0, 0.0]])
+    rows = CandidateRows(np.array([[0.0, 2.0]]), fields_rm, np.array([0, 4]), np.ones(1), 1.0, 1.5, 2.0)
     energy_k, mean_k, largest_k = deviations(rows)
     assert energy_k == pytest.approx([3e3])
     assert mean_k == pytest.approx([2e3 * 6.25**0.5])

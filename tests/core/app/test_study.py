@@ -45,10 +45,17 @@ def test_writes_results_and_prints_tables(study):
     result = run()
     assert result.exit_code == 0, result.output
     found = json.loads((folder / "study.json").read_text())
-    assert set(found["runs"]) == {f"{kind} {name}" for kind in ("energies", "fields") for name in ("mean-variance", "random")}
+    assert set(found["runs"]) == {
+        f"{kind} {name}" for kind in ("energies", "fields") for name in ("mean-variance", "random")
+    }
     assert [len(run["picks"]) for run in found["runs"]["fields random"]] == [7, 7]
     assert {path.name for path in folder.glob("*.png")} == {"curves_energies.png", "curves_fields.png"}
-    for words in ("price of a target, energies", "errors on what is left, fields", "where the policy stops", "mean-variance"):
+    for words in (
+        "price of a target, energies",
+        "errors on what is left, fields",
+        "where the policy stops",
+        "mean-variance",
+    ):
         assert words in result.output
 
 
@@ -84,7 +91,7 @@ def test_other_settings_do_not_take_old_runs(study):
 
 
 def test_a_pool_that_is_too_small(study):
-    run, folder = study
+    run, _ = study
     result = run("--held-out", "0.8")
     assert result.exit_code == 2
     assert "the first batch is 3, but there are only 2 configurations" in result.output

@@ -151,19 +151,23 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     """Return whether more labels will not help: what the model does not know falls, and the blind error does not.
 
     Three things together: the target is missed with the stated confidence; the variance that labels could still take
-    away is a minor part of the blind mean square; and the newest pool of blind tests is not better than the one before
-    it, of which the model expected more.
+    away is a minor part of the blind mean square; and, while that variance fell, the newest pool of blind tests is not
+    better than the one before it.  Where it was a minor part before already, only a fall beyond doubt counts as better.
     """
     newest = _newest(history, settings.min_blind)
     if not newest:
         return False
     before = _newest(history[: history.index(newest[-1])], settings.min_blind)
     now, earlier = _known_share(newest), _known_share(before)
-    if now is None or earlier is None:
+    if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
         return False
-    n_blind = sum(item.n_blind for item in newest)
-    missed = lower_bound(now[0], n_blind, settings.confidence) > settings.target_energy_meV_per_spin
-    return missed and now[1] < REDUCIBLE**0.5 * now[0] and now[1] < earlier[1] and now[0] > IMPROVEMENT * earlier[0]
+    n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
+    lowest = lower_bound(now[0], n_now, settings.confidence)
+    better = now[0] < IMPROVEMENT * earlier[0]
+    if earlier[1] < REDUCIBLE**0.5 * earlier[0]:
+        upper = upper_bound(now[0], n_now, settings.confidence)
+        better = upper < lower_bound(earlier[0], n_earlier, settings.confidence)
+    return lowest > settings.target_energy_meV_per_spin and not better
 
 
 def trust(history: Sequence[BatchRecord]) -> float:

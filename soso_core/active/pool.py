@@ -1,8 +1,8 @@
 """A labelled pool whose design rows are computed once, and the fit of a part of it: what an offline study repeats.
 
 Descriptors need no labels, so the inducing points are those of the whole pool and every fit shares them; reference
-energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior
-width, so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
+energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior width,
+so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
 pool moves are dropped.
 """
 

@@ -34,7 +34,8 @@ class Step(Settings):
     """After one batch: labels so far, errors on everything that is left, blind test of the batch, and the decision.
 
     Errors in meV per spin and meV per field component: root mean square, and the largest of any configuration (of its
-    energy; of its root mean square field error).  `expected` is what the model expects of the energies left, noise apart.
+    energy; of its root mean square field error).  `expected` is what the model expects of the
+    energies, noise apart.
     """
 
     n_labels: int

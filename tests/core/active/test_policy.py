@@ -150,7 +150,7 @@ def test_model_form_when_sigma_falls_and_the_error_does_not():
     low = SETTINGS.model_copy(update={"target_energy_meV_per_spin": 0.5, "max_labels": 1000, "patience": 50})
     stuck = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
     decisions = [decide(stuck[: n + 1], low).action for n in range(len(stuck))]
-    assert decisions[:5] == [Action.CONTINUE] * 5
+    assert decisions[:4] == [Action.CONTINUE] * 4
     assert decisions[-1] is Action.MODEL_FORM
     learning = with_expected([6.0, 4.0, 3.0, 2.0, 1.4, 1.0], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
     assert decide(learning, low).action is Action.CONTINUE

@@ -262,7 +262,7 @@ def _folder(output: Path) -> Path:
 
 
 def _mean(value: Mean | None, digits: int) -> str:
-    return "-" if value is None else f"{number(value.mean, digits)} ± {number(value.error, digits)}"
+    return "-" if value is None else f"{number(value.mean, digits)}±{number(value.error, digits)}"
 
 
 def _against(value: Mean, reference: Mean | None) -> str:

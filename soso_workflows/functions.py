@@ -13,7 +13,8 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Int, Str
 
-from soso_core.active.policy import BatchRecord, PolicySettings, decide
+from soso_core.active.alternatives import weigh_alternatives
+from soso_core.active.policy import Action, Alternative, BatchRecord, PolicySettings, decide
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.field_scale import field_scale_of
@@ -82,15 +83,22 @@ def record_batch(**nodes: Data) -> Dict:
 
 
 @calcfunction
-def decide_next(history: Dict, policy: Dict, seed: Int) -> dict[str, Data]:
+def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
+
+    With the optional `dataset` and `model`, a campaign that ends because the form of the model is the floor has other
+    forms refitted to its labels, and the decision names the one that would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch.
     """
     batches = history.get_dict()["batches"]
     records = [BatchRecord(**{key: item[key] for key in BatchRecord.model_fields if key in item}) for item in batches]
-    decision = decide(records, PolicySettings(**policy.get_dict())).model_dump(mode="json")
+    settings = PolicySettings(**policy.get_dict())
+    found = decide(records, settings)
+    if found.action is Action.MODEL_FORM:
+        found = decide(records, settings, _alternatives(nodes, seed.value))
+    decision = found.model_dump(mode="json")
     decided = [*batches[:-1], {**batches[-1], "decision": decision}]
     return {
         "decision": Dict(decision),
@@ -147,6 +155,16 @@ def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
     return Dataset((*known, *(item for item in new if is_at_least(item.grade, min_grade))))
 
 
+def _alternatives(nodes: Mapping[str, Any], seed: int) -> tuple[Alternative, ...]:
+    """Return what other forms make of the labels; nothing without data and model, or with labels without an energy."""
+    if not {"dataset", "model"} <= nodes.keys():
+        return ()
+    dataset, model = nodes["dataset"].get_dataset(), nodes["model"].get_model()
+    if dataset.n_energies < len(dataset):
+        return ()
+    return weigh_alternatives(dataset, model.basis.settings, np.random.default_rng(seed))
+
+
 def _field_scale(dataset: SosoDataset | None) -> dict[str, Any] | None:
     found = None if dataset is None else field_scale_of(dataset.get_dataset(), np.random.default_rng(0))
     return None if found is None else {**asdict(found), "disagrees": found.disagrees}
@@ -161,6 +179,7 @@ def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:
         "energy_rmse_meV_per_spin": evaluation["energy_rmse_meV_per_spin"],
         "field_rmse_meV": evaluation["field_rmse_meV"],
         "energy_std_meV_per_spin": evaluation["energy_std_meV_per_spin"],
+        "energy_model_std_meV_per_spin": evaluation.get("energy_model_std_meV_per_spin"),
         "pair_only_energy_rmse_meV_per_spin": pair_only.get("energy_rmse_meV_per_spin"),
         "pair_only_field_rmse_meV": pair_only.get("field_rmse_meV"),
     }

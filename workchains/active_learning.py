@@ -27,6 +27,7 @@ from soso_workflows.table import below_grade_lines, field_warning
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
     Action.NO_PROGRESS.value: "ERROR_NO_PROGRESS",
+    Action.MODEL_FORM.value: "ERROR_MODEL_FORM",
     Action.TOO_MANY_FAILURES.value: "ERROR_TOO_MANY_FAILED_LABELS",
 }
 
@@ -34,9 +35,10 @@ STOP_CODES = {
 class ActiveLearningWorkChain(WorkChain):
     """Label, fit, test blind, decide, explore, and again.
 
-    Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 as well.
+    Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 and 407 as well.
     Exit codes: 401 budget exhausted, 402 no progress, 403 too many failed labels, 404 the fit failed,
-    405 the exploration failed, 406 what the engine needs before its first label failed.
+    405 the exploration failed, 406 what the engine needs before its first label failed, 407 more labels
+    will not help.
     """
 
     @classmethod
@@ -111,6 +113,7 @@ class ActiveLearningWorkChain(WorkChain):
         spec.exit_code(404, "ERROR_FIT_FAILED", message="{detail}")
         spec.exit_code(405, "ERROR_EXPLORATION_FAILED", message="{detail}")
         spec.exit_code(406, "ERROR_PREPARATION_FAILED", message="{detail}")
+        spec.exit_code(407, "ERROR_MODEL_FORM", message="{detail}")
 
     def prepare(self) -> None:
         """Start empty, from given labels (they are batch 0), or where an earlier campaign was left."""
@@ -261,7 +264,9 @@ class ActiveLearningWorkChain(WorkChain):
 
     def _decide(self, batch: int) -> None:
         metadata = {"call_link_label": stage_link("decide", batch)}
-        decided = functions.decide_next(self.ctx.history, self.inputs.policy, self.inputs.seed, metadata=metadata)
+        nodes = {name: self.ctx[name] for name in ("dataset", "model") if self.ctx[name] is not None}
+        inputs = (self.ctx.history, self.inputs.policy, self.inputs.seed)
+        decided = functions.decide_next(*inputs, metadata=metadata, **nodes)
         self.ctx.history, self.ctx.plan = decided["history"], decided
         decision = decided["decision"].get_dict()
         self.ctx.action, self.ctx.reason = decision["action"], decision["reason"]

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from soso_core.active.duplicates import twins
 from soso_core.active.generators import Candidate, generate, interleaved, shares
-from soso_core.active.selection import at_random, by_energy_variance, spread
+from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
+from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest, spread
 from soso_core.active.settings import ExploreSettings
-from soso_core.arrays import FloatArray
+from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.fitted import FittedModel
@@ -20,7 +22,8 @@ class ScoredCandidate:
 
     Standard deviations of its energy per spin (meV) before anything of the batch is known: of the model
     alone, and of a new label (noise included); calibrated, as those of a prediction.  `moments_a` are the lengths
-    (a,), μB, that the model predicts; None when it has learnt none.
+    (a,), μB, that the model predicts; None when it has learnt none.  The field deviations (meV, model alone, mean and
+    largest over atoms) are None when the model has learnt from no fields; `score_meV` is what the settings make of all.
     """
 
     candidate: Candidate
@@ -28,6 +31,9 @@ class ScoredCandidate:
     energy_model_std_meV_per_spin: float
     energy_std_meV_per_spin: float
     moments_a: FloatArray | None = None
+    field_mean_std_meV: float | None = None
+    field_largest_std_meV: float | None = None
+    score_meV: float = 0.0
 
 
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
@@ -43,34 +49,63 @@ def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Can
     return [candidates[k] for k in spread(groups, ladder, n_per_group)]
 
 
-def next_batch(model: FittedModel, structure: Configuration, settings: ExploreSettings) -> list[ScoredCandidate]:
+def next_batch(
+    model: FittedModel,
+    structure: Configuration,
+    settings: ExploreSettings,
+    known: Sequence[Configuration] = (),
+) -> list[ScoredCandidate]:
     """Return the `n_select` candidates whose labels teach the model most, best first.
 
+    What symmetry does not tell apart from one of `known`, or from an earlier pick, comes last.
     Raises InputError for settings that do not fit the structure, or an element the model does not know.
     """
     check_counts(settings)
     draws, control = np.random.default_rng(settings.seed).spawn(2)
     candidates = generate(structure, settings, draws, model)
-    covariance_kk = energy_covariance(model, [item.configuration for item in candidates])
-    noise_k = energy_noise(model, [item.configuration for item in candidates])
-    if settings.selection == "random":
-        picks = at_random(len(candidates), settings.n_select, control)
-    else:
-        picks = by_energy_variance(covariance_kk, noise_k, settings.n_select)
-    variance_k = np.clip(np.diag(covariance_kk), 0.0, None)
-    model_std_k, label_std_k = (
-        1e3 * model.stretch("energy") * np.sqrt(v_k) for v_k in (variance_k, variance_k + noise_k)
+    rows = candidate_rows(model, [item.configuration for item in candidates])
+    twins_k = twins([*known, *(item.configuration for item in candidates)])
+    picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)
+    energy_k, mean_k, largest_k = deviations(rows)
+    label_k = np.hypot(
+        energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
     )
+    score_k = scores(rows, settings.score)
     return [
         ScoredCandidate(
             candidates[k],
             rank,
-            float(model_std_k[k]),
-            float(label_std_k[k]),
+            float(energy_k[k]),
+            float(label_k[k]),
             expected_lengths(model, candidates[k].configuration),
+            float(mean_k[k]) if rows.has_fields else None,
+            float(largest_k[k]) if rows.has_fields else None,
+            float(score_k[k]),
         )
         for rank, k in enumerate(picks)
     ]
+
+
+def choose_batch(
+    rows: CandidateRows, settings: ExploreSettings, twins_k: IntArray, rng: np.random.Generator
+) -> IntArray:
+    """Return which candidates the settings choose, best first; those with `twins_k` below zero come last."""
+    free_k = np.flatnonzero(twins_k >= 0) if np.sum(twins_k >= 0) >= settings.n_select else np.arange(len(rows))
+    left, same_k, n_select = rows.subset(free_k.tolist()), twins_k[free_k], settings.n_select
+    if settings.selection == "random":
+        picks = at_random(len(left), n_select, rng, same_k)
+    elif settings.selection == "farthest-point":
+        picks = farthest(left, n_select, same_k)
+    else:
+        choose = by_variance if settings.selection == "energy-variance" else by_mean_variance
+        picks = choose(left, n_select, settings.score, same_k)
+    return np.asarray(free_k[picks])
+
+
+def _fresh(twins_k: IntArray, n_known: int) -> IntArray:
+    """Return the numbers of the candidates alone, -1 for those that repeat one of the first `n_known`."""
+    own_k = twins_k[n_known:]
+    return np.where(own_k < n_known, -1, own_k)
 
 
 def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatArray | None:
@@ -79,18 +114,6 @@ def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatA
     if moments_a is None or np.any(moments_a[configuration.is_magnetic_a] <= 0.0):
         return None
     return moments_a
-
-
-def energy_covariance(model: FittedModel, configurations: Sequence[Configuration]) -> FloatArray:
-    """Return the posterior covariance (k, k) of the energies per spin, eV²."""
-    n_spins_k = np.array([item.n_magnetic or len(item) for item in configurations], dtype=float)
-    return model.model_covariance(model.energy_rows(configurations) / n_spins_k[:, None])
-
-
-def energy_noise(model: FittedModel, configurations: Sequence[Configuration]) -> FloatArray:
-    """Return the noise variance (k,) of a label of the energy per spin, eV²."""
-    n_spins_k = np.array([item.n_magnetic or len(item) for item in configurations], dtype=float)
-    return np.asarray(model.scales.noise.get("energy", 0.0) ** 2 / n_spins_k)
 
 
 def check_counts(settings: ExploreSettings) -> None:

@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from enum import Enum
 
 from pydantic import Field, model_validator
+from scipy.stats import chi2
 
 from soso_core.settings import Settings
+
+REDUCIBLE = 0.5
+"""The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
+IMPROVEMENT = 0.9
+"""A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
 
 
 class Action(str, Enum):
@@ -15,6 +21,7 @@ class Action(str, Enum):
     TARGET_MET = "target met"
     BUDGET_EXHAUSTED = "budget exhausted"
     NO_PROGRESS = "no progress"
+    MODEL_FORM = "model form"
     TOO_MANY_FAILURES = "too many failed labels"
 
 
@@ -22,12 +29,16 @@ class PolicySettings(Settings):
     """Targets and limits of a campaign.
 
     The reported error is the root mean square over the blind tests of the last batches, at least
-    `min_blind` configurations of them: one batch of five is too noisy to stop on.
+    `min_blind` configurations of them: one batch of five is too noisy to stop on.  A target is met when the upper bound
+    of that error with the stated `confidence` meets it.
     """
 
     target_energy_meV_per_spin: float = Field(default=1.5, gt=0.0)
     target_field_meV: float | None = Field(default=None, gt=0.0, description="of -∂E/∂e per component; None: no target")
+    confidence: float = Field(default=0.8, gt=0.0, lt=1.0, description="that the true error is below the bound")
     max_labels: int = Field(default=40, ge=1)
+    max_core_hours: float | None = Field(default=None, gt=0.0, description="of all label calculations; None: no limit")
+    max_wall_hours: float | None = Field(default=None, gt=0.0, description="since the campaign began; None: no limit")
     n_initial: int = Field(default=5, ge=2)
     batch_size: int = Field(default=5, ge=1)
     min_blind: int = Field(default=8, ge=1)
@@ -45,8 +56,9 @@ class BatchRecord(Settings):
     """What one batch taught: counts, and the blind errors of the model that had not seen it.
 
     Errors are None for the first batch (no model yet), and fields where the engine gave none.
-    `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed` and `n_below_grade` (labels that were
-    not trusted enough to train on) are running totals.
+    `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed`, `n_below_grade` (labels that were
+    not trusted enough to train on), `core_hours` and `wall_hours` are running totals.  `energy_std_meV_per_spin` is the
+    error the model expected of the batch, noise included, `energy_model_std_meV_per_spin` without it.
     """
 
     batch: int = Field(ge=0)
@@ -57,14 +69,31 @@ class BatchRecord(Settings):
     energy_rmse_meV_per_spin: float | None = None
     field_rmse_meV: float | None = None
     energy_std_meV_per_spin: float | None = None
+    energy_model_std_meV_per_spin: float | None = None
     pair_only_energy_rmse_meV_per_spin: float | None = None
     pair_only_field_rmse_meV: float | None = None
+    core_hours: float | None = Field(default=None, ge=0.0)
+    wall_hours: float | None = Field(default=None, ge=0.0)
+
+
+class Alternative(Settings):
+    """Another model form, refitted to the labels at hand: what it changes, and its error on labels left out."""
+
+    name: str
+    energy_rmse_meV_per_spin: float = Field(ge=0.0)
+    present_rmse_meV_per_spin: float = Field(ge=0.0, description="the same of the present form")
+
+    @property
+    def ratio(self) -> float:
+        """Its error over that of the present form."""
+        return self.energy_rmse_meV_per_spin / max(self.present_rmse_meV_per_spin, 1e-12)
 
 
 class Decision(Settings):
     """What to do next and why; `n_next` is the size of the next batch (0 when the loop stops).
 
-    The two errors are those of the pooled blind tests the decision rests on.
+    The errors are those of the pooled blind tests the decision rests on, the bounds what they are below with the
+    stated confidence; `n_blind` is how many configurations stand behind them.
     """
 
     action: Action
@@ -72,16 +101,25 @@ class Decision(Settings):
     n_next: int = Field(default=0, ge=0)
     blind_energy_rmse_meV_per_spin: float | None = None
     blind_field_rmse_meV: float | None = None
+    energy_bound_meV_per_spin: float | None = None
+    field_bound_meV: float | None = None
+    n_blind: int = Field(default=0, ge=0)
 
 
-def decide(history: Sequence[BatchRecord], settings: PolicySettings) -> Decision:
+def decide(
+    history: Sequence[BatchRecord], settings: PolicySettings, alternatives: Sequence[Alternative] = ()
+) -> Decision:
     """Return the decision after the last record of `history` (oldest first, at least one record).
 
-    Order of the rules: too many failures, target, budget, progress.  Pure: same history, same answer.
+    Order of the rules: too many failures, target, model form, budget, progress.  `alternatives` are refits that say
+    what would help when the model form is the floor.  Pure: same history, same answer.
     """
     last = history[-1]
+    pool = _newest(history, settings.min_blind)
     energy, field = pooled_blind_error(history, settings.min_blind)
-    action, reason = _judge(history, settings, energy, field)
+    n_blind = sum(item.n_blind for item in pool)
+    bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
+    action, reason = _judge(history, settings, energy, bounds, alternatives)
     n_next = min(settings.batch_size, settings.max_labels - last.n_labels) if action is Action.CONTINUE else 0
     return Decision(
         action=action,
@@ -89,7 +127,58 @@ def decide(history: Sequence[BatchRecord], settings: PolicySettings) -> Decision
         n_next=n_next,
         blind_energy_rmse_meV_per_spin=energy,
         blind_field_rmse_meV=field,
+        energy_bound_meV_per_spin=bounds[0],
+        field_bound_meV=bounds[1],
+        n_blind=n_blind if energy is not None else 0,
     )
+
+
+def upper_bound(rmse: float, n: int, confidence: float) -> float:
+    """Return what the true error is below, with this confidence, given the root mean square of n normal errors.
+
+    n rmse²/σ² follows the chi-square distribution with n degrees of freedom.  Field components of one configuration are
+    not independent and count as one error, which makes their bound wide rather than narrow.
+    """
+    return float(rmse * (n / chi2.ppf(1.0 - confidence, n)) ** 0.5)
+
+
+def lower_bound(rmse: float, n: int, confidence: float) -> float:
+    """Return what the true error is above, with this confidence."""
+    return float(rmse * (n / chi2.ppf(confidence, n)) ** 0.5)
+
+
+def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
+    """Return whether more labels will not help: what the model does not know falls, and the blind error does not.
+
+    Three things together: the target is missed with the stated confidence; the variance that labels could still take
+    away is a minor part of the blind mean square; and, while that variance fell, the newest pool of blind tests is not
+    better than the one before it.  Where it was a minor part before already, only a fall beyond doubt counts as better.
+    """
+    newest = _newest(history, settings.min_blind)
+    if not newest:
+        return False
+    before = _newest(history[: history.index(newest[-1])], settings.min_blind)
+    now, earlier = _known_share(newest), _known_share(before)
+    if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
+        return False
+    n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
+    lowest = lower_bound(now[0], n_now, settings.confidence)
+    better = now[0] < IMPROVEMENT * earlier[0]
+    if earlier[1] < REDUCIBLE**0.5 * earlier[0]:
+        upper = upper_bound(now[0], n_now, settings.confidence)
+        better = upper < lower_bound(earlier[0], n_earlier, settings.confidence)
+    return lowest > settings.target_energy_meV_per_spin and not better
+
+
+def trust(history: Sequence[BatchRecord]) -> float:
+    """Return the share of the next batch that is worth choosing by variance; the rest is better drawn at random.
+
+    It is the share of the blind mean square that the model's own variance accounts for.  What is left is no lack of
+    labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  1 as
+    long as nothing is known.
+    """
+    known = _known_share(_newest(history, 1))
+    return 1.0 if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
 
 
 def pooled_blind_error(history: Sequence[BatchRecord], min_blind: int) -> tuple[float | None, float | None]:
@@ -98,46 +187,99 @@ def pooled_blind_error(history: Sequence[BatchRecord], min_blind: int) -> tuple[
     Both None while fewer than `min_blind` configurations were tested blind; the field one also when
     a pooled batch has no fields.
     """
-    tested: list[BatchRecord] = []
-    for record in reversed(history):
-        if record.n_blind and record.energy_rmse_meV_per_spin is not None:
-            tested.append(record)
-        if sum(item.n_blind for item in tested) >= min_blind:
-            break
-    else:
+    tested = _newest(history, min_blind)
+    if not tested:
         return None, None
     weights = [item.n_blind for item in tested]
     energy = _pooled(weights, [item.energy_rmse_meV_per_spin for item in tested])
     return energy, _pooled(weights, [item.field_rmse_meV for item in tested])
 
 
+def _newest(history: Sequence[BatchRecord], min_blind: int) -> list[BatchRecord]:
+    """Return the newest records with blind tests, newest first, that hold `min_blind` of them; none when too few."""
+    tested: list[BatchRecord] = []
+    for record in reversed(history):
+        if record.n_blind and record.energy_rmse_meV_per_spin is not None:
+            tested.append(record)
+        if sum(item.n_blind for item in tested) >= min_blind:
+            return tested
+    return []
+
+
 def _pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:
     known = [error for error in errors if error is not None]
-    if len(known) < len(errors):
+    if not errors or len(known) < len(errors):
         return None
     total = sum(weight * error**2 for weight, error in zip(weights, known, strict=True))
     return float((total / sum(weights)) ** 0.5)
 
 
+def _known_share(pool: Sequence[BatchRecord]) -> tuple[float, float] | None:
+    """Return the pooled blind error and what the model expected of it without noise; None where either is missing."""
+    weights = [item.n_blind for item in pool]
+    error = _pooled(weights, [item.energy_rmse_meV_per_spin for item in pool])
+    expected = _pooled(weights, [item.energy_model_std_meV_per_spin for item in pool])
+    return None if error is None or expected is None else (error, expected)
+
+
 def _judge(
-    history: Sequence[BatchRecord], settings: PolicySettings, energy: float | None, field: float | None
+    history: Sequence[BatchRecord],
+    settings: PolicySettings,
+    energy: float | None,
+    bounds: Sequence[float | None],
+    alternatives: Sequence[Alternative],
 ) -> tuple[Action, str]:
     last = history[-1]
-    lost = last.n_failed + last.n_below_grade  # both cost a run and taught nothing
-    attempted = last.n_labels + lost
-    if last.n_labels == 0 or lost > settings.max_failed_fraction * attempted:
-        below = f", {last.n_below_grade} came below the minimum grade" if last.n_below_grade else ""
-        return Action.TOO_MANY_FAILURES, f"{last.n_failed} of {attempted} labels failed{below}"
-    if _meets_target(settings, energy, field):
-        return Action.TARGET_MET, f"blind error {energy:.2f} meV/spin, target {settings.target_energy_meV_per_spin:g}"
-    if last.n_labels >= settings.max_labels:
-        return Action.BUDGET_EXHAUSTED, f"{last.n_labels} labels used of {settings.max_labels}"
+    if (failures := _failures(last, settings)) is not None:
+        return Action.TOO_MANY_FAILURES, failures
+    if _meets_target(settings, bounds):
+        said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
+        return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
+    if is_at_floor(history, settings):
+        return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
+    if (spent := _spent(last, settings)) is not None:
+        return Action.BUDGET_EXHAUSTED, spent
     if _is_stuck(history, settings):
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
     return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
 
 
-def _meets_target(settings: PolicySettings, energy: float | None, field: float | None) -> bool:
+def _failures(last: BatchRecord, settings: PolicySettings) -> str | None:
+    lost = last.n_failed + last.n_below_grade  # both cost a run and taught nothing
+    attempted = last.n_labels + lost
+    if last.n_labels > 0 and lost <= settings.max_failed_fraction * attempted:
+        return None
+    below = f", {last.n_below_grade} came below the minimum grade" if last.n_below_grade else ""
+    return f"{last.n_failed} of {attempted} labels failed{below}"
+
+
+def _spent(last: BatchRecord, settings: PolicySettings) -> str | None:
+    """Return which budget is used up."""
+    if last.n_labels >= settings.max_labels:
+        return f"{last.n_labels} labels used of {settings.max_labels}"
+    limits = (
+        ("core-hours", last.core_hours, settings.max_core_hours),
+        ("hours", last.wall_hours, settings.max_wall_hours),
+    )
+    for unit, used, limit in limits:
+        if used is not None and limit is not None and used >= limit:
+            return f"{used:.3g} {unit} used of {limit:g}"
+    return None
+
+
+def _help(alternatives: Sequence[Alternative]) -> str:
+    """Return in words what the refits say."""
+    if not alternatives:
+        return "another model form might: three-body channels, a longer range, other lengths"
+    best = min(alternatives, key=lambda item: item.ratio)
+    if best.ratio > IMPROVEMENT:
+        return f"nor would what was tried: {', '.join(item.name for item in alternatives)}"
+    errors = f"{best.energy_rmse_meV_per_spin:.2f} instead of {best.present_rmse_meV_per_spin:.2f} meV/spin left out"
+    return f"what would help: {best.name} ({errors})"
+
+
+def _meets_target(settings: PolicySettings, bounds: Sequence[float | None]) -> bool:
+    energy, field = bounds
     if energy is None or energy > settings.target_energy_meV_per_spin:
         return False
     return settings.target_field_meV is None or (field is not None and field <= settings.target_field_meV)

@@ -1,48 +1,92 @@
-"""Which candidates to label next: pure functions of covariances, noise and seeds."""
+"""Which candidates to label next: pure functions of what is uncertain about them, and of seeds."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
-from soso_core.arrays import FloatArray, IntArray
+from soso_core.active.scores import SMALLEST_NOISE, CandidateRows, ScoreSettings, scores
+from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.errors import InputError
 
 VANISHED = 1e-12
 """A variance below this fraction of the largest one at the start is rounding."""
 
+Gain = Callable[[CandidateRows], FloatArray]
 
-def by_energy_variance(covariance_kk: FloatArray, noise_k: FloatArray, n_select: int) -> IntArray:
-    """Return `n_select` candidates, each the most uncertain one once those before it are known.
 
-    covariance_kk (k, k): posterior covariance of the energies of all candidates; noise_k (k,): variance of
-    the noise of a label of each, same unit.  After every pick the covariance is conditioned on its noisy
-    label (a Schur complement).  Candidates that nothing is left to learn from come last.
-    Raises InputError when there are too few candidates.
+def by_variance(
+    rows: CandidateRows, n_select: int, score: ScoreSettings | None = None, twins_k: IntArray | None = None
+) -> IntArray:
+    """Return `n_select` candidates, each the one of largest score once the labels of those before it are known.
+
+    With energies alone this is greedy D-optimality: every pick takes most off the determinant of the covariance.
+    `twins_k` (k,) numbers candidates that symmetry does not tell apart alike; one of them is chosen at most, unless
+    there are no others.  Raises InputError when there are too few candidates.
     """
-    _check_count(len(covariance_kk), n_select)
-    left_kk = np.array(covariance_kk, dtype=float)
-    floor = VANISHED * max(float(np.max(np.diag(left_kk))), 0.0)
-    free_k = np.ones(len(left_kk), dtype=bool)
-    picks = []
+    settings = score or ScoreSettings()
+    return _greedy(rows, n_select, lambda left: scores(left, settings), twins_k)
+
+
+def by_mean_variance(
+    rows: CandidateRows,
+    n_select: int,
+    score: ScoreSettings | None = None,
+    twins_k: IntArray | None = None,
+    of_k: FloatArray | None = None,
+) -> IntArray:
+    """Return `n_select` candidates, each taking most off the mean squared score of all candidates: A-optimality.
+
+    `of_k` (k,) weighs the candidates in that mean (None: all alike).  The largest of several field deviations is no
+    mean and counts as the mean one.  The rest is as in `by_variance`.
+    """
+    settings = score or ScoreSettings()
+    weight_k = np.ones(len(rows)) if of_k is None else of_k
+    return _greedy(rows, n_select, lambda left: gains(left, settings, weight_k), twins_k)
+
+
+def gains(rows: CandidateRows, score: ScoreSettings, weight_k: FloatArray) -> FloatArray:
+    """Return by how much a label of each candidate lowers the weighted sum of squared scores, (k,) eV²."""
+    of_interest_qm = _of_interest(rows, score, weight_k)
+    if not rows.has_fields:
+        labels_km = rows.energies_km / np.maximum(rows.energy_noise_k, SMALLEST_NOISE)[:, None]
+        along_k = np.sum((of_interest_qm @ labels_km.T) ** 2, axis=0)
+        return np.asarray(along_k / (1.0 + np.sum(labels_km**2, axis=1)))
+    return np.array([_gain(of_interest_qm, rows.label_of(k)) for k in range(len(rows))])
+
+
+def farthest(
+    rows: CandidateRows, n_select: int, twins_k: IntArray | None = None, start: IntArray | None = None
+) -> IntArray:
+    """Return `n_select` candidates, each farthest from those before it, from `start`, and from what is known well.
+
+    The distance of two is the deviation of the difference of their energies per spin; of one from what is known, that
+    of its own energy.  Those of `start` are not chosen.  Raises InputError when there are too few candidates.
+    """
+    _check_count(len(rows), n_select)
+    nearest_k = np.linalg.norm(rows.energies_km, axis=1)
+    free_k = np.ones(len(rows), dtype=bool)
+    picks: list[int] = []
+    for known in () if start is None else start:
+        nearest_k, free_k[known] = np.minimum(nearest_k, _distances(rows, int(known))), False
     for _ in range(n_select):
-        pick = int(np.argmax(np.where(free_k, np.diag(left_kk), -np.inf)))
+        pick = _best(nearest_k, free_k, twins_k, picks)
         free_k[pick] = False
         picks.append(pick)
-        if left_kk[pick, pick] > floor:
-            left_kk = conditioned(left_kk, pick, float(noise_k[pick]))
+        nearest_k = np.minimum(nearest_k, _distances(rows, pick))
     return np.array(picks, dtype=np.int64)
 
 
-def conditioned(covariance_kk: FloatArray, pick: int, noise: float) -> FloatArray:
-    """Return the covariance (k, k) once quantity `pick` was measured with the given noise variance."""
-    column_k = covariance_kk[:, pick]
-    return np.asarray(covariance_kk - np.outer(column_k, column_k) / (column_k[pick] + noise))
-
-
-def at_random(n_candidates: int, n_select: int, rng: np.random.Generator) -> IntArray:
+def at_random(n_candidates: int, n_select: int, rng: np.random.Generator, twins_k: IntArray | None = None) -> IntArray:
     """Return `n_select` different candidates drawn at random.  Raises InputError when there are too few."""
     _check_count(n_candidates, n_select)
-    return np.asarray(rng.choice(n_candidates, size=n_select, replace=False), dtype=np.int64)
+    order, free_k = rng.permutation(n_candidates), np.ones(n_candidates, dtype=bool)
+    picks: list[int] = []
+    place_k = np.empty(n_candidates)
+    place_k[order] = -np.arange(n_candidates, dtype=float)
+    for _ in range(n_select):
+        picks.append(_best(place_k, free_k, twins_k, picks))
+        free_k[picks[-1]] = False
+    return np.array(picks, dtype=np.int64)
 
 
 def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Sequence[int]) -> IntArray:
@@ -58,6 +102,51 @@ def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Seq
         members.sort(key=lambda k: -ladder[k])
         picks += [members[int((step + 0.5) * len(members) / n_wanted)] for step in range(n_wanted)]
     return np.array(sorted(picks), dtype=np.int64)
+
+
+def _greedy(rows: CandidateRows, n_select: int, gain: Gain, twins_k: IntArray | None) -> IntArray:
+    """Return the picks of largest gain, the rows conditioned on each before the next is chosen."""
+    _check_count(len(rows), n_select)
+    floor = VANISHED * float(np.max(np.sum(rows.energies_km**2, axis=1), initial=0.0))
+    free_k = np.ones(len(rows), dtype=bool)
+    picks: list[int] = []
+    for _ in range(n_select):
+        pick = _best(gain(rows), free_k, twins_k, picks)
+        free_k[pick] = False
+        picks.append(pick)
+        if len(picks) < n_select and float(np.sum(rows.energies_km[pick] ** 2)) > floor:
+            rows = rows.after(pick)
+    return np.array(picks, dtype=np.int64)
+
+
+def _best(value_k: FloatArray, free_k: BoolArray, twins_k: IntArray | None, picks: Sequence[int]) -> int:
+    """Return the free candidate of largest value; a twin of an earlier pick only when nothing else is free."""
+    open_k = free_k
+    if twins_k is not None and picks:
+        fresh_k = free_k & ~np.isin(twins_k, twins_k[list(picks)])
+        open_k = fresh_k if np.any(fresh_k) else free_k
+    return int(np.argmax(np.where(open_k, value_k, -np.inf)))
+
+
+def _of_interest(rows: CandidateRows, score: ScoreSettings, weight_k: FloatArray) -> FloatArray:
+    """Return rows (q, m) whose squared norms add up to the weighted sum of squared scores, eV²."""
+    energies_km = rows.energies_km * (rows.energy_stretch * np.sqrt(score.energy * weight_k))[:, None]
+    if not rows.has_fields or not score.needs_fields:
+        return np.asarray(energies_km)
+    count_k = np.diff(rows.ends_k)
+    share_k = (score.field_mean + score.field_largest) * weight_k / np.maximum(count_k, 1)
+    factor_r = rows.field_stretch * np.sqrt(np.repeat(share_k, count_k))
+    return np.concatenate([energies_km, rows.fields_rm * factor_r[:, None]])
+
+
+def _gain(of_interest_qm: FloatArray, label_rm: FloatArray) -> float:
+    """Return Σ_q hᵀ Gᵀ (1 + G Gᵀ)⁻¹ G h, what the label takes off the sum of variances."""
+    lower_rr = np.linalg.cholesky(np.eye(len(label_rm)) + label_rm @ label_rm.T)
+    return float(np.sum(np.linalg.solve(lower_rr, label_rm @ of_interest_qm.T) ** 2))
+
+
+def _distances(rows: CandidateRows, k: int) -> FloatArray:
+    return np.asarray(np.linalg.norm(rows.energies_km - rows.energies_km[k], axis=1))
 
 
 def _check_count(n_candidates: int, n_select: int) -> None:

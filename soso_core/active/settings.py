@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from soso_core.active.scores import ScoreSettings
 from soso_core.settings import Settings
 
 Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
@@ -90,7 +91,8 @@ class ExplorationSettings(Settings):
         min_length=1,
     )
     n_candidates: int = Field(default=200, ge=1)
-    selection: Literal["energy-variance", "random"] = "energy-variance"
+    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = "energy-variance"
+    score: ScoreSettings = Field(default=ScoreSettings(), description="what counts as uncertain")
 
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
         """Return the supercell one of the generators works on."""

@@ -68,6 +68,14 @@ def with_gp(
     return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
 
 
+def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
+    """Return the belief with as little said of the noise of energies as of any other scale."""
+    size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
+    noise = {**belief.centre.noise, "energy": NOISE_FRACTION * size}
+    widths = {name: width for name, width in belief.log_width.items() if name != "energy"}
+    return Hyperprior(Scales(belief.centre.prior, noise, belief.centre.field_scale), widths)
+
+
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:
     """Return the root mean square of each target, eV, eV/Å or μB."""
     size = {t: max(float(np.sqrt(e.square / e.worth)), SMALLEST_SIZE) for t, e in equations.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from soso_core.dataset import Dataset
@@ -31,7 +32,8 @@ class Errors(BaseModel):
 
     Energy per magnetic atom, meV; field of `-∂E/∂e` in the units of the labels, per Cartesian component of magnetic
     atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment lengths of magnetic atoms, μB.
-    `_std`: root mean square of the predicted standard deviations, what the model expects of its errors.  `_rms`: that
+    `_std`: root mean square of the predicted standard deviations, what the model expects of its errors
+    (`_model_std`: the noise of labels left out).  `_rms`: that
     of the labels themselves; `_spread` the same about what composition alone says.  `reliability` has a curve for
     every target whose deviation was predicted.  `n_trained_on`: how many of the labelled configurations the model was
     fitted to; errors on those are not blind.
@@ -52,6 +54,7 @@ class Errors(BaseModel):
     field_std_meV: float | None = None
     force_std_meV_per_angstrom: float | None = None
     moment_std_ub: float | None = None
+    energy_model_std_meV_per_spin: float | None = None
     energy_spread_meV_per_spin: float | None = None
     field_rms_meV: float | None = None
     force_rms_meV_per_angstrom: float | None = None
@@ -80,8 +83,19 @@ def compared(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple
     pair_only = None
     if model.baseline is not None:
         pair_only = errors_of(of_baseline, dataset, model.baseline.scales.field_scale, n_trained_on)
-    own = _errors(found, dataset, n_trained_on)
-    return Evaluation(**own.model_dump(), pair_only=pair_only), found
+    own = _errors(found, dataset, n_trained_on).model_dump()
+    own["energy_model_std_meV_per_spin"] = _model_std(predictions, dataset)
+    return Evaluation(**own, pair_only=pair_only), found
+
+
+def _model_std(predictions: Sequence[Prediction], dataset: Dataset) -> float | None:
+    """Return the root mean square deviation of the energy per spin, meV, without the noise of labels."""
+    found = [
+        predicted.energy_model_std / (item.configuration.n_magnetic or len(item.configuration))
+        for predicted, item in zip(predictions, dataset, strict=True)
+        if item.energy is not None and predicted.energy_model_std is not None
+    ]
+    return 1e3 * rms(np.array(found)) if found else None
 
 
 def trained_on(model: FittedModel, dataset: Dataset) -> list[int]:

@@ -116,10 +116,12 @@ def maximise_evidence(
     blocks: Mapping[str, slice],
     hyperprior: Hyperprior,
     fixed: frozenset[str] = frozenset(),
+    start: Scales | None = None,
 ) -> EvidenceMaximum:
     """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre.
 
-    The field scale is free when there are energies to compare fields with.
+    The field scale is free when there are energies to compare fields with.  The climb begins at `start`, or else at
+    the centre: scales of nearly the same data save most of it.
     """
     names = free_scales(equations, blocks, fixed)
     centre = hyperprior.centre
@@ -132,7 +134,8 @@ def maximise_evidence(
         return -value + 0.5 * float(offset_k @ offset_k), -_picked(slopes, names) + offset_k / width_k
 
     bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
-    best = minimize(objective, centre_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": FTOL})
+    first_k = centre_k if start is None else np.clip(np.log(_picked(start, names)), *np.transpose(bounds))
+    best = minimize(objective, first_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": FTOL})
     return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
 
 

@@ -9,10 +9,10 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.gp.basis import ModelBasis, centred
-from soso_core.gp.belief import believed, with_gp
+from soso_core.gp.belief import believed, with_free_noise, with_gp
 from soso_core.gp.calibration import evenly_spaced, left_out_errors, stretches
 from soso_core.gp.covariance import Points, joined
-from soso_core.gp.evidence import EvidenceMaximum, maximise_evidence, posterior
+from soso_core.gp.evidence import EvidenceMaximum, Hyperprior, Scales, maximise_evidence, posterior
 from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
@@ -26,6 +26,8 @@ from soso_core.threads import in_threads, one_blas_thread
 FIXED_BLOCKS = frozenset({"species"})
 DECISIVE = float(np.log(100.0))
 """Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
+SILENT = 1e-3
+"""Prior widths of a GP that is left out, over those of one that would explain what the pair part leaves over."""
 CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 
@@ -123,7 +125,7 @@ def checked(dataset: Dataset) -> Dataset:
 def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
     bare = ModelBasis.uncentred(settings, dataset.species, None)
-    environments = _environments(dataset, bare)
+    environments = environments_of(dataset, bare)
     inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
     basis = centred(uncentred, [item.configuration for item in dataset], environments)
@@ -134,8 +136,31 @@ def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
         belief = believed(_restricted(energy, small.size), small.blocks)
         baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
         belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
-        best = maximise_evidence(energy, basis.blocks, belief, FIXED_BLOCKS)
+        best = believable(energy, basis.blocks, belief, baseline)
     return Candidate(basis, levels, equations, baseline, best)
+
+
+def believable(
+    equations: Equations,
+    blocks: Mapping[str, slice],
+    belief: Hyperprior,
+    baseline: EvidenceMaximum,
+    start: Scales | None = None,
+) -> EvidenceMaximum:
+    """Return the scales of highest evidence for the whole model, starting the climb at `start`.
+
+    Few energies alone are asked three ways: labels repeat to a fraction of an meV, or what is left over is as large as
+    it likes, or the pair part is all there is and the GP stays silent.  The first belief alone would make a flexible GP
+    explain what no model of this form can.  Fields and forces are labels enough to need no such question.
+    """
+    best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS, start)
+    if equations.keys() != {"energy"}:
+        return best
+    free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)
+    silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
+    quiet = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
+    choices = (EvidenceMaximum(quiet, baseline.log_evidence), free, best)
+    return max(choices, key=lambda each: each.log_evidence)
 
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
@@ -218,7 +243,7 @@ def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquatio
     return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
-def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
+def environments_of(dataset: Dataset, bare: ModelBasis) -> list[Points]:
     """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
 
     def of(item: LabelledConfiguration) -> Points:

@@ -18,6 +18,8 @@ PAGE = ROOT / "docs" / "reference" / "commands.md"
 TABLES = (
     "soso_workflows.campaign:CampaignSettings",
     "soso_core.active.settings:ExplorationSettings",
+    "soso_core.active.scores:ScoreSettings",
+    "soso_core.active.study:StudySettings",
     "soso_core.active.settings:GeneratorSettings",
     "soso_core.active.settings:ExploreSettings",
     "soso_core.active.policy:PolicySettings",

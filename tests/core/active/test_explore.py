@@ -122,3 +122,24 @@ def test_a_length_below_zero_is_no_place_to_start(iron):
             return np.array([1.0, -0.1]), None
 
     assert expected_lengths(Wrong(), iron.with_spins(np.tile([0.0, 0.0, 1.0], (2, 1)))) is None
+
+
+@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point", "random"])
+def test_what_is_labelled_already_is_not_chosen_again(iron, small_model, selection):
+    values = settings(selection=selection, n_candidates=8, n_select=3)
+    first = next_batch(small_model, iron, values)
+    known = [item.candidate.configuration for item in first]
+    again = next_batch(small_model, iron, values, known)
+    taken = {item.candidate.index for item in first}
+    assert len(again) == 3
+    assert taken.isdisjoint(item.candidate.index for item in again)
+
+
+def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_model):
+    (item,) = next_batch(small_model, iron, settings(n_select=1, score={"energy": 0.0, "field_largest": 1.0}))
+    rows = small_model.basis.rows(item.candidate.configuration)
+    variance_ac = small_model._variance(rows.fields_acm)
+    largest = 1e3 * small_model.stretch("field") * np.sqrt(0.5 * variance_ac.sum(axis=1).max())
+    assert item.field_largest_std_meV == pytest.approx(largest, rel=1e-9)
+    assert item.score_meV == pytest.approx(largest, rel=1e-9)
+    assert item.field_mean_std_meV < largest

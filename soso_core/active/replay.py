@@ -1,0 +1,206 @@
+"""The whole policy on a pool that is labelled already: choose, test blind, train, decide, and measure what is left.
+
+A pure loop over indices of the pool: the same pool, strategy and seed give the same run.  A label is looked at only
+when its configuration was chosen; all others serve to measure the error.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+from soso_core.active.policy import Action, BatchRecord, Decision, PolicySettings, decide, trust
+from soso_core.active.pool import (
+    Pool,
+    PoolFit,
+    energy_errors,
+    field_errors,
+    fit_part,
+    prior_uncertainty,
+    uncertainty,
+)
+from soso_core.active.scores import CandidateRows, ScoreSettings
+from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.settings import Settings
+
+Strategy = Literal["energy-variance", "mean-variance", "farthest-point", "random"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+CARTESIAN = (2.0 / 3.0) ** 0.5
+"""Fields are quoted per Cartesian component, of which one in three, along the spin, is zero."""
+
+
+class Step(Settings):
+    """After one batch: labels so far, errors on everything that is left, blind test of the batch, and the decision.
+
+    Errors in meV per spin and meV per field component: root mean square, and the largest of any configuration (of its
+    energy; of its root mean square field error).  `expected` is what the model expects of the
+    energies, noise apart.
+    """
+
+    n_labels: int
+    energy: float
+    energy_largest: float
+    expected: float
+    field: float | None = None
+    field_largest: float | None = None
+    action: Action
+    reason: str
+    bound: float | None = None
+
+
+class Run(Settings):
+    """One replay: what was chosen, in order, and what came of it.
+
+    `steps[stop]` is where the policy would have stopped; None when it never does.
+    """
+
+    strategy: Strategy
+    seed: int
+    picks: tuple[int, ...]
+    steps: tuple[Step, ...]
+    stop: int | None = None
+
+
+def replay(
+    pool: Pool,
+    strategy: Strategy,
+    policy: PolicySettings,
+    seed: int,
+    twins_k: IntArray | None = None,
+    held_out: Sequence[int] = (),
+    go_on: Callable[[], None] = lambda: None,
+) -> Run:
+    """Return one run of the policy up to its budget of labels, also beyond where it would have stopped.
+
+    The first configuration is drawn by `seed`, the same for every strategy; the rest of the first batch is chosen by
+    what is known before there are labels.  Errors are measured on `held_out`, which is never chosen, or else on
+    everything that is left.  `go_on` is called before every fit, and may raise to stop.
+    """
+    first, draws = np.random.default_rng(seed).spawn(2)
+    free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
+    chosen = _first_batch(pool, strategy, free, policy.n_initial, draws, twins_k)
+    history, steps, fitted = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], [], None
+    while True:
+        go_on()
+        fitted = fit_part(pool, chosen, fitted)
+        rest = [k for k in free if k not in frozenset(chosen)]
+        decision = decide(history, policy)
+        steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision))
+        n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
+        if n_next < 1:
+            break
+        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
+        history.append(_blind(pool, fitted, batch, history[-1]))
+        chosen = [*chosen, *batch]
+    stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
+    return Run(strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None)
+
+
+def _first_batch(
+    pool: Pool,
+    strategy: Strategy,
+    free: Sequence[int],
+    n_initial: int,
+    rng: np.random.Generator,
+    twins_k: IntArray | None,
+) -> list[int]:
+    start, rest = free[0], list(free[1:])
+    rows = prior_uncertainty(pool)
+    rows = rows if strategy == "farthest-point" else rows.after(start)
+    return [start, *_picked(rows, strategy, rest, n_initial - 1, rng, twins_k, [start])]
+
+
+def _next_batch(
+    pool: Pool,
+    fitted: PoolFit,
+    strategy: Strategy,
+    rest: Sequence[int],
+    n_next: int,
+    rng: np.random.Generator,
+    twins_k: IntArray | None,
+    chosen: Sequence[int],
+    trusted: float,
+) -> list[int]:
+    if strategy == "random":
+        return _picked(None, strategy, rest, n_next, rng, twins_k, chosen)
+    n_by_variance = int(trusted * n_next + rng.random())
+    batch = _picked(uncertainty(pool, fitted), strategy, rest, n_by_variance, rng, twins_k, chosen)
+    left = [k for k in rest if k not in frozenset(batch)]
+    return batch + _picked(None, "random", left, n_next - len(batch), rng, twins_k, [*chosen, *batch])
+
+
+def _picked(
+    rows: CandidateRows | None,
+    strategy: Strategy,
+    rest: Sequence[int],
+    n_select: int,
+    rng: np.random.Generator,
+    twins_k: IntArray | None,
+    chosen: Sequence[int],
+    score: ScoreSettings | None = None,
+) -> list[int]:
+    """Return the picks of a strategy among `rest`, indices of the pool; twins of what is chosen come last."""
+    if twins_k is not None:
+        fresh = [k for k in rest if twins_k[k] not in set(twins_k[list(chosen)].tolist())]
+        rest = fresh if len(fresh) >= n_select else rest
+    twins = None if twins_k is None else twins_k[list(rest)]
+    if strategy == "random" or rows is None:
+        picks = at_random(len(rest), n_select, rng, twins)
+    elif strategy == "farthest-point":
+        both = rows.subset([*rest, *chosen])
+        same = None if twins is None else np.concatenate([twins, twins_k[list(chosen)]])  # type: ignore[index]
+        picks = farthest(both, n_select, same, start=np.arange(len(rest), len(both)))
+    else:
+        choose = by_variance if strategy == "energy-variance" else by_mean_variance
+        picks = choose(rows.subset(rest), n_select, score, twins)
+    return [rest[int(k)] for k in picks]
+
+
+def _measured(pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, decision: Decision) -> Step:
+    energies_k = 1e3 * energy_errors(pool, fitted)[list(left)]
+    rows = uncertainty(pool, fitted)
+    variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
+    fields = _field_rms(pool, fitted, left)
+    return Step(
+        n_labels=n_labels,
+        energy=_rms(energies_k),
+        energy_largest=float(np.max(np.abs(energies_k))),
+        expected=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
+        field=None if fields is None else _rms(fields),
+        field_largest=None if fields is None else float(np.max(fields)),
+        action=decision.action,
+        reason=decision.reason,
+        bound=decision.energy_bound_meV_per_spin,
+    )
+
+
+def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord) -> BatchRecord:
+    """Return the record of a batch, tested by the model that has not seen it."""
+    rows = uncertainty(pool, fitted).subset(batch)
+    variance_k, factors_k = np.sum(rows.energies_km**2, axis=1), pool.factors_k[list(batch)]
+    label_k = variance_k + (factors_k * rows.energy_noise_k) ** 2
+    fields = _field_rms(pool, fitted, batch)
+    return BatchRecord(
+        batch=last.batch + 1,
+        n_labels=last.n_labels + len(batch),
+        n_failed=0,
+        n_blind=len(batch),
+        energy_rmse_meV_per_spin=_rms(1e3 * energy_errors(pool, fitted)[list(batch)]),
+        field_rmse_meV=None if fields is None else _rms(fields),
+        energy_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(label_k))),
+        energy_model_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
+    )
+
+
+def _field_rms(pool: Pool, fitted: PoolFit, chosen: Sequence[int]) -> FloatArray | None:
+    """Return the root mean square field error of each configuration, per Cartesian component, meV; None without."""
+    if not len(pool.fields_rm):
+        return None
+    errors = field_errors(pool, fitted)
+    found = [1e3 * CARTESIAN * _rms(errors[k]) for k in chosen if len(errors[k])]
+    return np.array(found) if found else None
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,0 +1,155 @@
+"""The replay of a policy: a pure loop, whose fits are those of `soso fit`, that looks at no label before its time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from spin_cells import heisenberg_label, random_spins, rigid_iron
+
+from soso_core.active.policy import Action, PolicySettings
+from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
+from soso_core.active.replay import STRATEGIES, replay
+from soso_core.active.scores import candidate_rows
+from soso_core.active.study import StudySettings, held_out, labels_to_reach, pool_data, summary
+from soso_core.dataset import Dataset
+from soso_core.engines.replay import ReplayOracle
+from soso_core.errors import InputError
+from soso_core.gp.regression import fit
+from soso_core.gp.settings import FitSettings
+
+SMALL = FitSettings.model_validate(
+    {
+        "pair": {"cutoff_angstrom": 3.5, "n_max": 4, "lambda_max": 2},
+        "descriptor": {"cutoff_angstrom": 3.5, "n_max": 3, "lambda_max": 2, "sigma_spin": 1.0},
+        "zeta": 2,
+        "n_inducing": 64,
+    }
+)
+POLICY = PolicySettings(n_initial=3, batch_size=2, max_labels=9, min_blind=4, target_energy_meV_per_spin=0.5)
+
+
+def cells(n, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rigid_iron(random_spins(8, rng)) for _ in range(n)]
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return Dataset(tuple(heisenberg_label(cell) for cell in cells(14)))
+
+
+@pytest.fixture(scope="module")
+def pool(dataset):
+    return make_pool(dataset, SMALL, np.random.default_rng(0))
+
+
+def test_a_fit_of_the_whole_pool_is_that_of_the_regression(dataset, pool):
+    """Same inducing points, same evidence: columns turned within their blocks change nothing but rounding.
+
+    The climb ends where the evidence is flat to 1e-7, so scales agree to a per cent and predictions better.
+    """
+    model = fit(dataset, SMALL, np.random.default_rng(0))
+    fitted = fit_part(pool, range(len(dataset)))
+    predictions = [model.predict(item.configuration) for item in dataset]
+    errors_k = [(p.energy - item.energy) / 8 for p, item in zip(predictions, dataset, strict=True)]
+    spread = np.std([item.energy / 8 for item in dataset])
+    np.testing.assert_allclose(energy_errors(pool, fitted), errors_k, atol=1e-3 * spread)
+    assert fitted.scales.field_scale == pytest.approx(model.scales.field_scale, rel=1e-3)
+    rows, expected = uncertainty(pool, fitted), candidate_rows(model, [item.configuration for item in dataset])
+    np.testing.assert_allclose(
+        np.linalg.norm(rows.energies_km, axis=1), np.linalg.norm(expected.energies_km, axis=1), rtol=0.1
+    )
+    field = field_errors(pool, fitted)[3]
+    direct = predictions[3].fields_ac / model.scales.field_scale - dataset[3].spin_gradient_ac
+    assert np.sum(field**2) == pytest.approx(np.sum(direct**2), abs=1e-3 * np.sum(dataset[3].spin_gradient_ac ** 2))
+
+
+def test_labels_of_others_do_not_matter(dataset, pool):
+    """A label that was not chosen must not be seen: with all the others wrong the model is the same."""
+    chosen = [1, 4, 5, 9]
+    wrong = Dataset(
+        tuple(item if k in chosen else replace(item, energy=item.energy + 7.0) for k, item in enumerate(dataset))
+    )
+    other = make_pool(wrong, SMALL, np.random.default_rng(0))
+    np.testing.assert_array_equal(fit_part(pool, chosen).weights_m, fit_part(other, chosen).weights_m)
+    first = prior_uncertainty(pool).energies_km
+    np.testing.assert_array_equal(first, prior_uncertainty(other).energies_km)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_runs_reproduce_and_choose_nothing_twice(pool, strategy):
+    run = replay(pool, strategy, POLICY, 5)
+    assert run == replay(pool, strategy, POLICY, 5)
+    assert [step.n_labels for step in run.steps] == [3, 5, 7, 9]
+    assert len(set(run.picks)) == 9
+    assert run.picks[0] == replay(pool, "random", POLICY, 5).picks[0]
+    assert run.steps[-1].action is not Action.CONTINUE
+
+
+def test_held_out_is_never_chosen_and_always_tested_on(dataset):
+    """Labels held out are moved by 4 eV, half an eV per spin: that is the error, whatever was learnt."""
+    out = held_out(len(dataset), StudySettings(held_out=0.3), 2)
+    assert len(out) == 4
+    moved = Dataset(
+        tuple(replace(item, energy=item.energy + 4.0) if k in out else item for k, item in enumerate(dataset))
+    )
+    run = replay(make_pool(moved, SMALL, np.random.default_rng(0)), "mean-variance", POLICY, 2, held_out=out)
+    assert set(out).isdisjoint(run.picks)
+    assert run.steps[-1].energy == pytest.approx(500.0, rel=1e-3)
+
+
+def test_a_pool_smaller_than_the_budget_is_used_up_to_the_last(pool):
+    run = replay(pool, "random", POLICY.model_copy(update={"max_labels": 100}), 0)
+    assert run.steps[-1].n_labels == len(pool) - 1
+
+
+def test_twins_are_not_labelled_while_there_are_others(dataset):
+    """Seven configurations, each twice with all spins turned: the first seven labels are seven different ones."""
+    turn = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0]
+    seven = [item.configuration for item in dataset.subset(range(7))]
+    doubled = [*seven, *(cell.with_spins(cell.spins_ac @ turn) for cell in seven)]
+    labelled = Dataset(tuple(heisenberg_label(cell) for cell in doubled))
+    pool = make_pool(labelled, SMALL, np.random.default_rng(0))
+    policy = POLICY.model_copy(update={"max_labels": 7})
+    for strategy in STRATEGIES:
+        run = replay(pool, strategy, policy, 1, np.arange(14) % 7)
+        assert len({pick % 7 for pick in run.picks}) == 7, strategy
+
+
+def test_energies_alone(dataset):
+    bare = pool_data(dataset, "energies")
+    pool = make_pool(bare, SMALL, np.random.default_rng(0))
+    run = replay(pool, "mean-variance", POLICY, 0)
+    assert run.steps[0].field is None
+    assert not len(pool.fields_rm)
+
+
+def test_stopping_raises_through(pool):
+    def no():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replay(pool, "random", POLICY, 0, go_on=no)
+
+
+def test_summary_counts(pool):
+    settings = StudySettings(policy=POLICY, targets=(1e-9, 1e9), n_seeds=3)
+    runs = [replay(pool, "random", POLICY, seed) for seed in range(3)]
+    found = summary("fields", runs, settings)
+    assert [(item.n_reached, item.labels.mean) for item in found.needed] == [(0, 9.0), (3, 3.0)]
+    assert labels_to_reach(runs[0], 1e9) == 3
+    assert sum(found.stops.reasons.values()) == 3
+    assert found.at[0].energy.mean == pytest.approx(np.mean([run.steps[0].energy for run in runs]))
+
+
+def test_the_oracle_knows_its_pool_and_nothing_else(dataset):
+    oracle = ReplayOracle(dataset)
+    where = dataset[3].configuration
+    assert oracle.label(where.with_spins(where.spins_ac + 0.0)) is dataset[3]
+    with pytest.raises(InputError, match="not in the labelled pool"):
+        oracle.label(where.with_spins(-where.spins_ac))
+
+
+def test_policy_of_a_run_is_the_policy(pool):
+    run = replay(pool, "random", POLICY, 4)
+    assert run.steps[0].reason == "too few blind tests yet"

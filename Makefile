@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gpaw abinit demo-dft test test-slow lint format bench-accuracy bench-limits bench-speed bench-fit \
+.PHONY: help demo gpaw abinit demo-dft test test-slow test-long lint format bench-accuracy bench-limits bench-speed bench-fit \
 	bench-monte-carlo docs wheel clean
 
 help: ## show the targets
@@ -57,6 +57,9 @@ test: $(VENV)/.installed-dev ## run the test suite (minutes)
 
 test-slow: $(VENV)/.installed-dev ## run the tests that take minutes each
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+test-long: $(VENV)/.installed-dev ## run the tests that take tens of minutes or need a DFT program (make gpaw, make abinit)
+	$(BIN)/python -m pytest -m long -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## style, types, import directions
 	$(BIN)/lint-imports

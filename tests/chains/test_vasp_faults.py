@@ -160,7 +160,7 @@ def test_faults_that_last(label_cases):
     assert [check(case) for case in label_cases(plans)] == ["ended"] * len(plans)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [*ENDS, "wrong_angle"])
 @pytest.mark.parametrize("lambda_", [50])
 def test_every_fault_at_the_stiffest_step(label_cases, mode, lambda_):
@@ -194,7 +194,7 @@ PASSING = {
 """Per cent of the runs that meet a fault once; with the lasting ones, half a per cent each, 30 in all."""
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_labels_with_faults_on_a_third_of_the_runs(label_cases):
     passing = [{"mode": mode, "probability": percent / 100} for mode, percent in PASSING.items()]
     lasting = [{"mode": mode, "probability": 0.005, "calls": None} for mode in (*ENDS, "wrong_angle")]

@@ -64,7 +64,7 @@ def test_settings_become_inputs(name, stand_in, tmp_path):
 
 
 def _marked(name):
-    marks = [pytest.mark.slow] if HARNESSES[name].slow else []
+    marks = [pytest.mark.long] if HARNESSES[name].slow else []
     return pytest.param(name, marks=marks, id=name.removeprefix(ENGINE_PREFIX))
 
 

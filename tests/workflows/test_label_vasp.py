@@ -115,7 +115,7 @@ def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     assert slope == pytest.approx(base.forces_ac[1, 2], rel=2e-3)
 
 
-@pytest.mark.parametrize("scale", [pytest.param(1.0, marks=pytest.mark.slow), 2.0])
+@pytest.mark.parametrize("scale", [pytest.param(1.0, marks=pytest.mark.long), 2.0])
 def test_the_field_scale_is_found(inputs, scale):
     made = inputs(field_scale=scale, overrides=ONE_STEP)
     made.pop("field_scale")

@@ -49,7 +49,7 @@ def crossing(small, large):
     return brentq(lambda kt: binder_cumulant(*large, kt) - binder_cumulant(*small, kt), 0.98 * KNOWN, 1.02 * KNOWN)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_curie_temperature_of_the_bcc_heisenberg_magnet():
     """Cumulants of two sizes cross at T_c.
 

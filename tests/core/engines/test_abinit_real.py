@@ -10,7 +10,7 @@ from soso_core.engines.abinit import AbinitSettings, label
 from soso_core.engines.abinit.settings import DEBIAN_FOLDER
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(
         shutil.which("abinit") is None or not DEBIAN_FOLDER.is_dir(), reason="ABINIT is not installed (make abinit)"
     ),

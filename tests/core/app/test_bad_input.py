@@ -167,7 +167,7 @@ def test_bad_settings_files(desk, command, content, said):
         ({"magnetic_species": ["Ni"]}, "no 'Ni' in the structure"),
         ({"magnetic_species": []}, "magnetic_species is empty"),
         ({"generators": []}, "generators"),
-        ({"generators": [{"kind": "spiral"}]}, r"generators\.0\.kind"),
+        ({"generators": [{"kind": "whirl"}]}, r"generators\.0\.kind"),
         ({"generators": [{"kind": "cone", "magnetisations": [1.0]}]}, "magnetisations"),
         ({"generators": [{"kind": "cone", "magnetisations": []}]}, "magnetisations"),
     ],

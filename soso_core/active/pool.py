@@ -15,14 +15,12 @@ import numpy as np
 from soso_core.active.scores import CandidateRows, whitened
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
-from soso_core.gp.basis import ModelBasis, centred
+from soso_core.gp.basis import ModelBasis
 from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import left_out_errors, stretches
-from soso_core.gp.covariance import joined
 from soso_core.gp.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
-from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.normal_equations import NormalEquations
-from soso_core.gp.regression import FIXED_BLOCKS, believable, environments_of
+from soso_core.gp.regression import FIXED_BLOCKS, basis_of, believable
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, Rows, labelled_rows
 from soso_core.gp.targets import reference_energies, species_counts
@@ -130,11 +128,7 @@ class PoolFit:
 
 def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
     """Return the pool of a labelled dataset; every configuration needs an energy.  `rng` draws the inducing points."""
-    bare = ModelBasis.uncentred(settings, dataset.species, None)
-    environments = environments_of(dataset, bare)
-    inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
-    uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
-    basis = centred(uncentred, [item.configuration for item in dataset], environments)
+    basis = basis_of(dataset, settings, rng)
     levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
     rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
     return _turned(dataset, rows_k, basis)

@@ -122,13 +122,18 @@ def checked(dataset: Dataset) -> Dataset:
     return dataset.without_repeats()
 
 
-def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
-    """Return the fit of one choice of settings."""
+def basis_of(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> ModelBasis:
+    """Return the columns of a model of `dataset`: inducing points drawn by `rng`, centred; labels are not looked at."""
     bare = ModelBasis.uncentred(settings, dataset.species, None)
-    environments = environments_of(dataset, bare)
+    environments = _environments(dataset, bare)
     inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
-    basis = centred(uncentred, [item.configuration for item in dataset], environments)
+    return centred(uncentred, [item.configuration for item in dataset], environments)
+
+
+def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
+    """Return the fit of one choice of settings."""
+    basis = basis_of(dataset, settings, rng)
     levels = Levels(reference_energies(dataset), mean_moments(dataset))
     equations = equations_of(dataset.labelled, basis, levels)
     energy, small = _of_energy(equations), basis.pair_only()
@@ -243,7 +248,7 @@ def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquatio
     return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
-def environments_of(dataset: Dataset, bare: ModelBasis) -> list[Points]:
+def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
     """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
 
     def of(item: LabelledConfiguration) -> Points:

@@ -162,10 +162,9 @@ def test_faults_that_last(label_cases):
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", [*ENDS, "wrong_angle"])
-@pytest.mark.parametrize("lambda_", [50])
-def test_every_fault_at_the_stiffest_step(label_cases, mode, lambda_):
+def test_every_fault_at_the_stiffest_step(label_cases, mode):
     """Once, twice in a row, and for ever."""
-    once_, twice, always = label_cases([once(mode, calls=count, **{"lambda": lambda_}) for count in (1, 2, None)])
+    once_, twice, always = label_cases([once(mode, calls=count, **{"lambda": 50}) for count in (1, 2, None)])
     assert check(once_) == "recovered"
     check_or_end(twice)
     check(always)

@@ -4,7 +4,7 @@ A pure loop over indices of the pool: the same pool, strategy and seed give the 
 when its configuration was chosen; all others serve to measure the error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -34,19 +34,25 @@ class Step(Settings):
     """After one batch: labels so far, errors on everything that is left, blind test of the batch, and the decision.
 
     Errors in meV per spin and meV per field component: root mean square, and the largest of any configuration (of its
-    energy; of its root mean square field error).  `expected` is what the model expects of the
-    energies, noise apart.
+    energy; of its root mean square field error).  `energy_by_group` is the root mean square within each group of which
+    something is left.  `expected` is what the model expects of the energies, noise apart.
     """
 
     n_labels: int
     energy: float
     energy_largest: float
+    energy_by_group: Mapping[str, float] = {}
     expected: float
     field: float | None = None
     field_largest: float | None = None
     action: Action
     reason: str
     bound: float | None = None
+
+    @property
+    def worst_group(self) -> float | None:
+        """The error of the group that is known worst; None without groups."""
+        return max(self.energy_by_group.values(), default=None)
 
 
 class Run(Settings):
@@ -69,13 +75,15 @@ def replay(
     seed: int,
     twins_k: IntArray | None = None,
     held_out: Sequence[int] = (),
+    groups_k: Sequence[str] = (),
     go_on: Callable[[], None] = lambda: None,
 ) -> Run:
     """Return one run of the policy up to its budget of labels, also beyond where it would have stopped.
 
     The first configuration is drawn by `seed`, the same for every strategy; the rest of the first batch is chosen by
     what is known before there are labels.  Errors are measured on `held_out`, which is never chosen, or else on
-    everything that is left.  `go_on` is called before every fit, and may raise to stop.
+    everything that is left, also within each of `groups_k` (a name for each configuration, or none).  `go_on` is called
+    before every fit, and may raise to stop.
     """
     first, draws = np.random.default_rng(seed).spawn(2)
     free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
@@ -86,7 +94,7 @@ def replay(
         fitted = fit_part(pool, chosen, fitted)
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
-        steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision))
+        steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
             break
@@ -157,7 +165,9 @@ def _picked(
     return [rest[int(k)] for k in picks]
 
 
-def _measured(pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, decision: Decision) -> Step:
+def _measured(
+    pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, decision: Decision, groups_k: Sequence[str]
+) -> Step:
     energies_k = 1e3 * energy_errors(pool, fitted)[list(left)]
     rows = uncertainty(pool, fitted)
     variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
@@ -166,6 +176,7 @@ def _measured(pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, d
         n_labels=n_labels,
         energy=_rms(energies_k),
         energy_largest=float(np.max(np.abs(energies_k))),
+        energy_by_group=_by_group(energies_k, [groups_k[k] for k in left] if groups_k else []),
         expected=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
         field=None if fields is None else _rms(fields),
         field_largest=None if fields is None else float(np.max(fields)),
@@ -173,6 +184,10 @@ def _measured(pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, d
         reason=decision.reason,
         bound=decision.energy_bound_meV_per_spin,
     )
+
+
+def _by_group(energies_k: FloatArray, groups_k: Sequence[str]) -> dict[str, float]:
+    return {name: _rms(energies_k[[group == name for group in groups_k]]) for name in sorted(set(groups_k))}
 
 
 def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord) -> BatchRecord:

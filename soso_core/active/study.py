@@ -24,6 +24,7 @@ HELD_OUT_STREAM = 1
 class StudySettings(Settings):
     """What to replay: strategies against each other, on which labels, how often.
 
+    `group_by` names a fact of the labels (`info`) that divides the pool; the worst group is then shown, too.
     `held_out` is the share of the pool that is drawn by each seed, never chosen, and tested on; 0: the error is that on
     everything left.  `targets` are errors whose price in labels the table states, meV per spin.
     """
@@ -31,6 +32,7 @@ class StudySettings(Settings):
     strategies: tuple[Strategy, ...] = Field(default=("mean-variance", "random"), min_length=1)
     labels: tuple[LabelKind, ...] = Field(default=("energies", "fields"), min_length=1)
     n_seeds: int = Field(default=20, ge=1)
+    group_by: str | None = Field(default=None, min_length=1, description="fact that divides the pool; None: no groups")
     held_out: float = Field(default=0.0, ge=0.0, le=0.8)
     targets: tuple[Annotated[float, Field(gt=0.0)], ...] = (1.7, 1.5, 1.3)
     counts: tuple[Annotated[int, Field(ge=2)], ...] = (8, 12, 20)
@@ -71,6 +73,7 @@ class At(Settings):
     n_labels: int
     energy: Mean
     energy_largest: Mean
+    worst_group: Mean | None = None
     expected: Mean
     field: Mean | None = None
     field_largest: Mean | None = None
@@ -112,6 +115,16 @@ def labels_at_hand(dataset: Dataset, wanted: Sequence[LabelKind]) -> tuple[Label
     """Return the kinds of labels that are wanted and there."""
     has_fields = all(item.exchange_fields_ac is not None for item in dataset)
     return tuple(kind for kind in wanted if kind == "energies" or has_fields)
+
+
+def groups(dataset: Dataset, key: str | None) -> tuple[str, ...]:
+    """Return the group of each configuration, none without a key.  Raises InputError where the fact is missing."""
+    if key is None:
+        return ()
+    for k, item in enumerate(dataset):
+        if key not in item.info:
+            raise InputError(f"configuration {k} has no '{key}' to group by; it has {', '.join(sorted(item.info))}")
+    return tuple(str(item.info[key]) for item in dataset)
 
 
 def held_out(n: int, settings: StudySettings, seed: int) -> list[int]:
@@ -160,10 +173,10 @@ def _at(steps: Sequence[Step]) -> At:
     def mean(key: str) -> Mean:
         return Mean.of([getattr(step, key) for step in steps])
 
-    has_fields = all(step.field is not None for step in steps)
-    fields = {key: mean(key) for key in ("field", "field_largest")} if has_fields else {}
     own = {key: mean(key) for key in ("energy", "energy_largest", "expected")}
-    return At(n_labels=steps[0].n_labels, **own, **fields)
+    optional = ("field", "field_largest", "worst_group")
+    known = {key: mean(key) for key in optional if all(getattr(step, key) is not None for step in steps)}
+    return At(n_labels=steps[0].n_labels, **own, **known)
 
 
 def _stops(runs: Sequence[Run], target: float) -> Stops:

@@ -21,6 +21,7 @@ from soso_core.active.study import (
     StudySettings,
     Summary,
     check_budget,
+    groups,
     held_out,
     labels_at_hand,
     pool_data,
@@ -79,15 +80,30 @@ class Task:
             return None
 
 
+@dataclass(frozen=True, eq=False)
+class Similar:
+    """What belongs together: `twins_k` (k,) numbers what symmetry does not tell apart alike; a name of each's group."""
+
+    twins_k: IntArray
+    groups_k: tuple[str, ...]
+
+
 @click.command(short_help="Rehearse active learning on labels that are there already.")
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the results.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file: strategies, policy, fit, ...")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each strategy.  [default: 20]")
 @click.option("--energies-only", is_flag=True, help="Do not look at exchange fields.")
+@click.option("--group-by", help="Fact of the labels that divides DATA; errors of the worst group are shown, too.")
 @click.option("--held-out", type=click.FloatRange(0.0, 0.8), help="Share that is never chosen, and tested on.")
 def study(
-    data: Path, output: Path, settings: Path | None, seeds: int | None, energies_only: bool, held_out: float | None
+    data: Path,
+    output: Path,
+    settings: Path | None,
+    seeds: int | None,
+    energies_only: bool,
+    group_by: str | None,
+    held_out: float | None,
 ) -> None:
     """Replay the whole policy on DATA, of which every label is known: choose, test blind, train, decide.
 
@@ -106,19 +122,20 @@ def study(
       policy: {n_initial: 4, batch_size: 2, max_labels: 30, target_energy_meV_per_spin: 1.7}
       fit: {n_inducing: 60}
     """
-    overruled = {"n_seeds": seeds, "held_out": held_out, "labels": ["energies"] if energies_only else None}
+    labels_given = ["energies"] if energies_only else None
+    overruled = {"n_seeds": seeds, "held_out": held_out, "labels": labels_given, "group_by": group_by}
     values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
     dataset = read_dataset(data)
     check_budget(len(dataset), values)
     folder = _folder(output)
-    twins_k = twins([item.configuration for item in dataset])
+    similar = Similar(twins([item.configuration for item in dataset]), groups(dataset, values.group_by))
     found: list[Summary] = []
     fits: dict[str, FitSettings] = {}
     runs: dict[str, tuple[Run, ...]] = {}
     for labels in labels_at_hand(dataset, values.labels):
         part = pool_data(dataset, labels)
         fits[labels] = _fit_settings(part, fit_given, str(settings))
-        by_strategy = _all_runs(part, labels, fits[labels], values, twins_k, folder)
+        by_strategy = _all_runs(part, labels, fits[labels], values, similar, folder)
         target = values.policy.target_energy_meV_per_spin
         save_figure(output / f"curves_{labels}.png", learning_curves(by_strategy, target, f"{data.name}, {labels}"))
         here = [summary(labels, each, values) for each in by_strategy.values()]
@@ -136,7 +153,7 @@ def study(
 def print_summaries(found: Sequence[Summary], settings: StudySettings, labels: str) -> None:
     """Print labels needed, errors at some counts, and how the policy stopped."""
     print_needed(found, settings, labels)
-    headings = ("labels", "strategy", "energy", "largest", "field", "largest")
+    headings = ("labels", "strategy", "energy", "largest", "worst group", "field", "largest")
     print_table(f"errors on what is left, {labels} (meV/spin; meV)", headings, _error_rows(found, settings.counts))
     stops = [
         (
@@ -173,6 +190,7 @@ def _error_rows(found: Sequence[Summary], counts: Sequence[int]) -> list[tuple[s
             strategy,
             _mean(at.energy, 2),
             _mean(at.energy_largest, 2),
+            _mean(at.worst_group, 2),
             _mean(at.field, 2),
             _mean(at.field_largest, 2),
         )
@@ -185,13 +203,14 @@ def _all_runs(
     labels: LabelKind,
     fit: FitSettings,
     settings: StudySettings,
-    twins_k: IntArray,
+    similar: Similar,
     folder: Path,
 ) -> dict[Strategy, list[Run]]:
     """Return the runs of every strategy by seed; those that are not kept yet are made, and kept as soon as they are."""
     pool = make_pool(part, fit, np.random.default_rng(POOL_SEED))
     key = sha256(
-        f"{part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out}".encode()
+        f"{part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out} "
+        f"{similar.groups_k}".encode()
     )
     tasks = [
         Task(pool, labels, strategy, seed, folder / f"{key.hexdigest()[:12]}_{labels}_{strategy}_{seed:03d}.json")
@@ -201,13 +220,13 @@ def _all_runs(
     done: dict[tuple[Strategy, int], Run] = {}
     with progress_bar() as progress:
         bar = progress.add_task(f"replaying, {labels}", total=len(tasks))
-        for task, run in _made(tasks, settings, twins_k):
+        for task, run in _made(tasks, settings, similar):
             done[task.strategy, task.seed] = run
             progress.advance(bar)
     return {strategy: [done[strategy, seed] for seed in range(settings.n_seeds)] for strategy in settings.strategies}
 
 
-def _made(tasks: Sequence[Task], settings: StudySettings, twins_k: IntArray) -> Iterator[tuple[Task, Run]]:
+def _made(tasks: Sequence[Task], settings: StudySettings, similar: Similar) -> Iterator[tuple[Task, Run]]:
     """Yield every task with its run; on Ctrl-C the runs that are under way stop at their next fit."""
     stop = Event()
 
@@ -216,7 +235,7 @@ def _made(tasks: Sequence[Task], settings: StudySettings, twins_k: IntArray) -> 
             raise Stopped("stopped")
 
     def work(task: Task) -> Run:
-        return task.kept() or _make(task, settings, twins_k, go_on)
+        return task.kept() or _make(task, settings, similar, go_on)
 
     with ThreadPoolExecutor(worker_count()) as threads:
         futures = {threads.submit(work, task): task for task in tasks}
@@ -228,9 +247,9 @@ def _made(tasks: Sequence[Task], settings: StudySettings, twins_k: IntArray) -> 
             threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _make(task: Task, settings: StudySettings, twins_k: IntArray, go_on: Callable[[], None]) -> Run:
+def _make(task: Task, settings: StudySettings, similar: Similar, go_on: Callable[[], None]) -> Run:
     out = held_out(len(task.pool), settings, task.seed)
-    run = replay(task.pool, task.strategy, settings.policy, task.seed, twins_k, out, go_on)
+    run = replay(task.pool, task.strategy, settings.policy, task.seed, similar.twins_k, out, similar.groups_k, go_on)
     with atomic_write(task.file) as temporary:
         temporary.write_text(run.model_dump_json(), encoding="utf8")
     return run

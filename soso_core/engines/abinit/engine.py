@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from soso_core.configuration import Configuration
-from soso_core.engines.abinit.gates import check_output, labelled
+from soso_core.engines.abinit.gates import agreement, check_output, labelled, unconverged
 from soso_core.engines.abinit.input_file import Mixing, atom_types, pseudopotential_name, write_input
 from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput, error_message, last_step, parse_output
 from soso_core.engines.abinit.process import INPUT_NAME, Finished, run, split_command
@@ -39,29 +39,43 @@ def label(configuration: Configuration, settings: AbinitSettings) -> LabelledCon
     """Return energy, exchange fields, moment lengths, forces and stress of one configuration, by ABINIT.
 
     A run that does not converge, or ends in a state whose moments are not those asked for, is begun again once with
-    gentler mixing.  The label is at the directions achieved.
+    gentler mixing.  When the residual of both stays small without reaching `tolvrs`, they make a label if they agree
+    (`gates.agreement`).  The label is at the directions achieved.
 
     Raises
     ------
     InputError
         ABINIT or a pseudopotential is missing, or spheres overlap.
     ConvergenceError
-        Neither attempt converged to moments along the spins.
+        Neither attempt converged to moments along the spins, and they do not agree.
     AbinitError
         ABINIT crashed or left an output that is not complete.
     """
     check(configuration, settings)
-    first = Mixing(settings.magcon_lambda, settings.max_iterations)
+    mixing = Mixing(settings.magcon_lambda, settings.max_iterations)
+    first, reason = _tried(configuration, settings, mixing)
+    if first is not None and reason is None:
+        return labelled(configuration, first, settings)
+    second, again = _tried(configuration, settings, _gentler(mixing))
+    if second is not None and again is None:
+        return labelled(configuration, second, settings)
+    if first is None or second is None:
+        raise ConvergenceError(f"{reason}; with gentler mixing: {again}")
+    best, change = agreement(configuration, first, second)
+    return labelled(configuration, best, settings, change)
+
+
+def _tried(
+    configuration: Configuration, settings: AbinitSettings, mixing: Mixing
+) -> tuple[AbinitOutput | None, str | None]:
+    """Return what came out and why it is no label by itself (None: it is one); no output when it is of no use."""
     try:
-        output = _attempt(configuration, settings, first)
+        output = _attempt(configuration, settings, mixing)
     except OutOfTimeError:
         raise
     except ConvergenceError as error:
-        try:
-            output = _attempt(configuration, settings, _gentler(first))
-        except ConvergenceError as again:
-            raise ConvergenceError(f"{error}; with gentler mixing: {again}") from None
-    return labelled(configuration, output, settings)
+        return None, str(error)
+    return output, None if output.is_converged else unconverged(output, settings)
 
 
 def _gentler(mixing: Mixing) -> Mixing:
@@ -86,6 +100,8 @@ def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mix
             finished = run(settings.command, folder, settings.timeout_seconds)
             output = _read(finished, configuration, settings.timeout_seconds)
             check_output(configuration, output, settings)
+            if not output.is_converged:
+                _keep(folder, settings.keep_failed_in)
         except SosoError:
             _keep(folder, settings.keep_failed_in)
             raise

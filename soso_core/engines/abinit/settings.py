@@ -37,6 +37,9 @@ class AbinitSettings(Settings):
     smearing_ev: float = Field(default=0.1, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     empty_bands_per_atom: int = Field(default=3, ge=1, le=100, description="bands beyond one for each electron")
     tolvrs: float = Field(default=1e-6, ge=1e-16, le=1e-5, description="potential residual at convergence, ABINIT's")
+    stalled_residual: float = Field(
+        default=1e-3, ge=0.0, le=1e-2, description="two attempts that stay below this and agree make a label"
+    )
     max_iterations: int = Field(default=80, ge=1, le=1000, description="self-consistency steps before giving up")
     magcon_lambda: float = Field(default=0.02, gt=0.0, le=0.1, description="weight of the constraint in the mixing")
     moment_radius_angstrom: float = Field(default=1.06, ge=0.3, le=3.0, description="sphere that defines a moment")

@@ -10,7 +10,7 @@ from soso_core.active.policy import Action, PolicySettings
 from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
-from soso_core.active.study import StudySettings, held_out, labels_to_reach, pool_data, summary
+from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle
 from soso_core.errors import InputError
@@ -96,6 +96,27 @@ def test_held_out_is_never_chosen_and_always_tested_on(dataset):
     run = replay(make_pool(moved, SMALL, np.random.default_rng(0)), "mean-variance", POLICY, 2, held_out=out)
     assert set(out).isdisjoint(run.picks)
     assert run.steps[-1].energy == pytest.approx(500.0, rel=1e-3)
+
+
+def test_groups_divide_the_error(dataset, pool):
+    names = ["odd" if k % 2 else "even" for k in range(len(pool))]
+    run = replay(pool, "random", POLICY, 2, groups_k=names)
+    assert all(step.energy_by_group == {} for step in replay(pool, "random", POLICY, 2).steps)
+    for step in run.steps:
+        left = [name for k, name in enumerate(names) if k not in run.picks[: step.n_labels]]
+        squares = {name: left.count(name) * error**2 for name, error in step.energy_by_group.items()}
+        assert squares.keys() == {"even", "odd"}
+        assert sum(squares.values()) == pytest.approx(len(left) * step.energy**2)
+        assert step.worst_group == max(step.energy_by_group.values())
+    assert summary("fields", [run], StudySettings(policy=POLICY)).at[1].worst_group.mean == run.steps[1].worst_group
+
+
+def test_the_fact_to_group_by_must_be_there(dataset):
+    named = Dataset(tuple(replace(item, info={"half": k % 2}) for k, item in enumerate(dataset)))
+    assert groups(named, "half")[:3] == ("0", "1", "0")
+    assert groups(named, None) == ()
+    with pytest.raises(InputError, match="configuration 0 has no 'quarter' to group by; it has half"):
+        groups(named, "quarter")
 
 
 def test_a_pool_smaller_than_the_budget_is_used_up_to_the_last(pool):

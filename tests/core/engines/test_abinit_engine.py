@@ -1,6 +1,7 @@
 """From runs to labels, with a stand-in for the program: gates, the second attempt, what is said when it fails."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from soso_core.configuration import Configuration
 from soso_core.engines.abinit import AbinitSettings, check, label
-from soso_core.engines.abinit.gates import angles_degree, check_output, labelled
+from soso_core.engines.abinit.gates import agreement, angles_degree, check_output, labelled
 from soso_core.engines.abinit.output_file import AbinitError, parse_output
 from soso_core.errors import ConvergenceError, InputError
 from soso_core.quality import grade_of
@@ -45,6 +46,18 @@ pathlib.Path("run.abo").write_text(text, encoding="utf8")
 """
 
 
+def stalled(residual="1.000E-04", total_energy=None):
+    """Return the stored output as if it had stopped at a small residual, perhaps in another energy (Hartree)."""
+    text = (STORED / "converged.abo").read_text(encoding="utf8")
+    text = re.sub(
+        r"^ At SCF step.*=>converged\.$", "  nstep=   19 was not enough SCF cycles to converge;", text, flags=re.M
+    )
+    text = re.sub(r"^( ETOT 19 .*) 4\.801E-07 ", rf"\1 {residual} ", text, flags=re.M)
+    if total_energy is not None:
+        text = re.sub(r"^(total_energy +: +)\S+$", rf"\g<1>{total_energy}", text, flags=re.MULTILINE)
+    return text
+
+
 @pytest.fixture
 def abinit(tmp_path):
     """Return a function that takes the words of a script, one for each run, and returns settings."""
@@ -53,6 +66,8 @@ def abinit(tmp_path):
     (tmp_path / "psp" / "Fe.psp8").write_text("Fe\n 26.0 16.0 170801\n 8 11 2 4 600 0\n")
     for name in ("converged", "unconverged"):
         (tmp_path / f"{name}.abo").write_text((STORED / f"{name}.abo").read_text(encoding="utf8"))
+    (tmp_path / "stalled.abo").write_text(stalled())
+    (tmp_path / "elsewhere.abo").write_text(stalled("2.000E-04", "-248.9134"))
     (tmp_path / "cut.abo").write_text((STORED / "converged.abo").read_text(encoding="utf8")[:-20])
 
     def install(*words, **values):
@@ -105,6 +120,43 @@ def test_twice_unconverged(abinit, tmp_path):
     with pytest.raises(ConvergenceError, match=r"stopped at a residual of .* after 3 steps; with gentler mixing: .*"):
         label(IRON, abinit("unconverged", "unconverged"))
     assert len(calls(tmp_path)) == 2
+
+
+def test_two_attempts_that_stall_in_the_same_state_are_a_label(abinit, tmp_path):
+    item = label(IRON, abinit("stalled", "stalled"))
+    assert len(calls(tmp_path)) == 2
+    assert item.energy == OUTPUT.energy
+    assert item.info["scf_residual"] == 1e-4
+    assert item.info["energy_change_meV_per_atom"] == 0.0
+
+
+def test_two_attempts_that_stall_in_two_states_are_none(abinit):
+    with pytest.raises(ConvergenceError, match=r"1.0e-04 and 2.0e-04 and do not agree: 1.\d+ meV per atom"):
+        label(IRON, abinit("stalled", "elsewhere"))
+
+
+def test_one_that_stalls_is_none(abinit):
+    with pytest.raises(ConvergenceError, match=r"residual of 1.0e-04 .*; with gentler mixing: .* 5.7e[+]01 "):
+        label(IRON, abinit("stalled", "unconverged"))
+
+
+def test_one_that_stalls_is_begun_again(abinit):
+    assert "energy_change_meV_per_atom" not in label(IRON, abinit("stalled", "converged")).info
+
+
+def test_stalling_may_be_refused(abinit):
+    with pytest.raises(ConvergenceError, match="with gentler mixing"):
+        label(IRON, abinit("stalled", "stalled", stalled_residual=0.0))
+
+
+def test_fields_of_two_attempts_are_compared_across_the_moments(abinit):
+    other = replace(OUTPUT, residual=0.5 * OUTPUT.residual, gradients_ac=1.004 * OUTPUT.gradients_ac)
+    best, change = agreement(IRON, OUTPUT, other)
+    assert best is other
+    gradient_ac = -labelled(IRON, OUTPUT, abinit()).spin_gradient_ac
+    assert change["field_change_meV"] == pytest.approx(4.0 * np.sqrt(np.mean(gradient_ac**2)), rel=1e-3)
+    with pytest.raises(ConvergenceError, match="do not agree"):
+        agreement(IRON, OUTPUT, replace(OUTPUT, gradients_ac=1.006 * OUTPUT.gradients_ac))
 
 
 def test_a_crash_says_what_abinit_said(abinit, tmp_path):

@@ -1,10 +1,12 @@
 """The contract, fulfilled by an engine that the `soso` command knows: one command, one job."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory
+from ase import Atoms
 
 from soso_core.engines import ENGINES
 from soso_core.settings import parse_settings
@@ -17,6 +19,8 @@ class CommandLabelWorkChain(LabelWorkChain):
 
     ENGINE = ""
     CALCULATION = ""
+    MESH_COUNTS: ClassVar[Callable[..., Iterable[int]] | None] = None
+    """The k-points of a cell (rows, Å) by its engine's settings; None: the engine has none."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -35,6 +39,15 @@ class CommandLabelWorkChain(LabelWorkChain):
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
         """Return `code` and `settings`."""
         return {"code": code, "settings": Dict(settings)}
+
+    @classmethod
+    def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+        """Return the settings and the k-points they give this cell."""
+        told = super().describe(settings, cell)
+        if cls.MESH_COUNTS is None:
+            return told
+        counts = cls.MESH_COUNTS(cell.cell.array, ENGINES[cls.ENGINE].settings_class(**settings))
+        return {**told, "k-points": " x ".join(map(str, counts))}
 
     def submit_engine(self) -> ProcessNode:
         """Submit the CalcJob."""

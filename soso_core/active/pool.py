@@ -173,14 +173,21 @@ def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
 def prior_uncertainty(pool: Pool) -> CandidateRows:
     """Return what is not known of every configuration before there is any label: the pair part's belief, no GP.
 
-    Energies are taken to vary as each block of the pair part alone would explain; labels count by their energies alone.
+    Energies, and fields where labels hold them, are taken to vary as each block of the pair part alone would explain.
     """
-    rows_km = pool.energies_km[:, : pool.n_pair_columns]
-    sums = NormalEquations.from_rows(rows_km * np.sqrt(pool.n_spins_k)[:, None], np.zeros(len(pool)))
-    belief = believed({"energy": sums}, pool.pair_blocks).centre
+    n_pair = pool.n_pair_columns
+    energies_km, fields_rm = pool.energies_km[:, :n_pair], pool.fields_rm[:, :n_pair]
+    rows = {"energy": energies_km * np.sqrt(pool.n_spins_k)[:, None], "field": fields_rm}
+    sums = {t: NormalEquations.from_rows(rows_rm, np.zeros(len(rows_rm))) for t, rows_rm in rows.items() if len(rows_rm)}
+    belief = believed(sums, pool.pair_blocks).centre
     prior_m = np.concatenate([np.full(b.stop - b.start, belief.prior[name]) for name, b in pool.pair_blocks.items()])
-    none_rm, ends_k = np.zeros((0, rows_km.shape[1])), np.zeros(len(pool) + 1, dtype=np.int64)
-    return CandidateRows(rows_km * prior_m, none_rm, ends_k, belief.noise["energy"] / np.sqrt(pool.n_spins_k), 0.0)
+    return CandidateRows(
+        energies_km * prior_m,
+        fields_rm * prior_m,
+        pool.ends_k,
+        belief.noise["energy"] / np.sqrt(pool.n_spins_k),
+        belief.noise.get("field", 0.0),
+    )
 
 
 def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:

@@ -120,7 +120,7 @@ def check_label(label: LabelledConfiguration, case: Case) -> None:
     energy, gradient_ac = truth(label.configuration)
     assert label.energy == pytest.approx(energy, abs=TOLERANCE)
     assert label.spin_gradient_ac == pytest.approx(gradient_ac, abs=2e-4)  # |MW_int| has three decimals
-    assert np.abs(gradient_ac).max() > 0.01
+    assert np.abs(gradient_ac).max() > 2e-3, "a field ten times the rounding, or nothing is tested"
 
 
 def check_end(case: Case) -> None:

@@ -54,6 +54,11 @@ class Source:
     model: SpinModel | None
     frames: tuple[Configuration, ...]
 
+    @property
+    def most(self) -> int | None:
+        """How many different candidates it can give; None: any number."""
+        return len(self.frames) if self.settings.takes_as_they_are else None
+
 
 def generate(
     structure: Configuration,
@@ -63,13 +68,14 @@ def generate(
 ) -> list[Candidate]:
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
-    Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.
+    Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.  They are
+    fewer when all are configurations of files, taken as they are: none of those is a candidate twice.
     Generators that draw with the model are left out while there is none.  Raises InputError when no atom of the
     structure is magnetic, a cone has no magnetisations, no generator is left, or one does not fit the structure.
     """
     spin_model = SpinModel.of(model) if model is not None and _asks_for_model(settings) else None
     sources = [source(structure, settings, place, spin_model) for place in range(len(settings.generators))]
-    order = interleaved(shares(settings, model is not None), settings.n_candidates)
+    order = dealt(shares(settings, model is not None), settings.n_candidates, [item.most for item in sources])
     places = [order[:index].count(g) for index, g in enumerate(order)]
     tasks = zip(range(len(order)), order, places, rng.spawn(len(order)), strict=True)
 
@@ -205,6 +211,24 @@ def interleaved(weights: Sequence[float], n: int) -> list[int]:
         g = int(np.argmax(step * share_g - count_g))
         count_g[g] += 1
         order.append(g)
+    return order
+
+
+def dealt(weights: Sequence[float], n: int, most: Sequence[int | None]) -> list[int]:
+    """Return indices as `interleaved` does, none more often than `most` says (None: any number).
+
+    What is used up leaves its share to the others; fewer than n when all are.  The first k are the answer for n = k.
+    """
+    if not any(weights):
+        return []
+    order = interleaved(weights, n)
+    left = list(most)
+    for place, g in enumerate(order):
+        if left[g] == 0:
+            others = [0.0 if h == g else weight for h, weight in enumerate(weights)]
+            return order[:place] + dealt(others, n - place, left)
+        rest = left[g]
+        left[g] = None if rest is None else rest - 1
     return order
 
 

@@ -39,7 +39,8 @@ class GeneratorSettings(Settings):
 
     `monte-carlo` draws with the present model at each of `temperatures_kelvin` in turn and is left out while there is
     none.  `spiral` draws a commensurate wave vector, `collinear` one of the `orders` in turn; their spins are
-    tilted by each of `tilts_degree` in turn.  `file` takes the configurations of a file in turn, in their own cells.
+    tilted by each of `tilts_degree` in turn.  `file` takes the configurations of a file in turn, in their own cells;
+    each once when nothing is done to them.
     """
 
     kind: Kind
@@ -69,6 +70,12 @@ class GeneratorSettings(Settings):
         if self.volume_range[0] > self.volume_range[1]:
             raise ValueError("volume_range must hold the smaller factor first")
         return self
+
+    @property
+    def takes_as_they_are(self) -> bool:
+        """Whether it takes configurations of a file and does nothing to them: a second time they would be the same."""
+        moves = self.displacement_angstrom > 0.0 or self.strain > 0.0 or self.volume_range != (1.0, 1.0)
+        return self.kind == "file" and not moves
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:

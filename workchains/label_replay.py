@@ -58,8 +58,9 @@ class ReplayLabelWorkChain(LabelWorkChain):
         """Refuse generators that draw what no pool can hold."""
         for place, generator in enumerate(exploration.generators):
             if not generator.takes_as_they_are:
+                where = f"{source}: exploration.generators.{place}"
                 raise InputError(
-                    f"{source}: exploration.generators.{place}: what {generator.kind} draws anew has no label to replay; "
+                    f"{where}: what {generator.kind} draws anew has no label to replay; "
                     "a rehearsal needs kind: file, neither strained nor displaced"
                 )
 

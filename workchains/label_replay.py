@@ -69,6 +69,11 @@ class ReplayLabelWorkChain(LabelWorkChain):
         """Return what the pool holds."""
         return {"pool": f"{settings['dataset']}: {_contents(read_dataset(settings['dataset']))}"}
 
+    @classmethod
+    def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
+        """Return that nothing is computed."""
+        return {"cost": "none: labels are looked up"}
+
     def run_engine(self) -> None:
         """Look up: it is done when it returns, there is nothing to wait for."""
         self.ctx.engine = self.submit_engine()

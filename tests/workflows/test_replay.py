@@ -84,7 +84,9 @@ def test_its_file_starts_at_the_campaign_file_and_is_known_by_its_content(writte
     before = here.fingerprint
     assert there.fingerprint == before
     assert read_campaign(written(pair_dataset.subset(range(5)))).fingerprint != before
-    assert describe(there)["pool"].endswith("there/pool.extxyz: 6 labels, 6 with fields, 6 with forces")
+    told = describe(there)
+    assert told["pool"].endswith("there/pool.extxyz: 6 labels, 6 with fields, 6 with forces")
+    assert told["cost"].startswith("none")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from aiida.plugins import WorkflowFactory
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.io import write_dataset
+from soso_core.labels import LabelledConfiguration
 from soso_workflows.campaign import describe, read_campaign
 from soso_workflows.data.dataset import SosoDataset
 
@@ -20,9 +21,10 @@ QUALITY = {"label_grade": "C", "angle_degree": 4.5}
 
 @pytest.fixture
 def asked(aiida_profile, pair_dataset):
-    """Return a function that labels a configuration with the first five pairs as the pool, the third of grade C."""
+    """Return a function that labels a configuration with five pairs as the pool: one of grade C, one an energy only."""
     items = list(pair_dataset.subset(range(5)))
     items[2] = replace(items[2], info={**QUALITY, "source": "mine"}, stress_cc=None)
+    items[3] = LabelledConfiguration(items[3].configuration, energy=items[3].energy)
     pool = SosoDataset.from_dataset(items)
 
     def label(configuration, **info):
@@ -44,6 +46,14 @@ def test_the_label_is_that_of_the_pool(asked, pair_dataset):
 def test_a_label_without_a_grade_is_an_a(asked, pair_dataset):
     results, _ = asked(pair_dataset[0].configuration)
     assert results["label"].get_dataset()[0].info["label_grade"] == results["quality"]["label_grade"] == "A"
+
+
+def test_an_energy_is_enough(asked, pair_dataset):
+    results, node = asked(pair_dataset[3].configuration)
+    assert node.is_finished_ok, node.exit_message
+    label = results["label"].get_dataset()[0]
+    assert label.energy == pair_dataset[3].energy
+    assert label.exchange_fields_ac is label.forces_ac is label.moments_a is None
 
 
 def test_what_is_not_in_the_pool_has_an_exit_code_of_its_own(asked, pair_dataset):

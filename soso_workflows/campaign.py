@@ -63,9 +63,11 @@ class Campaign:
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its result; the same file twice is the same campaign."""
         left_out = {"structure"} | ({"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set())
-        named = self.settings.model_copy(update={"exploration": self.exploration})
+        engine_files = _engine_files(self.settings, self.engine)
+        named = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
+        named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": named})
         digest = sha256(named.model_dump_json(exclude=left_out).encode())
-        for file in self.settings.exploration.files.values():
+        for file in (*self.settings.exploration.files.values(), *engine_files.values()):
             digest.update(file.read_bytes())
         for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
             digest.update(array.tobytes())
@@ -84,6 +86,8 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     if engine_settings:
         settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **engine_settings}})
     engine = load_engine(settings, str(path))
+    here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
+    settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
     campaign = Campaign(
         settings=settings,
         structure=_read_structure(Path(path).parent / settings.structure),
@@ -92,6 +96,12 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     )
     _check_engine(campaign, str(path))
     return campaign
+
+
+def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:
+    """Return the files that the engine's settings name, by their keys."""
+    given = {key: settings.engine_settings.get(key) for key in engine.FILE_SETTINGS}
+    return {key: Path(value) for key, value in given.items() if isinstance(value, str)}
 
 
 def _check_files(exploration: ExplorationSettings, source: str) -> None:
@@ -113,6 +123,7 @@ def _check_engine(campaign: Campaign, source: str) -> None:
     wanted = settings.exploration.magnetic_species
     symbols = campaign.structure.get_chemical_symbols()
     has_spin = [wanted is None or symbol in wanted for symbol in symbols]
+    engine.check_exploration(campaign.engine_settings, settings.exploration, source)
     engine.check_cell(campaign.engine_settings, campaign.structure, has_spin, f"{source}: engine_settings")
 
 

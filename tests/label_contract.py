@@ -81,6 +81,24 @@ def _loaded(path: Path) -> Harness:
     return module.HARNESS
 
 
+def asked(cell: Configuration) -> dict[str, Configuration]:
+    """Return the cells that the contract wants labels of, by name."""
+    return {
+        "base": cell,
+        "tilted 1": tilted(cell, TILT),
+        "tilted -1": tilted(cell, -TILT),
+        "rotated": cell.with_spins(cell.spins_ac @ ROTATION.T),
+        "permuted": Configuration(cell.numbers_a, cell.positions_ac[::-1], cell.cell_vc, cell.spins_ac[::-1]),
+    }
+
+
+def tilted(cell: Configuration, angle: float) -> Configuration:
+    """Return the cell with its first spin turned towards the second by an angle (rad)."""
+    spins_ac = np.array(cell.spins_ac)
+    spins_ac[0] = rotation(np.cross(spins_ac[0], spins_ac[1]), angle) @ spins_ac[0]
+    return cell.with_spins(spins_ac)
+
+
 class Runs:
     """Labels of one engine for the contract, each made when it is first asked for."""
 
@@ -101,20 +119,19 @@ class Runs:
             self.known[name] = run_get_node(self.engine, configuration=configuration, **self.inputs)
         return self.known[name]
 
-    def label(self, name: str, cell: Configuration) -> LabelledConfiguration:
-        results, node = self.of(name, cell)
+    def label(self, name: str) -> LabelledConfiguration:
+        """Return the label of one of the cells that the contract asks for."""
+        results, node = self.of(name, asked(self.cell)[name])
         assert node.is_finished_ok, f"{name}: {node.exit_status} {node.exit_message}"
         return results["label"].get_dataset()[0]
 
     @property
     def base(self) -> LabelledConfiguration:
-        return self.label("base", self.cell)
+        return self.label("base")
 
     def tilted(self, sign: int) -> LabelledConfiguration:
         """Return the label with the first spin tilted towards the second by `sign` times TILT."""
-        spins_ac = np.array(self.cell.spins_ac)
-        spins_ac[0] = rotation(np.cross(spins_ac[0], spins_ac[1]), sign * TILT) @ spins_ac[0]
-        return self.label(f"tilted {sign}", self.cell.with_spins(spins_ac))
+        return self.label(f"tilted {sign}")
 
     @property
     def energy_scale(self) -> float:
@@ -146,18 +163,14 @@ def the_field_is_minus_the_derivative_of_the_energy(runs: Runs) -> None:
 
 def rotating_all_spins_changes_nothing(runs: Runs) -> None:
     """Energy, lengths and forces stay, the fields turn with the spins."""
-    matrix = rotation([1.0, -0.6, 0.8], 2.1)
-    turned = runs.label("rotated", runs.cell.with_spins(runs.cell.spins_ac @ matrix.T))
-    assert_same(runs, turned, runs.base.spin_gradient_ac @ matrix.T, np.arange(len(runs.cell)))
+    assert_same(runs, runs.label("rotated"), runs.base.spin_gradient_ac @ ROTATION.T, np.arange(len(runs.cell)))
 
 
 def permuting_like_atoms_permutes_the_results(runs: Runs) -> None:
     """The atoms in another order: the same label in that order."""
     order_a = np.arange(len(runs.cell))[::-1]
-    cell = runs.cell
-    assert np.array_equal(cell.numbers_a, cell.numbers_a[order_a]), "the harness needs like atoms"
-    swapped = Configuration(cell.numbers_a, cell.positions_ac[order_a], cell.cell_vc, cell.spins_ac[order_a])
-    assert_same(runs, runs.label("permuted", swapped), runs.base.spin_gradient_ac[order_a], order_a)
+    assert np.array_equal(runs.cell.numbers_a, runs.cell.numbers_a[order_a]), "the harness needs like atoms"
+    assert_same(runs, runs.label("permuted"), runs.base.spin_gradient_ac[order_a], order_a)
 
 
 def an_impossible_request_ends_with_an_exit_code(runs: Runs) -> None:
@@ -205,3 +218,7 @@ def turn(from_ac: np.ndarray, to_ac: np.ndarray) -> np.ndarray:
     sine_a = np.linalg.norm(axis_ac, axis=1)
     angle_a = np.arctan2(sine_a, np.sum(from_ac * to_ac, axis=1))
     return axis_ac * (angle_a / np.where(sine_a > 0.0, sine_a, 1.0))[:, None]
+
+
+ROTATION = rotation([1.0, -0.6, 0.8], 2.1)
+"""Of all spins, in the check that nothing changes by it."""

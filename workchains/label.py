@@ -8,6 +8,7 @@ from aiida.engine import ExitCode, ProcessSpec, WorkChain
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
 from ase import Atoms
 
+from soso_core.active.settings import ExplorationSettings
 from soso_workflows.data.dataset import SosoDataset
 
 NOT_CONVERGED_STATUS = 410
@@ -51,6 +52,12 @@ class LabelWorkChain(WorkChain):
     The contract's test holds an engine to it, at the directions that were achieved.
     """
 
+    FILE_SETTINGS: ClassVar[tuple[str, ...]] = ()
+    """Keys of `engine_settings` that name a file.
+
+    In a campaign file a relative path starts there, and the campaign is known by what is in the file, not by its path.
+    """
+
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare what all engines share."""
@@ -76,6 +83,10 @@ class LabelWorkChain(WorkChain):
     @classmethod
     def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
         """Raise InputError, in one line, when checked settings lack something for this cell."""
+
+    @classmethod
+    def check_exploration(cls, settings: dict[str, Any], exploration: ExplorationSettings, source: str) -> None:
+        """Raise InputError, in one line, when this engine cannot label what the exploration makes."""
 
     @classmethod
     def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soso_core.active.duplicates import twins
-from soso_core.active.generators import Candidate, generate, interleaved, shares
+from soso_core.active.generators import Candidate, generate
 from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
 from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest, spread
 from soso_core.active.settings import ExploreSettings
@@ -39,13 +39,13 @@ class ScoredCandidate:
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
     """Return `n_select` candidates spread over the generators and their ladders; no model needed.
 
+    Fewer when there are fewer, as configurations of a file are candidates once.
     Raises InputError for settings that do not fit the structure.
     """
     check_counts(settings)
     candidates = generate(structure, settings, np.random.default_rng(settings.seed))
-    order = interleaved(shares(settings, has_model=False), settings.n_select)
-    n_per_group = [order.count(g) for g in range(len(settings.generators))]
     groups, ladder = [item.generator for item in candidates], [item.magnetisation for item in candidates]
+    n_per_group = [groups[: settings.n_select].count(g) for g in range(len(settings.generators))]
     return [candidates[k] for k in spread(groups, ladder, n_per_group)]
 
 
@@ -57,12 +57,14 @@ def next_batch(
 ) -> list[ScoredCandidate]:
     """Return the `n_select` candidates whose labels teach the model most, best first.
 
-    What symmetry does not tell apart from one of `known`, or from an earlier pick, comes last.
+    What symmetry does not tell apart from one of `known`, or from an earlier pick, comes last.  Fewer than `n_select`
+    when there are fewer, as configurations of a file are candidates once.
     Raises InputError for settings that do not fit the structure, or an element the model does not know.
     """
     check_counts(settings)
     draws, control = np.random.default_rng(settings.seed).spawn(2)
     candidates = generate(structure, settings, draws, model)
+    settings = settings.model_copy(update={"n_select": min(settings.n_select, len(candidates))})
     rows = candidate_rows(model, [item.configuration for item in candidates])
     twins_k = twins([*known, *(item.configuration for item in candidates)])
     picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)

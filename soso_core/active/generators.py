@@ -12,6 +12,7 @@ import numpy as np
 
 from soso_core.active.cells import deformed, magnetic_atoms, supercell
 from soso_core.active.directions import cone_directions, uniform_directions
+from soso_core.active.motion import force_model, moved
 from soso_core.active.orders import Lattice, check_waves, collinear, spiral, tilted
 from soso_core.active.settings import ExplorationSettings, GeneratorSettings
 from soso_core.active.thermal import thermal_spins
@@ -19,6 +20,7 @@ from soso_core.arrays import BoolArray, FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dynamics.spin_energy import SpinModel
 from soso_core.errors import InputError
+from soso_core.fast.compiled import CompiledModel
 from soso_core.gp.fitted import FittedModel
 from soso_core.io import read_configurations
 from soso_core.threads import in_threads
@@ -45,14 +47,23 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What one generator works on: an ideal cell, its magnetic atoms (a,), the present model, frames of a file."""
+    """What one generator works on: an ideal cell, its magnetic atoms (a,), the present model, frames of a file.
+
+    `model` is the present model made ready for Monte Carlo, `forces` for dynamics; None where none is asked for.
+    """
 
     settings: GeneratorSettings
     cell: Configuration
     is_magnetic_a: BoolArray
     lattice: Lattice
     model: SpinModel | None
+    forces: CompiledModel | None
     frames: tuple[Configuration, ...]
+
+    @property
+    def most(self) -> int | None:
+        """How many different candidates it can give; None: any number."""
+        return len(self.frames) if self.settings.takes_as_they_are else None
 
 
 def generate(
@@ -64,12 +75,13 @@ def generate(
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
     Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.
+    There are fewer when all are configurations of files, taken as they are: none of those is a candidate twice.
     Generators that draw with the model are left out while there is none.  Raises InputError when no atom of the
     structure is magnetic, a cone has no magnetisations, no generator is left, or one does not fit the structure.
     """
-    spin_model = SpinModel.of(model) if model is not None and _asks_for_model(settings) else None
-    sources = [source(structure, settings, place, spin_model) for place in range(len(settings.generators))]
-    order = interleaved(shares(settings, model is not None), settings.n_candidates)
+    ready = ready_for(settings, model)
+    sources = [source(structure, settings, place, *ready) for place in range(len(settings.generators))]
+    order = dealt(shares(settings, model is not None), settings.n_candidates, [item.most for item in sources])
     places = [order[:index].count(g) for index, g in enumerate(order)]
     tasks = zip(range(len(order)), order, places, rng.spawn(len(order)), strict=True)
 
@@ -86,13 +98,34 @@ def shares(settings: ExplorationSettings, has_model: bool) -> list[float]:
 
     Raises InputError when nothing is left.
     """
-    found = [g.weight if has_model or g.kind != "monte-carlo" else 0.0 for g in settings.generators]
+    found = [g.weight if has_model or not g.needs_model else 0.0 for g in settings.generators]
     if not any(found):
-        raise InputError("generators: monte-carlo alone cannot begin, there is no model yet; add another kind")
+        kinds = "monte-carlo or langevin"
+        raise InputError(f"generators: {kinds} alone cannot begin, there is no model yet; add another generator")
     return found
 
 
-def source(structure: Configuration, settings: ExplorationSettings, place: int, model: SpinModel | None) -> Source:
+def ready_for(
+    settings: ExplorationSettings, model: FittedModel | None
+) -> tuple[SpinModel | None, CompiledModel | None]:
+    """Return the model made ready for Monte Carlo and for dynamics, each None unless a generator asks for it.
+
+    Raises InputError when atoms are to be moved by a model that has learnt no forces.
+    """
+    if model is None:
+        return None, None
+    draws_spins = any(item.kind == "monte-carlo" for item in settings.generators)
+    moves_atoms = any(item.displacements == "langevin" for item in settings.generators)
+    return SpinModel.of(model) if draws_spins else None, force_model(model) if moves_atoms else None
+
+
+def source(
+    structure: Configuration,
+    settings: ExplorationSettings,
+    place: int,
+    model: SpinModel | None = None,
+    forces: CompiledModel | None = None,
+) -> Source:
     """Return what one of the generators works on.  Raises InputError when it does not fit the structure."""
     generator = settings.generators[place]
     if generator.kind == "cone" and not generator.magnetisations:
@@ -101,7 +134,7 @@ def source(structure: Configuration, settings: ExplorationSettings, place: int, 
     cell = supercell(structure, counts)
     is_magnetic_a = magnetic_atoms(cell, settings.magnetic_species)
     frames = () if generator.file is None else frames_of(generator, structure)
-    return Source(generator, cell, is_magnetic_a, Lattice.of(cell, is_magnetic_a, counts), model, frames)
+    return Source(generator, cell, is_magnetic_a, Lattice.of(cell, is_magnetic_a, counts), model, forces, frames)
 
 
 def frames_of(generator: GeneratorSettings, structure: Configuration) -> tuple[Configuration, ...]:
@@ -131,12 +164,18 @@ def _disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
 
 
 def _thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
-    """Deform the cell first: the model draws spins on the lattice they will be labelled on."""
+    """Deform the cell first: the model draws spins on the lattice they will be labelled on.
+
+    Atoms that move by forces do so with spins of that temperature, drawn before and again on the atoms moved.
+    """
     settings, temperature = source.settings, _turn(source.settings.temperatures_kelvin, place)
     assert source.model is not None
     lattice = deformed(_with_spins(source, np.tile([0.0, 0.0, 1.0], (source.is_magnetic_a.sum(), 1))), settings, rng)
+    if settings.displacements == "langevin":
+        lattice = lattice.with_spins(thermal_spins(source.model, lattice, temperature, settings.n_sweeps, rng))
+    lattice, motion = moved(lattice, settings, temperature, rng, source.forces)
     spins_ac = thermal_spins(source.model, lattice, temperature, settings.n_sweeps, rng)
-    return _described(lattice.with_spins(spins_ac), f"{temperature:g} K")
+    return _described(lattice.with_spins(spins_ac), motion or f"{temperature:g} K")
 
 
 def _spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
@@ -163,14 +202,30 @@ def _from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
 
 
 Maker = Callable[[Source, int, np.random.Generator], Made]
+
+
+def _then_moved(maker: Maker) -> Maker:
+    """Return a maker whose atoms are moved when all else is drawn, at one of the temperatures."""
+
+    def made(source: Source, place: int, rng: np.random.Generator) -> Made:
+        configuration, magnetisation, detail = maker(source, place, rng)
+        if source.settings.displacements == "gaussian":
+            return configuration, magnetisation, detail
+        temperature = float(rng.choice(source.settings.temperatures_kelvin))
+        configuration, motion = moved(configuration, source.settings, temperature, rng, source.forces)
+        return configuration, magnetisation, ", ".join(filter(None, (detail, motion)))
+
+    return made
+
+
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
-        "random": _disordered,
-        "cone": _disordered,
+        "random": _then_moved(_disordered),
+        "cone": _then_moved(_disordered),
         "monte-carlo": _thermal,
-        "spiral": _spiral,
-        "collinear": _collinear,
-        "file": _from_file,
+        "spiral": _then_moved(_spiral),
+        "collinear": _then_moved(_collinear),
+        "file": _then_moved(_from_file),
     }
 )
 """What makes the candidate number `place` of each kind of generator."""
@@ -208,6 +263,24 @@ def interleaved(weights: Sequence[float], n: int) -> list[int]:
     return order
 
 
+def dealt(weights: Sequence[float], n: int, most: Sequence[int | None]) -> list[int]:
+    """Return indices as `interleaved` does, none more often than `most` says (None: any number).
+
+    What is used up leaves its share to the others; fewer than n when all are.  The first k are the answer for n = k.
+    """
+    if not any(weights):
+        return []
+    order = interleaved(weights, n)
+    left = list(most)
+    for place, g in enumerate(order):
+        if left[g] == 0:
+            others = [0.0 if h == g else weight for h, weight in enumerate(weights)]
+            return order[:place] + dealt(others, n - place, left)
+        rest = left[g]
+        left[g] = None if rest is None else rest - 1
+    return order
+
+
 def _turn(ladder: Sequence[Rung], place: int) -> Rung:
     """Return what candidate number `place` takes of a ladder that candidates cycle through."""
     return ladder[place % len(ladder)]
@@ -223,7 +296,3 @@ def _with_spins(source: Source, spins_ac: FloatArray) -> Configuration:
 def _described(configuration: Configuration, detail: str) -> Made:
     total_c = configuration.spins_ac.sum(axis=0)
     return configuration, float(np.linalg.norm(total_c)) / configuration.n_magnetic, detail
-
-
-def _asks_for_model(settings: ExplorationSettings) -> bool:
-    return any(generator.kind == "monte-carlo" for generator in settings.generators)

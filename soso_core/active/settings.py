@@ -11,6 +11,7 @@ from soso_core.active.scores import ScoreSettings
 from soso_core.settings import Settings
 
 Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
+Displacements = Literal["gaussian", "debye", "langevin"]
 Order = Literal["ferromagnetic", "antiferromagnetic", "ferrimagnetic", "spin-density-wave"]
 Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
 VolumeFactor = Annotated[float, Field(gt=0.5, lt=2.0)]
@@ -25,6 +26,17 @@ KINDS_OF = {
     "file": ("file",),
 }
 """Keys that only some kinds listen to."""
+DISPLACEMENTS_OF = {
+    "displacement_angstrom": ("gaussian",),
+    "temperatures_kelvin": ("debye", "langevin"),
+    "debye_kelvin": ("debye",),
+    "timestep_fs": ("langevin",),
+    "friction_per_fs": ("langevin",),
+    "n_steps": ("langevin",),
+}
+"""Keys that only some displacements listen to."""
+LARGEST_DAMPING = 0.5
+"""Of friction times time step; the integrator is an expansion in it."""
 
 
 class GeneratorSettings(Settings):
@@ -39,7 +51,13 @@ class GeneratorSettings(Settings):
 
     `monte-carlo` draws with the present model at each of `temperatures_kelvin` in turn and is left out while there is
     none.  `spiral` draws a commensurate wave vector, `collinear` one of the `orders` in turn; their spins are
-    tilted by each of `tilts_degree` in turn.  `file` takes the configurations of a file in turn, in their own cells.
+    tilted by each of `tilts_degree` in turn.  `file` takes the configurations of a file in turn, in their own cells;
+    each once when nothing is done to them.
+
+    Atoms of all kinds are displaced by a Gaussian of `displacement_angstrom`, or as one of `temperatures_kelvin` has
+    them: `debye` draws from a Debye solid of `debye_kelvin`, `langevin` moves them by the forces of the present model
+    and is left out while there is none.  The temperature is drawn at random, that of `monte-carlo` is the temperature
+    of its spins.
     """
 
     kind: Kind
@@ -57,18 +75,41 @@ class GeneratorSettings(Settings):
     axis_cosines: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(default=(0.0,), min_length=1)
     tilts_degree: tuple[Annotated[float, Field(ge=0.0, lt=90.0)], ...] = Field(default=(0.0, 10.0, 25.0), min_length=1)
     file: Path | None = None
+    displacements: Displacements = "gaussian"
+    debye_kelvin: float | None = Field(default=None, gt=0.0)
+    timestep_fs: float = Field(default=2.0, gt=0.0, le=10.0)
+    friction_per_fs: float = Field(default=0.02, gt=0.0, le=1.0)
+    n_steps: int = Field(default=300, ge=1)
 
     @model_validator(mode="after")
     def _check_kind(self) -> "GeneratorSettings":
         """Refuse what another kind would listen to, a file that is missing, and a range upside down."""
-        for key, kinds in KINDS_OF.items():
-            if self.kind not in kinds and getattr(self, key) != type(self).model_fields[key].default:
-                raise ValueError(f"{key} has no meaning for {self.kind}; it belongs to {' and '.join(kinds)}")
+        for key in {**KINDS_OF, **DISPLACEMENTS_OF}:
+            listeners = (*KINDS_OF.get(key, ()), *DISPLACEMENTS_OF.get(key, ()))
+            is_heard = self.kind in listeners or self.displacements in listeners
+            if not is_heard and getattr(self, key) != type(self).model_fields[key].default:
+                mine = f"{self.kind} with {self.displacements} displacements"
+                raise ValueError(f"{key} has no meaning for {mine}; it belongs to {' and '.join(listeners)}")
         if self.kind == "file" and self.file is None:
             raise ValueError("file is missing: the path of an extended XYZ file")
+        if self.displacements == "debye" and self.debye_kelvin is None:
+            raise ValueError("debye_kelvin is missing: the Debye temperature")
+        if self.timestep_fs * self.friction_per_fs > LARGEST_DAMPING:
+            raise ValueError(f"timestep_fs times friction_per_fs must be at most {LARGEST_DAMPING}")
         if self.volume_range[0] > self.volume_range[1]:
             raise ValueError("volume_range must hold the smaller factor first")
         return self
+
+    @property
+    def takes_as_they_are(self) -> bool:
+        """Whether it takes configurations of a file and does nothing to them: a second time they would be the same."""
+        moves = self.displacement_angstrom > 0.0 or self.displacements != "gaussian"
+        return self.kind == "file" and not moves and self.strain == 0.0 and self.volume_range == (1.0, 1.0)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it draws with the present model."""
+        return self.kind == "monte-carlo" or self.displacements == "langevin"
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -3,16 +3,25 @@
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
+from soso_core.settings import Settings
 
 DECIMALS = 6
 """Of Å and of unit vectors: what files keep."""
+
+
+class ReplaySettings(Settings):
+    """What a rehearsal is labelled from."""
+
+    dataset: Path = Field(description="extended XYZ with energies; a relative path starts at the campaign file")
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ TABLES = (
     "soso_core.engines.gpaw.settings:GpawSettings",
     "soso_core.engines.gpaw.settings:GpawSpecies",
     "soso_core.engines.abinit.settings:AbinitSettings",
+    "soso_core.engines.replay:ReplaySettings",
 )
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from soso_core.active.explore import first_batch, next_batch
-from soso_core.active.generators import generate
+from soso_core.active.generators import dealt, generate
 from soso_core.active.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
 from soso_core.active.thermal import thermal_spins
 from soso_core.configuration import Configuration
@@ -109,7 +109,7 @@ def test_configurations_of_a_file_are_taken_in_turn(iron, tmp_path):
     path = tmp_path / "mine.extxyz"
     frames = [item.configuration for item in made(iron, RANDOM, n_candidates=2)]
     write_configurations(path, frames)
-    found = made(iron, GeneratorSettings(kind="file", file=path), n_candidates=4)
+    found = made(iron, GeneratorSettings(kind="file", file=path, displacement_angstrom=0.01), n_candidates=4)
     for k, item in enumerate(found):
         np.testing.assert_allclose(item.configuration.spins_ac, frames[k % 2].spins_ac, atol=1e-15)
         assert item.detail == f"configuration {k % 2}"
@@ -141,3 +141,45 @@ def test_what_was_not_asked_for_is_not_written():
     full = GeneratorSettings(kind="collinear", orders=("ferrimagnetic",), volume_range=(0.9, 1.0))
     assert set(full.model_dump()) == {*old, "orders", "volume_range"}
     assert GeneratorSettings.model_validate_json(full.model_dump_json()) == full
+
+
+@pytest.fixture
+def file_of(iron, tmp_path):
+    """Return a function that makes a generator of a file with n configurations."""
+
+    def make(n, **values):
+        path = tmp_path / f"mine_{n}.extxyz"
+        write_configurations(path, [item.configuration for item in made(iron, RANDOM, n_candidates=n)])
+        return GeneratorSettings(kind="file", file=path, **values)
+
+    return make
+
+
+def spins_of(candidates):
+    return {item.configuration.spins_ac.tobytes() for item in candidates}
+
+
+def test_configurations_of_a_file_are_candidates_once(iron, file_of, small_model):
+    chosen = ExploreSettings(structure="iron.cif", generators=(file_of(7),), n_candidates=20, n_select=10, seed=1)
+    assert len(spins_of(first_batch(iron, chosen))) == len(first_batch(iron, chosen)) == 7
+    batch = [item.candidate for item in next_batch(small_model, iron, chosen)]
+    assert len(spins_of(batch)) == len(batch) == 7
+
+
+def test_strained_configurations_of_a_file_differ_each_time(iron, file_of):
+    found = made(iron, file_of(3, strain=0.01), n_candidates=9)
+    assert len({item.configuration.positions_ac.tobytes() for item in found}) == 9
+
+
+def test_what_a_file_lacks_is_left_to_the_others(iron, file_of):
+    both = exploration(file_of(3, weight=2.0), RANDOM, n_candidates=12)
+    found = generate(iron, both, np.random.default_rng(3))
+    assert [item.kind for item in found].count("file") == 3
+    assert len(found) == len(spins_of(found)) == 12
+
+
+def test_shares_of_what_is_left_follow_the_weights():
+    order = dealt([3.0, 1.0, 2.0], 35, [5, None, None])
+    assert [order.count(g) for g in range(3)] == [5, 10, 20]
+    assert all(dealt([3.0, 1.0, 2.0], n, [5, None, None]) == order[:n] for n in range(35))
+    assert dealt([1.0, 1.0], 9, [2, 3]) == [0, 1, 0, 1, 1]

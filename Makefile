@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo gpaw abinit demo-dft test test-slow test-long lint format bench-accuracy bench-limits bench-speed bench-fit \
-	bench-monte-carlo docs wheel clean
+	bench-monte-carlo bench-study docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,12 @@ bench-fit: $(VENV)/.installed ## time and memory of a fit to 1000 labels: benchm
 
 bench-monte-carlo: $(VENV)/.installed ## time of a million single-spin updates: benchmarks/results/monte_carlo.json
 	$(BIN)/python benchmarks/monte_carlo.py
+
+# The pool of four quarters takes ten minutes, the study half an hour; both go on where they were stopped.
+bench-study: $(VENV)/.installed ## what active learning saves, on a harder pool: benchmarks/results/study
+	$(BIN)/python benchmarks/mixed_pool.py
+	$(BIN)/soso study benchmarks/data/mixed_pool.extxyz -o benchmarks/results/study \
+		--settings benchmarks/study.yaml --group-by group
 
 docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

@@ -178,7 +178,9 @@ def prior_uncertainty(pool: Pool) -> CandidateRows:
     n_pair = pool.n_pair_columns
     energies_km, fields_rm = pool.energies_km[:, :n_pair], pool.fields_rm[:, :n_pair]
     rows = {"energy": energies_km * np.sqrt(pool.n_spins_k)[:, None], "field": fields_rm}
-    sums = {t: NormalEquations.from_rows(rows_rm, np.zeros(len(rows_rm))) for t, rows_rm in rows.items() if len(rows_rm)}
+    sums = {
+        t: NormalEquations.from_rows(rows_rm, np.zeros(len(rows_rm))) for t, rows_rm in rows.items() if len(rows_rm)
+    }
     belief = believed(sums, pool.pair_blocks).centre
     prior_m = np.concatenate([np.full(b.stop - b.start, belief.prior[name]) for name, b in pool.pair_blocks.items()])
     return CandidateRows(

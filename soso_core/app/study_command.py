@@ -1,6 +1,6 @@
 """`soso study`: rehearse a campaign on labels that are there already."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from hashlib import sha256
@@ -41,6 +41,14 @@ from soso_core.settings import parse_settings, read_yaml
 from soso_core.threads import worker_count
 
 RUNS, RESULT = "runs", "study.json"
+ERRORS = {
+    "energy": "energy",
+    "largest": "energy_largest",
+    "worst group": "worst_group",
+    "field": "field",
+    "largest field": "field_largest",
+}
+"""Columns of the table of errors; those that nothing is known of are left out."""
 POOL_SEED = 0
 """Draws the inducing points, which all runs share."""
 
@@ -153,8 +161,9 @@ def study(
 def print_summaries(found: Sequence[Summary], settings: StudySettings, labels: str) -> None:
     """Print labels needed, errors at some counts, and how the policy stopped."""
     print_needed(found, settings, labels)
-    headings = ("labels", "strategy", "energy", "largest", "worst group", "field", "largest")
-    print_table(f"errors on what is left, {labels} (meV/spin; meV)", headings, _error_rows(found, settings.counts))
+    columns = {heading: key for heading, key in ERRORS.items() if any(getattr(item.at[0], key) for item in found)}
+    title = f"errors on what is left, {labels} (meV/spin; meV)"
+    print_table(title, ("labels", "strategy", *columns), _error_rows(found, settings.counts, columns.values()))
     stops = [
         (
             item.strategy,
@@ -182,18 +191,10 @@ def print_needed(found: Sequence[Summary], settings: StudySettings, labels: str)
     print_table(f"price of a target, {labels}", ("target", "strategy", "labels", "reached", "of random"), rows)
 
 
-def _error_rows(found: Sequence[Summary], counts: Sequence[int]) -> list[tuple[str, ...]]:
+def _error_rows(found: Sequence[Summary], counts: Sequence[int], keys: Iterable[str]) -> list[tuple[str, ...]]:
     steps = [(at, item.strategy) for item in found for at in item.at if at.n_labels in counts]
     return [
-        (
-            str(at.n_labels),
-            strategy,
-            _mean(at.energy, 2),
-            _mean(at.energy_largest, 2),
-            _mean(at.worst_group, 2),
-            _mean(at.field, 2),
-            _mean(at.field_largest, 2),
-        )
+        (str(at.n_labels), strategy, *(_mean(getattr(at, key), 2) for key in keys))
         for at, strategy in sorted(steps, key=lambda step: step[0].n_labels)
     ]
 

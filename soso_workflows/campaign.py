@@ -148,6 +148,7 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
         "in parallel": str(settings.max_parallel),
         "trained on": f"labels of grade {settings.min_grade} and better",
+        **_limits(policy),
         "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
         "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
         "exploration": settings.exploration.model_dump_json(),
@@ -158,6 +159,12 @@ def describe(campaign: Campaign) -> dict[str, str]:
         **campaign.engine.estimate(campaign.engine_settings, cells[-1], policy.max_labels),
         "seed": str(settings.seed),
     }
+
+
+def _limits(policy: PolicySettings) -> dict[str, str]:
+    """Return the budgets of hours, those that there are."""
+    limits = {"core-hours at most": policy.max_core_hours, "hours at most": policy.max_wall_hours}
+    return {name: f"{value:g}" for name, value in limits.items() if value is not None}
 
 
 def _lengths(cell: Atoms) -> str:

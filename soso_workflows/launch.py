@@ -34,6 +34,7 @@ from soso_core.errors import InputError
 from soso_core.io import read_configurations
 from soso_workflows.campaign import Campaign
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 
 POLL_SECONDS = 0.5
 RUNNER_EXTRA = "soso_runner"
@@ -168,7 +169,9 @@ def why_idle(node: WorkChainNode) -> str | None:
 
 
 def close_books(campaign: ProcessNode) -> None:
-    """Mark the open processes of a campaign nobody works on any more as killed."""
+    """Mark the open processes of a campaign nobody works on any more as killed; note when it was last alive."""
+    if not campaign.is_terminated:
+        campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignState(campaign).last_sign.isoformat())
     for node in [*campaign.called_descendants, campaign]:
         if not node.is_terminated:
             node.set_process_state(ProcessState.KILLED)

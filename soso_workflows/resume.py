@@ -4,6 +4,7 @@ from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
+from aiida.plugins import WorkflowFactory
 
 from soso_core.active.policy import Action, Decision, PolicySettings, decide
 from soso_core.errors import InputError
@@ -29,19 +30,54 @@ def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuil
     still runs, or would end at once.
     """
     check_idle(state)
-    policy = changed_policy(state, {key: value for key, value in changes.items() if value is not None})
-    _check_goes_on(state, policy)
+    changed = {key: value for key, value in changes.items() if value is not None}
+    policy = changed_policy(state, changed)
+    if changed or state.node.is_finished:  # one that died before it could say so may end at once
+        check_goes_on(state, policy)
     builder = state.node.get_builder_restart()
     builder.policy = Dict(policy.model_dump(mode="json"))
     if state.history is not None and state.dataset is not None:
         builder.dataset = state.dataset
     builder.label = {**state.inputs.get("label", {}), **state.prepared}
-    builder.resume = left_by(state)
+    left = left_by(state)
     if state.candidates is not None:
-        builder.resume.candidates = state.candidates
+        left["candidates"] = state.candidates
     if state.is_extension and ("decide", state.first_batch - 1, "") not in state.calls:
-        builder.resume.extends = Bool(True)  # it was cut short before its history said so
+        left["extends"] = Bool(True)  # it was cut short before its history said so
+    builder.resume = left
     return builder
+
+
+def extend_builder(state: CampaignState, builder: ProcessBuilder) -> ProcessBuilder:
+    """Return the builder of another campaign, made to start from the labels, the model and the history of `state`.
+
+    Its budgets count from the very first label.  Raises InputError when the campaign still runs, has decided no batch,
+    was labelled by another engine, or left no budget.
+    """
+    check_idle(state)
+    pk, engine = state.node.pk, state.inputs["engine"].value
+    if state.history is None or state.dataset is None:
+        raise InputError(f"campaign {pk} has no finished batch yet; go on with `verdi data soso resume {pk}` first")
+    if builder.engine.value != engine:
+        raise InputError(
+            f"campaign {pk} was labelled by {engine}; labels of {builder.engine.value} do not go with them"
+        )
+    check_goes_on(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
+    builder.dataset = state.dataset
+    if "model" in state.inputs:
+        builder.model = state.inputs["model"]
+    builder.label = _with_measured(state, builder)
+    builder.resume = {**left_by(state), "extends": Bool(True)}
+    return builder
+
+
+def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
+    """Return the inputs of labels; what the engine would have to measure is taken over from the earlier campaign."""
+    inputs = {name: node for name, node in builder.label.items() if node is not None}
+    wanted = WorkflowFactory(builder.engine.value).preparation(inputs, builder.structure)
+    known = {**state.inputs.get("label", {}), **state.prepared}
+    names = wanted.outputs if wanted is not None else ()
+    return {**inputs, **{name: known[name] for name in names if name in known}}
 
 
 def left_by(state: CampaignState) -> dict[str, Any]:
@@ -72,12 +108,15 @@ def check_idle(state: CampaignState) -> None:
         raise InputError(f"campaign {pk} still runs; stop it with `verdi process kill {pk}` first")
 
 
-def _check_goes_on(state: CampaignState, policy: PolicySettings) -> None:
-    """Raise InputError when the policy would end the campaign at once; it is asked as the campaign will ask it."""
+def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | None = None) -> None:
+    """Raise InputError when the policy would end the campaign at once; it is asked as the campaign will ask it.
+
+    `since`: number of the first batch of an exploration; None: as the history has it.
+    """
     if state.history is None:
         return
     history = state.history.get_dict()
-    found = decide(records_of(history), policy, since=since_of(history))
+    found = decide(records_of(history), policy, since=since_of(history) if since is None else since)
     if found.action is not Action.CONTINUE:
         raise InputError(f"campaign {state.node.pk} {_why_not(found, policy)}")
 
@@ -90,7 +129,8 @@ def _why_not(found: Decision, policy: PolicySettings) -> str:
         )
     if found.action is Action.BUDGET_EXHAUSTED:
         return f"would end at once: {found.reason}; raise the budget with {', '.join(_budgets(policy))}"
-    return f"would end at once: {found.action.value} ({found.reason}); start from its labels with other settings by extend"
+    why = f"{found.action.value} ({found.reason})"
+    return f"would end at once: {why}; `verdi data soso extend` goes on with other settings"
 
 
 def _budgets(policy: PolicySettings) -> list[str]:

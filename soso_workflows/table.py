@@ -1,5 +1,6 @@
 """The table of a campaign: one row a batch, the same in the terminal and in the report."""
 
+from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
@@ -116,7 +117,7 @@ def lineage_lines(state: CampaignState) -> list[str]:
         f"batches from {earlier.first_batch}: campaign {earlier.node.label or 'without a name'} <{earlier.node.pk}>, "
         f"{state_line(earlier)}; {'extended' if later.is_extension else 'resumed'} as <{later.node.pk}> "
         f"from batch {later.first_batch}"
-        for earlier, later in zip(lineage, lineage[1:], strict=False)
+        for earlier, later in pairwise(lineage)
     ]
 
 

@@ -48,8 +48,17 @@ def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Can
     n_per_group = [order.count(g) for g in range(len(settings.generators))]
     candidates = _one_of_each(candidates, n_per_group)
     groups, ladder = [item.generator for item in candidates], [item.magnetisation for item in candidates]
-    n_per_group = [min(n, groups.count(g)) for g, n in enumerate(n_per_group)]
+    n_per_group = _within(n_per_group, [groups.count(g) for g in range(len(n_per_group))])
     return [candidates[k] for k in spread(groups, ladder, n_per_group)]
+
+
+def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
+    """Return what to take of each generator; what one cannot give is taken from that with most to spare."""
+    taken = [min(n, most) for n, most in zip(n_per_group, available, strict=True)]
+    for _ in range(min(sum(n_per_group), sum(available)) - sum(taken)):
+        spare = [most - n for most, n in zip(available, taken, strict=True)]
+        taken[spare.index(max(spare))] += 1
+    return taken
 
 
 def _one_of_each(candidates: Sequence[Candidate], n_per_group: Sequence[int]) -> list[Candidate]:

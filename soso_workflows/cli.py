@@ -224,18 +224,19 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     """
     from soso_workflows.campaign import describe, read_campaign
     from soso_workflows.launch import campaign_builder, find_code
-    from soso_workflows.resume import extend_builder
+    from soso_workflows.resume import check_extension, extend_builder
     from soso_workflows.state import load_campaign
 
     check_mode(run, start)
     state, campaign = load_campaign(pk), read_campaign(campaign_file)
     if campaign.given:
         raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
-    builder = extend_builder(state, campaign_builder(campaign, find_code(code_label)))
+    builder = campaign_builder(campaign, find_code(code_label))
+    check_extension(state, builder)
     if dry_run:
         _show({"goes on from": f"campaign {pk}, {state.n_labels} labels", **describe(campaign)})
         return
-    begin(builder, start, None)
+    begin(extend_builder(state, builder), start, None)
 
 
 @soso.command("field-scale")

@@ -51,24 +51,29 @@ def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuil
 def extend_builder(state: CampaignState, builder: ProcessBuilder) -> ProcessBuilder:
     """Return the builder of another campaign, made to start from the labels, the model and the history of `state`.
 
-    Its budgets count from the very first label.  Raises InputError when the campaign still runs, has decided no batch,
-    was labelled by another engine, or left no budget.
+    Its budgets count from the very first label.  Raises InputError as `check_extension` does.
     """
-    check_idle(state)
-    pk, engine = state.node.pk, state.inputs["engine"].value
-    if state.history is None or state.dataset is None:
-        raise InputError(f"campaign {pk} has no finished batch yet; go on with `verdi data soso resume {pk}` first")
-    if builder.engine.value != engine:
-        raise InputError(
-            f"campaign {pk} was labelled by {engine}; labels of {builder.engine.value} do not go with them"
-        )
-    check_goes_on(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
+    check_extension(state, builder)
     builder.dataset = state.dataset
     if "model" in state.inputs:
         builder.model = state.inputs["model"]
     builder.label = _with_measured(state, builder)
     builder.resume = {**left_by(state), "extends": Bool(True)}
     return builder
+
+
+def check_extension(state: CampaignState, builder: ProcessBuilder) -> None:
+    """Raise InputError when a campaign cannot start from `state`.
+
+    That is when it still runs, has decided no batch, was labelled by another engine, or leaves no budget.
+    """
+    check_idle(state)
+    pk, engine = state.node.pk, state.inputs["engine"].value
+    if state.history is None or state.dataset is None:
+        raise InputError(f"campaign {pk} has no finished batch yet; go on with `verdi data soso resume {pk}` first")
+    if builder.engine.value != engine:
+        raise InputError(f"campaign {pk} was labelled by {engine}, not {builder.engine.value}; their labels do not mix")
+    check_goes_on(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
 
 
 def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:

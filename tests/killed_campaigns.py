@@ -47,7 +47,8 @@ class Place:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environment = {**os.environ, "AIIDA_PATH": str(home), "STAND_IN_HOME": str(home)}
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, "AIIDA_PATH": str(home), "STAND_IN_HOME": str(home)}
         bulk("Fe", "bcc", a=2.85, cubic=True).write(home / "fe.cif")
         (home / "facts.py").write_text(FACTS)
         self.verdi("presto", "--non-interactive")

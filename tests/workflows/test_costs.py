@@ -10,6 +10,8 @@ from aiida.schedulers.datastructures import JobInfo
 
 from soso_workflows.costs import core_hours, estimate_cost, n_cores, seconds, wall_hours
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.launch import close_books
+from soso_workflows.state import PROCESS_TYPE, CampaignState
 
 pytestmark = pytest.mark.aiida
 
@@ -102,6 +104,17 @@ def test_the_time_between_stop_and_resumption_does_not_count():
 
     lineage = [state(0.0, 2.0), state(50.0, 50.5), state(100.0, None or 0.0)]
     assert wall_hours(lineage, start + timedelta(hours=101.0)) == pytest.approx(2.0 + 0.5 + 1.0)
+
+
+@pytest.mark.usefixtures("localhost")
+def test_a_campaign_that_died_ended_when_it_was_last_heard_of():
+    """Its books are closed on resumption, maybe days later; that is no sign of life."""
+    node = WorkChainNode(process_type=PROCESS_TYPE).store()
+    node.set_process_state("waiting")
+    heard = CampaignState(node).last_sign
+    close_books(node)
+    node.base.extras.set("touched", "later")
+    assert CampaignState(node).ended == heard < CampaignState(node).last_sign
 
 
 def test_the_estimate_rests_on_labels_of_the_engine(job, pair_dataset):

@@ -72,6 +72,8 @@ def test_the_worker_of_the_daemon_was_killed(place, undisturbed):
     (worker,) = place.workers()
     kill_hard(worker.pid)
     wait_for(lambda: place.is_terminated(pk))
+    (again,) = place.workers()
+    assert again.pid != worker.pid
     found = place.facts(pk)
     assert found["campaigns"] == 1
     is_the_same(found, undisturbed)

@@ -131,7 +131,7 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path, pa
     assert "raise the budget with --max-labels" in error_line(
         call("resume", pk, "--target-energy", 1e-9, "--max-labels", 3)
     )
-    assert "--max-labels: max_labels (1) is smaller" in error_line(call("resume", pk, "--max-labels", 1))
+    assert "--max-labels: settings: max_labels (1) is smaller" in error_line(call("resume", pk, "--max-labels", 1))
     assert "--max-core-hours: max_core_hours" in error_line(call("resume", pk, "--max-core-hours", -1))
     assert "--target-field: target_field_meV" in error_line(call("resume", pk, "--target-field", "nan"))
     assert load_campaign(pk).n_labels == 3

@@ -1,9 +1,10 @@
 """The life of a campaign: what it costs, what it starts from, how it goes on; with a stand-in for `soso`."""
 
 import pytest
-from aiida.engine import run_get_node
+from aiida.common.links import LinkType
+from aiida.engine import ProcessState, run_get_node
 from aiida.manage.caching import enable_caching
-from aiida.orm import CalcJobNode, Dict
+from aiida.orm import CalcJobNode, Dict, Str, WorkChainNode
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls, labelled_pair
 
@@ -16,7 +17,7 @@ from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.report import report_html
 from soso_workflows.resume import extend_builder, resume_builder
-from soso_workflows.state import CampaignState
+from soso_workflows.state import PROCESS_TYPE, CampaignState
 from soso_workflows.table import lineage_lines
 
 pytestmark = pytest.mark.aiida
@@ -130,8 +131,20 @@ def test_extended_to_another_exploration(campaign_inputs, tmp_path):
         extend_builder(second, other)
 
 
-def test_extended_after_a_fit_that_failed(campaign_inputs, tmp_path):
-    """The labels of the unfinished batch join the old exploration; none of them is made again."""
+def test_what_cannot_be_extended(finished_campaign, campaign_inputs, tmp_path):
+    inputs = campaign_inputs(tmp_path)
+    with pytest.raises(InputError, match=r"labelled by soso.label.tight_binding, not soso.label.gpaw"):
+        extend_builder(CampaignState(finished_campaign), builder_of({**inputs, "engine": Str("soso.label.gpaw")}))
+    nothing = WorkChainNode(process_type=PROCESS_TYPE)
+    nothing.base.links.add_incoming(Str("soso.label.tight_binding").store(), LinkType.INPUT_WORK, "engine")
+    nothing.set_process_state(ProcessState.KILLED)
+    nothing.store()
+    with pytest.raises(InputError, match="has no finished batch yet"):
+        extend_builder(CampaignState(nothing), builder_of(inputs))
+
+
+def test_extended_after_an_exploration_that_failed(campaign_inputs, tmp_path):
+    """An extension that broke before its first label is no end: it is extended again, and the lineage has all three."""
     faults = {"explore": "missing"}
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, max_labels=3)
     first = run_campaign(inputs)

@@ -160,6 +160,25 @@ def test_extended_after_an_exploration_that_failed(campaign_inputs, tmp_path):
     assert count_label_calls(tmp_path) == 4
 
 
+def test_labels_of_an_unfinished_batch_end_the_exploration_before(campaign_inputs, tmp_path):
+    """Its label is there when the fit fails: the extension trains on it and begins after it."""
+    inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, max_labels=3)
+    first = run_campaign(inputs)
+    builder = resume_builder(first, max_labels=5)
+    builder.code = campaign_inputs(tmp_path, {"fit": "crash"})["code"]
+    broken = resumed(builder)
+    assert broken.node.exit_status == 404
+    values = {**inputs["policy"].get_dict(), "max_labels": 5}
+    extended = resumed(extend_builder(broken, builder_of({**inputs, "policy": Dict(values)})))
+    assert extended.node.exit_status == 401
+    assert [batch["n_labels"] for batch in extended.batches] == [2, 3, 4, 5]
+    assert extended.batches[2]["decision"]["reason"] == "another exploration"
+    assert extended.node.outputs.history["extensions"] == [3]
+    assert count_label_calls(tmp_path) == 5
+    paid = sum(core_hours(label) for label in labels_of(first, broken, extended))
+    assert extended.batches[-1]["core_hours"] == pytest.approx(paid)
+
+
 def test_a_model_chooses_the_first_batch_and_is_tested_on_it(campaign_inputs, model_file, tmp_path):
     """It knows labels that the campaign does not hold, so it is updated with the new ones, never replaced."""
     model = SosoModel(model_file).store()

@@ -18,6 +18,7 @@ from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import read_configurations
 from soso_core.settings import Settings, read_settings
+from soso_workflows.given import Source, check_given_model, given_content, read_given_dataset, source_of
 
 ENGINE_PREFIX = "soso.label."
 DEFAULT_MIN_GRADE = "C"
@@ -32,6 +33,8 @@ class CampaignSettings(Settings):
     engine: str = Field(default="tight_binding", description="what follows soso.label. in the engine's entry point")
     engine_code: str | None = Field(default=None, description="label of the engine's own code, e.g. vasp@cluster")
     engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
+    dataset: str | int | None = Field(default=None, description="labels there are: extended XYZ, or PK of a node")
+    model: str | int | None = Field(default=None, description="a model there is: file of `soso fit`, or PK of a node")
     exploration: ExplorationSettings = ExplorationSettings()
     fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
     policy: PolicySettings = PolicySettings()
@@ -53,6 +56,7 @@ class Campaign:
     structure: Atoms
     engine: Any
     engine_settings: dict[str, Any]
+    folder: Path = Path()
 
     @property
     def exploration(self) -> ExplorationSettings:
@@ -60,15 +64,24 @@ class Campaign:
         return self.settings.exploration.with_files(lambda name, _: Path(f"{name}.extxyz"))
 
     @property
+    def given(self) -> dict[str, Source]:
+        """Labels and model that there are before the first batch, those that the file names."""
+        named = {"dataset": self.settings.dataset, "model": self.settings.model}
+        return {name: source_of(value, self.folder) for name, value in named.items() if value is not None}
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its result; the same file twice is the same campaign."""
-        left_out = {"structure"} | ({"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set())
+        left_out = {"structure", "dataset", "model"}
+        left_out |= {"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set()
         engine_files = _engine_files(self.settings, self.engine)
         named = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
         named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": named})
         digest = sha256(named.model_dump_json(exclude=left_out).encode())
         for file in (*self.settings.exploration.files.values(), *engine_files.values()):
             digest.update(file.read_bytes())
+        for name, source in self.given.items():
+            digest.update(name.encode() + given_content(source))
         for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
             digest.update(array.tobytes())
         return digest.hexdigest()
@@ -93,8 +106,10 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
         structure=_read_structure(Path(path).parent / settings.structure),
         engine=engine,
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
+        folder=Path(path).parent,
     )
     _check_engine(campaign, str(path))
+    _check_given(campaign, str(path))
     return campaign
 
 
@@ -111,6 +126,19 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
             read_configurations(file)
         except InputError as error:
             raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
+
+
+def _check_given(campaign: Campaign, source: str) -> None:
+    """Refuse labels or a model that cannot be read or do not go with the rest of the file."""
+    given, settings = campaign.given, campaign.settings
+    if "dataset" in given:
+        read_given_dataset(given["dataset"], f"{source}: dataset")
+    if "model" in given:
+        check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
+        if settings.fit is not None and "dataset" not in given:
+            raise InputError(
+                f"{source}: fit: a model without its labels keeps its settings; leave fit out, or give dataset"
+            )
 
 
 def _check_engine(campaign: Campaign, source: str) -> None:
@@ -159,6 +187,8 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
         "in parallel": str(settings.max_parallel),
         "trained on": f"labels of grade {settings.min_grade} and better",
+        **{f"starts from {name}": str(source) for name, source in campaign.given.items()},
+        **_limits(policy),
         "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
         "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
         "exploration": settings.exploration.model_dump_json(),
@@ -169,6 +199,12 @@ def describe(campaign: Campaign) -> dict[str, str]:
         **campaign.engine.estimate(campaign.engine_settings, cells[-1], policy.max_labels),
         "seed": str(settings.seed),
     }
+
+
+def _limits(policy: PolicySettings) -> dict[str, str]:
+    """Return the budgets of hours, those that there are."""
+    limits = {"core-hours at most": policy.max_core_hours, "hours at most": policy.max_wall_hours}
+    return {name: f"{value:g}" for name, value in limits.items() if value is not None}
 
 
 def _lengths(cell: Atoms) -> str:

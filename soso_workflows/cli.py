@@ -1,10 +1,9 @@
-"""`verdi data soso ...` and `aiida-soso ...`: set up, launch, watch, report and resume campaigns.
+"""`verdi data soso ...` and `aiida-soso ...`: set up, launch, watch, report, resume and extend campaigns.
 
 Nothing here loads a profile at import; the modules that need AiiDA's database are imported when a command runs.
 """
 
 import sys
-import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -18,10 +17,7 @@ from aiida.common.exceptions import ConfigurationError, IntegrityError, LockedPr
 from rich.console import Console
 
 from soso_core.errors import InputError, SosoError
-
-FOLLOW_SECONDS = 2.0
-INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended."""
+from soso_workflows.cli_start import Start, begin, check_mode, go_on, start_options
 
 
 def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,26 +79,12 @@ def setup(workdir: Path | None) -> None:
 
 @soso.command("launch")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
-@click.option("--run", is_flag=True, help="Run in this process (the default).")
-@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; not together with --run.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
-@click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
 @click.option("--once", is_flag=True, help="Show the campaign if it ended before, go on with it if it was cut short.")
 @click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
-@click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
-@click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
+@start_options
 @with_profile
-def launch(
-    campaign_file: Path,
-    run: bool,
-    submit: bool,
-    dry_run: bool,
-    follow: bool,
-    once: bool,
-    code_label: str,
-    model_out: Path | None,
-    report_out: Path | None,
-) -> None:
+def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run: bool, start: Start) -> None:
     """Start a campaign from its YAML file; without --submit it runs here and the command ends with it.
 
     \b
@@ -114,18 +96,16 @@ def launch(
     from soso_workflows.campaign import describe, read_campaign
     from soso_workflows.launch import campaign_builder, find_code, find_marked
 
-    mode = _mode(run, submit)
+    check_mode(run, start)
     campaign = read_campaign(campaign_file)
     if dry_run:
-        for name, value in describe(campaign).items():
-            click.echo(f"{name + ':':<22}{value}")
+        _show(describe(campaign))
         return
     earlier = find_marked(campaign.fingerprint) if once else None
     if earlier is not None:
-        _go_on(earlier, mode, follow, model_out, report_out)
+        go_on(earlier, start)
         return
-    builder = campaign_builder(campaign, find_code(code_label))
-    _start(builder, mode, follow, model_out, report_out, campaign.fingerprint)
+    begin(campaign_builder(campaign, find_code(code_label)), start, campaign.fingerprint)
 
 
 @soso.command("status")
@@ -140,11 +120,13 @@ def status(pk: str) -> None:
     """
     from soso_workflows.launch import why_idle
     from soso_workflows.state import load_campaign
-    from soso_workflows.table import below_grade_lines, field_warning, status_table
+    from soso_workflows.table import below_grade_lines, field_warning, lineage_lines, status_table
 
     state = load_campaign(pk)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(status_table(state))
+    for line in lineage_lines(state):
+        click.echo(line)
     if (idle := why_idle(state.node)) is not None:
         click.echo(idle)
     for line in (line for batch in state.batches for line in below_grade_lines(batch)):
@@ -177,36 +159,84 @@ def report(pk: str, output: Path | None) -> None:
 @soso.command("resume")
 @click.argument("pk")
 @click.option("--max-labels", type=click.IntRange(min=1), help="A new budget, counted from the very first label.")
-@click.option("--run", is_flag=True, help="Run in this process (the default).")
-@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; not together with --run.")
-@click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
-@click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
-@click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
+@click.option("--max-core-hours", type=float, help="The same in core-hours.")
+@click.option("--max-wall-hours", type=float, help="The same in hours, those between stop and resumption not counted.")
+@click.option("--target-energy", type=float, help="A new target, meV per spin.")
+@click.option("--target-field", type=float, help="A new target of the fields, meV.")
+@start_options
 @with_profile
 def resume(
     pk: str,
     max_labels: int | None,
+    max_core_hours: float | None,
+    max_wall_hours: float | None,
+    target_energy: float | None,
+    target_field: float | None,
     run: bool,
-    submit: bool,
-    follow: bool,
-    model_out: Path | None,
-    report_out: Path | None,
+    start: Start,
 ) -> None:
     """Go on with a campaign that stopped, was killed, or failed; no finished label is made again.
+
+    One that met its target goes on when the target gets lower.
 
     \b
     Examples:
       verdi data soso resume 123
-      verdi data soso resume 123 --max-labels 60
+      verdi data soso resume 123 --max-labels 60 --max-core-hours 5000
+      verdi data soso resume 123 --target-energy 0.8
     """
     from soso_workflows.launch import FINGERPRINT_EXTRA
     from soso_workflows.resume import resume_builder
     from soso_workflows.state import load_campaign
 
-    mode = _mode(run, submit)
+    check_mode(run, start)
     state = load_campaign(pk)
-    fingerprint = None if max_labels else state.node.base.extras.get(FINGERPRINT_EXTRA, None)
-    _start(resume_builder(state, max_labels), mode, follow, model_out, report_out, fingerprint)
+    changes = {
+        "max_labels": max_labels,
+        "max_core_hours": max_core_hours,
+        "max_wall_hours": max_wall_hours,
+        "target_energy_meV_per_spin": target_energy,
+        "target_field_meV": target_field,
+    }
+    is_same = all(value is None for value in changes.values())
+    fingerprint = state.node.base.extras.get(FINGERPRINT_EXTRA, None) if is_same else None
+    begin(resume_builder(state, **changes), start, fingerprint)
+
+
+@soso.command("extend")
+@click.argument("pk")
+@click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
+@click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
+@start_options
+@with_profile
+def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bool, start: Start) -> None:
+    """Explore something else from where a campaign ended: another supercell, temperature, generator or structure.
+
+    CAMPAIGN.yaml is a whole campaign file. Labels, model and history of campaign PK are its start: the model chooses
+    the first batch and is tested on it, no label is made again, and budgets count from the very first label. Blind
+    tests of the exploration before do not count for the new target.
+
+    \b
+    Example:
+      verdi data soso extend 123 larger_cell.yaml --dry-run
+      verdi data soso extend 123 larger_cell.yaml
+    """
+    from soso_workflows.campaign import describe, read_campaign
+    from soso_workflows.launch import campaign_builder, find_code
+    from soso_workflows.resume import check_extension, extend_builder
+    from soso_workflows.state import load_campaign
+
+    check_mode(run, start)
+    state, campaign = load_campaign(pk), read_campaign(campaign_file)
+    if campaign.given:
+        raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
+    builder = campaign_builder(campaign, find_code(code_label))
+    check_extension(state, builder)
+    if dry_run:
+        _show({"goes on from": f"campaign {pk}, {state.n_labels} labels", **describe(campaign)})
+        return
+    begin(extend_builder(state, builder), start, None)
 
 
 @soso.command("field-scale")
@@ -240,75 +270,9 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
     click.echo(f"in the campaign file: field_scale: node:{measured.pk}")
 
 
-def _mode(run: bool, submit: bool) -> str:
-    if run and submit:
-        raise InputError("--run and --submit contradict each other; give one of them (--run is the default)")
-    return "submit" if submit else "run"
-
-
-def _go_on(node: Any, mode: str, follow: bool, model_out: Path | None, report_out: Path | None) -> None:
-    """Show a campaign that came to a decision, resume one that was cut short."""
-    from soso_workflows.launch import FINGERPRINT_EXTRA
-    from soso_workflows.progress import Progress
-    from soso_workflows.resume import has_concluded, resume_builder
-    from soso_workflows.state import CampaignState
-
-    state = CampaignState(node)
-    if has_concluded(state):
-        Progress(click.echo)(node)
-        _finish(node, model_out, report_out)
-        return
-    fingerprint = node.base.extras.get(FINGERPRINT_EXTRA)
-    _start(resume_builder(state), mode, follow, model_out, report_out, fingerprint)
-
-
-def _start(
-    builder: Any,
-    mode: str,
-    follow: bool,
-    model_out: Path | None,
-    report_out: Path | None,
-    fingerprint: str | None,
-) -> None:
-    from soso_workflows.launch import run_here, submit
-    from soso_workflows.progress import Progress
-
-    progress = Progress(click.echo)
-    try:
-        if mode == "submit":
-            node = submit(builder, fingerprint)
-            progress.announce(node)
-            if not follow:
-                click.echo(f"watch it with: verdi data soso status {node.pk}")
-                return
-            while not node.is_terminated:
-                progress(node)
-                time.sleep(FOLLOW_SECONDS)
-            progress(node)
-        else:
-            node = run_here(builder, progress, fingerprint)
-    except KeyboardInterrupt:
-        click.echo(progress.farewell(mode), err=True)
-        sys.exit(INTERRUPTED)
-    _finish(node, model_out, report_out)
-
-
-def _finish(node: Any, model_out: Path | None, report_out: Path | None) -> None:
-    from soso_workflows.report import write_report
-    from soso_workflows.state import load_campaign
-    from soso_workflows.table import state_line
-
-    state = load_campaign(node.pk)
-    click.echo(f"campaign <{node.pk}>: {state_line(state)}")
-    if model_out is not None and state.model is not None:
-        model_out.write_bytes(state.model.content)
-        click.echo(f"wrote {model_out}")
-    if report_out is not None:
-        write_report(state, report_out)
-        click.echo(f"wrote {report_out}")
-    if not node.is_finished_ok:
-        click.echo(f"to go on: verdi data soso resume {node.pk} [--max-labels N]", err=True)
-        sys.exit(1)
+def _show(told: dict[str, str]) -> None:
+    for name, value in told.items():
+        click.echo(f"{name + ':':<22}{value}")
 
 
 @click.group("aiida-soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})

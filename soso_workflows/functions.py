@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import Data, Dict, Int, Str
+from aiida.orm import Data, Dict, Float, Int, Str
 
-from soso_core.active.alternatives import weigh_alternatives
-from soso_core.active.policy import Action, Alternative, BatchRecord, PolicySettings, decide
+from soso_core.active.policy import Alternative, BatchRecord, PolicySettings, decide, trust
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.field_scale import field_scale_of
@@ -45,11 +44,16 @@ def merge_labels(min_grade: Str, **nodes: SosoDataset) -> SosoDataset:
 
 @calcfunction
 def test_blind(model: SosoModel, min_grade: Str, **labels: SosoDataset) -> dict[str, Data]:
-    """Return how `model`, which was not trained on `labels`, predicts those of `min_grade` or better.
+    """Return how `model` predicts those of `labels` that it was not trained on and that are of `min_grade` or better.
 
     `evaluation`: Dict with the keys of `soso evaluate`.  `predictions`: the arrays of `parity_arrays`, for figures.
+    Nothing when the model has seen them all.
     """
-    fitted, dataset = model.get_model(), _concatenated(labels, min_grade.value)
+    seen = seen_by(model)
+    unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in seen]
+    if not unseen:
+        return {}
+    fitted, dataset = model.get_model(), Dataset(tuple(unseen))
     evaluation = evaluate(fitted, dataset).model_dump(mode="json")
     return {"evaluation": Dict(evaluation), "predictions": parity_arrays(fitted, dataset)}
 
@@ -61,9 +65,9 @@ test_blind.__test__ = False  # a calcfunction, not a test of pytest
 def record_batch(**nodes: Data) -> Dict:
     """Return the history with one more batch.
 
-    Inputs: `min_grade`, `history`, `evaluation` and `dataset` (each optional; the last, all labels trained on, is asked
-    whether energies and fields agree), the `configuration_*` that were asked for and the `label_*` that came; what was
-    asked for and did not come has failed.
+    Inputs: `min_grade`, `history`, `evaluation`, `bill` and `dataset` (each but the first optional; the last, all
+    labels trained on, is asked whether energies and fields agree), the `configuration_*` that were asked for and the
+    `label_*` that came; what was asked for and did not come has failed.  `bill` is that of `soso_workflows.costs`.
     """
     history = nodes["history"].get_dict() if "history" in nodes else {"batches": []}
     asked = sorted(key.removeprefix(CONFIGURATION) for key in nodes if key.startswith(CONFIGURATION))
@@ -77,33 +81,44 @@ def record_batch(**nodes: Data) -> Dict:
         n_failed=last["n_failed"] + len(failed),
         n_below_grade=last.get("n_below_grade", 0) + len(below),
         **_blind_errors(nodes["evaluation"].get_dict() if "evaluation" in nodes else None),
+        **_hours(last, nodes["bill"].get_dict() if "bill" in nodes else None),
     )
     facts = {"failed": failed, "below_grade": below, "field_scale": _field_scale(nodes.get("dataset"))}
-    return Dict({"batches": [*history["batches"], {**record.model_dump(mode="json"), **facts}]})
+    return Dict({**history, "batches": [*history["batches"], {**record.model_dump(mode="json"), **facts}]})
 
 
 @calcfunction
-def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
+def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
+    """Return the history with a mark: from the next batch on another exploration is labelled.
+
+    `labels` are those of an unfinished batch, which becomes the last one of the exploration before.
+    """
+    values = history.get_dict()
+    since = len(values["batches"]) + bool(labels)
+    return Dict({**values, "extensions": [*values.get("extensions", []), since]})
+
+
+@calcfunction
+def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Dict) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
-    With the optional `dataset` and `model`, a campaign that ends because the form of the model is the floor has other
-    forms refitted to its labels, and the decision names the one that would help.
+    The optional `alternatives`, from `soso.alternatives`, let a decision for "model form" name what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
-    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch.
+    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, and `trusted`: Float, for the next batch.
     """
-    batches = history.get_dict()["batches"]
-    records = [BatchRecord(**{key: item[key] for key in BatchRecord.model_fields if key in item}) for item in batches]
+    values = history.get_dict()
+    records, since = records_of(values), since_of(values)
+    weighed = nodes["alternatives"].get_dict()["alternatives"] if "alternatives" in nodes else ()
     settings = PolicySettings(**policy.get_dict())
-    found = decide(records, settings)
-    if found.action is Action.MODEL_FORM:
-        found = decide(records, settings, _alternatives(nodes, seed.value))
+    found = decide(records, settings, [Alternative(**item) for item in weighed], since)
     decision = found.model_dump(mode="json")
-    decided = [*batches[:-1], {**batches[-1], "decision": decision}]
+    decided = [*values["batches"][:-1], {**values["batches"][-1], "decision": decision}]
     return {
         "decision": Dict(decision),
-        "history": Dict({"batches": decided}),
-        **_plan(seed.value, len(batches), decision["n_next"]),
+        "history": Dict({**values, "batches": decided}),
+        "trusted": Float(trust(records[since:])),
+        **_plan(seed.value, len(records), decision["n_next"]),
     }
 
 
@@ -112,6 +127,18 @@ def plan_first_batch(policy: Dict, seed: Int) -> dict[str, Int]:
     """Return `n_select`, `explore_seed` and `fit_seed` of batch 0."""
     settings = PolicySettings(**policy.get_dict())
     return _plan(seed.value, 0, min(settings.n_initial, settings.max_labels))
+
+
+def records_of(history: Mapping[str, Any]) -> list[BatchRecord]:
+    """Return the records of a history, oldest first."""
+    keys = BatchRecord.model_fields
+    return [BatchRecord(**{key: item[key] for key in keys if key in item}) for item in history["batches"]]
+
+
+def since_of(history: Mapping[str, Any]) -> int:
+    """Return the number of the first batch of the present exploration."""
+    extensions = history.get("extensions", [])
+    return int(extensions[-1]) if extensions else 0
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:
@@ -155,14 +182,26 @@ def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
     return Dataset((*known, *(item for item in new if is_at_least(item.grade, min_grade))))
 
 
-def _alternatives(nodes: Mapping[str, Any], seed: int) -> tuple[Alternative, ...]:
-    """Return what other forms make of the labels; nothing without data and model, or with labels without an energy."""
-    if not {"dataset", "model"} <= nodes.keys():
-        return ()
-    dataset, model = nodes["dataset"].get_dataset(), nodes["model"].get_model()
-    if dataset.n_energies < len(dataset):
-        return ()
-    return weigh_alternatives(dataset, model.basis.settings, np.random.default_rng(seed))
+def seen_by(model: SosoModel) -> frozenset[str]:
+    """Return the digests of the labels that a model was fitted to."""
+    return frozenset(model.base.attributes.get("digests", ()))
+
+
+def knows_all(model: SosoModel, dataset: SosoDataset) -> bool:
+    """Whether a model was fitted to all labels of a dataset."""
+    return {item.digest for item in dataset.get_dataset()} <= seen_by(model)
+
+
+def knows_more(model: SosoModel, dataset: SosoDataset) -> bool:
+    """Whether a model was fitted to labels that a dataset does not hold."""
+    return not seen_by(model) <= {item.digest for item in dataset.get_dataset()}
+
+
+def _hours(last: Mapping[str, Any], bill: Mapping[str, Any] | None) -> dict[str, float]:
+    if bill is None:
+        return {}
+    paid = (last.get("core_hours") or 0.0) + sum(bill["core_hours"].values())
+    return {"core_hours": paid, "wall_hours": bill["wall_hours"]}
 
 
 def _field_scale(dataset: SosoDataset | None) -> dict[str, Any] | None:

@@ -34,6 +34,8 @@ from soso_core.errors import InputError
 from soso_core.io import read_configurations
 from soso_workflows.campaign import Campaign
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.given import given_dataset, given_model
+from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 
 POLL_SECONDS = 0.5
 RUNNER_EXTRA = "soso_runner"
@@ -73,6 +75,10 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
         name: SosoDataset.from_configurations(read_configurations(path))
         for name, path in settings.exploration.files.items()
     }
+    if "dataset" in campaign.given:
+        builder.dataset = given_dataset(campaign.given["dataset"])
+    if "model" in campaign.given:
+        builder.model = given_model(campaign.given["model"])
     if settings.fit is not None:
         builder.fit = Dict(settings.fit.model_dump(mode="json", exclude_unset=True))
     builder.policy = Dict(settings.policy.model_dump(mode="json"))
@@ -168,7 +174,9 @@ def why_idle(node: WorkChainNode) -> str | None:
 
 
 def close_books(campaign: ProcessNode) -> None:
-    """Mark the open processes of a campaign nobody works on any more as killed."""
+    """Mark the open processes of a campaign nobody works on any more as killed; note when it was last alive."""
+    if not campaign.is_terminated:
+        campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignState(campaign).last_sign.isoformat())
     for node in [*campaign.called_descendants, campaign]:
         if not node.is_terminated:
             node.set_process_state(ProcessState.KILLED)

@@ -5,7 +5,7 @@ import re
 PREPARATION_LINK = "prepare_engine"
 """The call link of what an engine wanted before its first label."""
 
-STAGES = ("plan", "explore", "split", "blind", "merge", "fit", "record", "decide")
+STAGES = ("plan", "extend", "explore", "split", "blind", "merge", "fit", "record", "decide", "alternatives", "advise")
 
 
 def stage_link(stage: str, batch: int) -> str:

@@ -15,7 +15,7 @@ from soso_core.errors import InputError
 from soso_core.io import atomic_write
 from soso_workflows.figures import exchange_curve, learning_curve, parity
 from soso_workflows.state import CampaignState
-from soso_workflows.table import COLUMNS, UNITS, field_warning, limit_of, row_of, state_line
+from soso_workflows.table import COLUMNS, UNITS, field_warning, limit_of, lineage_lines, row_of, state_line
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -42,7 +42,7 @@ def report_html(state: CampaignState) -> str:
     """Return the report as HTML, figures embedded."""
     title = escape(f"{state.node.label or 'campaign'} <{state.node.pk}>")
     sections = [
-        f"<h1>{title}</h1><p>{escape(state_line(state))}</p>{_warning(state)}",
+        f"<h1>{title}</h1><p>{escape(state_line(state))}</p>{_lineage(state)}{_warning(state)}",
         _table("History", [name for name, _ in COLUMNS], [row_of(batch) for batch in state.batches], UNITS),
         *_figures(state),
         _failures(state),
@@ -97,13 +97,18 @@ def _below_grade(state: CampaignState) -> str:
     return _table(title, ["batch", "label", "grade", "limited by"], rows, note)
 
 
+def _lineage(state: CampaignState) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in lineage_lines(state))
+
+
 def _warning(state: CampaignState) -> str:
     line = field_warning(state.batches[-1])
     return "" if line is None else f"<p><strong>{escape(line)}</strong></p>"
 
 
 def _settings(state: CampaignState) -> dict[str, Any]:
-    inputs = {name: value for name, value in state.inputs.items() if name not in ("resume", "dataset", "code")}
+    left_out = ("resume", "dataset", "model", "code")
+    inputs = {name: value for name, value in state.inputs.items() if name not in left_out}
     return {name: _plain(value) for name, value in sorted(inputs.items())}
 
 
@@ -120,7 +125,7 @@ def _plain(value: Data | dict[str, Any]) -> Any:
 def _nodes(state: CampaignState) -> list[list[str]]:
     nodes = {"campaign": state.node, "model": state.model, "dataset": state.dataset, "history": state.history}
     for earlier in state.lineage[:-1]:
-        nodes[f"resumed from campaign {earlier.node.pk}"] = earlier.node
+        nodes[f"goes on from campaign {earlier.node.pk}"] = earlier.node
     return [[name, str(node.pk), str(node.uuid)] for name, node in nodes.items() if node is not None]
 
 

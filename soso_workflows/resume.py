@@ -1,38 +1,103 @@
 """Go on where a campaign was left: a new process that starts from its nodes."""
 
-from aiida.engine import ProcessBuilder
-from aiida.orm import Dict
+from typing import Any
 
-from soso_core.active.policy import Action, PolicySettings
+from aiida.engine import ProcessBuilder
+from aiida.orm import Bool, Dict, Str
+from aiida.plugins import WorkflowFactory
+
+from soso_core.active.policy import Action, Decision, PolicySettings, decide
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
+from soso_workflows.functions import records_of, since_of
 from soso_workflows.launch import close_books, is_alive
 from soso_workflows.state import CampaignState
 
+OPTIONS = {
+    "max_labels": "--max-labels",
+    "max_core_hours": "--max-core-hours",
+    "max_wall_hours": "--max-wall-hours",
+    "target_energy_meV_per_spin": "--target-energy",
+    "target_field_meV": "--target-field",
+}
+"""Keys of the policy that a resumption may change, by the options of the command."""
 
-def resume_builder(state: CampaignState, max_labels: int | None = None) -> ProcessBuilder:
+
+def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuilder:
     """Return the builder of a campaign that continues `state`; finished labels are inputs, never made again.
 
-    Raises InputError when the campaign still runs, has met its target, or when `max_labels` makes no sense.
+    `changes`: keys of the policy that get another value; None changes nothing.  Raises InputError when the campaign
+    still runs, or would end at once.
     """
-    _check(state, max_labels)
-    if not state.node.is_terminated:
-        close_books(state.node)
+    check_idle(state)
+    changed = {key: value for key, value in changes.items() if value is not None}
+    policy = changed_policy(state, changed)
+    if changed or state.node.is_finished:  # one that died before it could say so may end at once
+        check_goes_on(state, policy)
     builder = state.node.get_builder_restart()
-    if max_labels is not None:
-        values = {**state.inputs["policy"].get_dict(), "max_labels": max_labels}
-        builder.policy = Dict(parse_settings(PolicySettings, values, "--max-labels").model_dump(mode="json"))
+    builder.policy = Dict(policy.model_dump(mode="json"))
     if state.history is not None and state.dataset is not None:
         builder.dataset = state.dataset
-    found = {
-        "history": state.history,
-        "model": state.model,
-        "candidates": state.candidates,
-        "labels": state.labels,
-    }
     builder.label = {**state.inputs.get("label", {}), **state.prepared}
-    builder.resume = {name: value for name, value in found.items() if value}
+    left = left_by(state)
+    if state.candidates is not None:
+        left["candidates"] = state.candidates
+    if state.is_extension and ("decide", state.first_batch - 1, "") not in state.calls:
+        left["extends"] = Bool(True)  # it was cut short before its history said so
+    builder.resume = left
     return builder
+
+
+def extend_builder(state: CampaignState, builder: ProcessBuilder) -> ProcessBuilder:
+    """Return the builder of another campaign, made to start from the labels, the model and the history of `state`.
+
+    Its budgets count from the very first label.  Raises InputError as `check_extension` does.
+    """
+    check_extension(state, builder)
+    builder.dataset = state.dataset
+    if "model" in state.inputs:
+        builder.model = state.inputs["model"]
+    builder.label = _with_measured(state, builder)
+    builder.resume = {**left_by(state), "extends": Bool(True)}
+    return builder
+
+
+def check_extension(state: CampaignState, builder: ProcessBuilder) -> None:
+    """Raise InputError when a campaign cannot start from `state`.
+
+    That is when it still runs, has decided no batch, was labelled by another engine, or leaves no budget.
+    """
+    check_idle(state)
+    pk, engine = state.node.pk, state.inputs["engine"].value
+    if state.history is None or state.dataset is None:
+        raise InputError(f"campaign {pk} has no finished batch yet; go on with `verdi data soso resume {pk}` first")
+    if builder.engine.value != engine:
+        raise InputError(f"campaign {pk} was labelled by {engine}, not {builder.engine.value}; their labels do not mix")
+    check_goes_on(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
+
+
+def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
+    """Return the inputs of labels; what the engine would have to measure is taken over from the earlier campaign."""
+    inputs = {name: node for name, node in builder.label.items() if node is not None}
+    wanted = WorkflowFactory(builder.engine.value).preparation(inputs, builder.structure)
+    known = {**state.inputs.get("label", {}), **state.prepared}
+    names = wanted.outputs if wanted is not None else ()
+    return {**inputs, **{name: known[name] for name in names if name in known}}
+
+
+def left_by(state: CampaignState) -> dict[str, Any]:
+    """Return what a campaign leaves to the one that goes on from it, and close its books when its process died."""
+    found = {"history": state.history, "model": state.model, "labels": state.labels}
+    left = {"campaign": Str(state.node.uuid), **{name: value for name, value in found.items() if value}}
+    if not state.node.is_terminated:
+        close_books(state.node)
+    return left
+
+
+def changed_policy(state: CampaignState, changes: dict[str, float]) -> PolicySettings:
+    """Return the policy with other limits.  Raises InputError, naming the option, for a value without meaning."""
+    values = {**state.inputs["policy"].get_dict(), **changes}
+    return parse_settings(PolicySettings, values, ", ".join(OPTIONS[key] for key in changes) or "policy")
 
 
 def has_concluded(state: CampaignState) -> bool:
@@ -41,13 +106,38 @@ def has_concluded(state: CampaignState) -> bool:
     return bool(state.node.is_finished) and last != Action.CONTINUE
 
 
-def _check(state: CampaignState, max_labels: int | None) -> None:
-    node = state.node
-    if is_alive(node):
-        raise InputError(f"campaign {node.pk} still runs; stop it with `verdi process kill {node.pk}` first")
-    if node.is_finished_ok and max_labels is None:
-        raise InputError(f"campaign {node.pk} has met its target; there is nothing to resume")
-    used = state.batches[-1]["n_labels"] if state.batches else 0
-    budget = max_labels if max_labels is not None else state.inputs["policy"]["max_labels"]
-    if used >= budget:
-        raise InputError(f"campaign {node.pk} has used {used} labels of {budget}; raise the budget with --max-labels")
+def check_idle(state: CampaignState) -> None:
+    """Raise InputError when somebody works on a campaign."""
+    if is_alive(state.node):
+        pk = state.node.pk
+        raise InputError(f"campaign {pk} still runs; stop it with `verdi process kill {pk}` first")
+
+
+def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | None = None) -> None:
+    """Raise InputError when the policy would end the campaign at once; it is asked as the campaign will ask it.
+
+    `since`: number of the first batch of an exploration; None: as the history has it.
+    """
+    if state.history is None:
+        return
+    history = state.history.get_dict()
+    found = decide(records_of(history), policy, since=since_of(history) if since is None else since)
+    if found.action is not Action.CONTINUE:
+        raise InputError(f"campaign {state.node.pk} {_why_not(found, policy)}")
+
+
+def _why_not(found: Decision, policy: PolicySettings) -> str:
+    if found.action is Action.TARGET_MET:
+        return (
+            f"has met its target; there is nothing to resume, unless you ask for more: a --target-energy below "
+            f"{found.energy_bound_meV_per_spin:.3g} or a --target-field"
+        )
+    if found.action is Action.BUDGET_EXHAUSTED:
+        return f"would end at once: {found.reason}; raise the budget with {', '.join(_budgets(policy))}"
+    why = f"{found.action.value} ({found.reason})"
+    return f"would end at once: {why}; `verdi data soso extend` goes on with other settings"
+
+
+def _budgets(policy: PolicySettings) -> list[str]:
+    """Return the options of the budgets that are in force."""
+    return [OPTIONS[key] for key in OPTIONS if key.startswith("max_") and getattr(policy, key) is not None]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,8 @@ from soso_workflows.functions import LABEL
 from soso_workflows.links import PREPARATION_LINK, parse_link
 
 PROCESS_TYPE = "aiida.workflows:soso.active_learning"
+LAST_SIGN_EXTRA = "soso_last_sign"
+"""Extra of a campaign whose process died: when the database last heard of it."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,11 @@ class CampaignState:
     @cached_property
     def history(self) -> Dict | None:
         """The history after the last decision."""
-        decided = self._last_output("decide", "history", None)
-        return decided if decided is not None else self._resumed("history")
+        for stage in ("advise", "decide"):
+            decided: Dict | None = self._last_output(stage, "history", None)
+            if decided is not None:
+                return decided
+        return self._resumed("history")
 
     @property
     def batches(self) -> list[dict[str, Any]]:
@@ -95,7 +101,8 @@ class CampaignState:
     def model(self) -> SosoModel | None:
         """The model fitted to them."""
         fitted: SosoModel | None = self._last_output("fit", "model", self.batch)
-        return fitted if fitted is not None else self._resumed("model")
+        known = (fitted, self._resumed("model"), self.inputs.get("model"))
+        return next((model for model in known if model is not None), None)
 
     @cached_property
     def candidates(self) -> SosoDataset | None:
@@ -139,11 +146,15 @@ class CampaignState:
     def predictions(self) -> dict[int, ArrayData]:
         """Blind predictions, by batch."""
         blind = {batch: process for (stage, batch, _), process in self.calls.items() if stage == "blind"}
-        return {batch: process.outputs.predictions for batch, process in blind.items() if process.is_finished_ok}
+        made = {batch: process.outputs for batch, process in blind.items() if process.is_finished_ok}
+        return {batch: outputs.predictions for batch, outputs in made.items() if "predictions" in outputs}
 
     @property
     def previous(self) -> "CampaignState | None":
-        """The campaign this one was resumed from."""
+        """The campaign this one goes on from."""
+        named = self._resumed("campaign")
+        if named is not None:
+            return _campaign_of(named.value)
         for name in ("history", "candidates"):
             node = self._resumed(name)
             if node is not None and node.creator is not None and node.creator.caller is not None:
@@ -152,13 +163,37 @@ class CampaignState:
 
     @property
     def lineage(self) -> list["CampaignState"]:
-        """This campaign and those it was resumed from, oldest first."""
-        return [*(self.previous.lineage if self.previous else []), self]
+        """This campaign and those it goes on from, oldest first."""
+        previous = self.previous
+        return [*(previous.lineage if previous else []), self]
+
+    @property
+    def first_batch(self) -> int:
+        """Number of the first batch that this process decides."""
+        resumed = self._resumed("history")
+        return 0 if resumed is None else len(resumed["batches"])
+
+    @property
+    def is_extension(self) -> bool:
+        """Whether it explores something else than the campaign it goes on from."""
+        extends = self._resumed("extends")
+        return extends is not None and bool(extends.value)
+
+    @property
+    def ended(self) -> datetime:
+        """When the process ended, or the last sign of life of one that was cut short."""
+        noted = self.node.base.extras.get(LAST_SIGN_EXTRA, None)
+        return self.last_sign if noted is None else datetime.fromisoformat(noted)
+
+    @property
+    def last_sign(self) -> datetime:
+        """When the database last heard of the process or of anything below it."""
+        last: datetime = max([self.node.mtime, *(item.mtime for item in self.node.called_descendants)])
+        return last
 
     @property
     def _is_first_batch(self) -> bool:
-        resumed = self._resumed("history")
-        return self.batch == (0 if resumed is None else len(resumed["batches"]))
+        return self.batch == self.first_batch
 
     def _resumed(self, name: str) -> Any:
         return self.inputs.get("resume", {}).get(name)
@@ -182,6 +217,14 @@ def load_campaign(pk: int | str) -> CampaignState:
         kind = getattr(node, "process_label", None) or type(node).__name__
         raise InputError(f"node {pk} is not a campaign ({kind}); see `verdi process list -a`")
     return CampaignState(node)
+
+
+def _campaign_of(uuid: str) -> CampaignState | None:
+    try:
+        node = load_node(uuid)
+    except NotExistent:  # it was deleted
+        return None
+    return CampaignState(node) if isinstance(node, WorkChainNode) else None
 
 
 def finished_label(process: ProcessNode) -> SosoDataset | None:

@@ -1,5 +1,6 @@
 """The table of a campaign: one row a batch, the same in the terminal and in the report."""
 
+from itertools import pairwise
 from typing import Any
 
 from rich.table import Table
@@ -19,11 +20,13 @@ COLUMNS = (
     ("pair field", 10),
     ("pooled E", 8),
     ("E/field", 11),
+    ("core-h", 7),
+    ("hours", 6),
     ("decision", 0),
 )
 UNITS = (
     "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on, "
-    "E/field: -dE/de by the energies over the fields of the labels"
+    "E/field: -dE/de by the energies over the fields of the labels, core-h: of all labels so far, hours: since it began"
 )
 
 
@@ -42,6 +45,8 @@ def row_of(batch: dict[str, Any]) -> list[str]:
         number(batch["pair_only_field_rmse_meV"]),
         number(decision.get("blind_energy_rmse_meV_per_spin")),
         _field_scale(batch.get("field_scale")),
+        _three_digits(batch.get("core_hours")),
+        _three_digits(batch.get("wall_hours")),
         f"{decision.get('action', '')} ({decision.get('reason', '')})",
     ]
 
@@ -49,6 +54,10 @@ def row_of(batch: dict[str, Any]) -> list[str]:
 def number(value: float | None) -> str:
     """Return a number with two decimals, or a dash."""
     return "-" if value is None else f"{value:.2f}"
+
+
+def _three_digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _field_scale(found: dict[str, Any] | None) -> str:
@@ -101,6 +110,17 @@ def status_table(state: CampaignState) -> Table:
     return table
 
 
+def lineage_lines(state: CampaignState) -> list[str]:
+    """Return a line for every campaign that this one goes on from, oldest first; none when there is none."""
+    lineage = state.lineage
+    return [
+        f"batches from {earlier.first_batch}: campaign {earlier.node.label or 'without a name'} <{earlier.node.pk}>, "
+        f"{state_line(earlier)}; {'extended' if later.is_extension else 'resumed'} as <{later.node.pk}> "
+        f"from batch {later.first_batch}"
+        for earlier, later in pairwise(lineage)
+    ]
+
+
 def state_line(state: CampaignState) -> str:
     """Return one line on what the campaign does now or how it ended."""
     node = state.node
@@ -109,7 +129,9 @@ def state_line(state: CampaignState) -> str:
     if node.is_terminated:
         return str(node.process_state.value)
     if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
-        return "writing the outputs"
+        weighing = state.calls.get(("alternatives", state.batch, ""))
+        is_open = weighing is not None and not weighing.is_terminated
+        return "weighing other forms of the model" if is_open else "writing the outputs"
     if state.preparation is not None and not state.preparation.is_terminated:
         return f"before the first batch: {state.preparation.process_label} <{state.preparation.pk}>"
     labelled = len(state.labels)

@@ -1,10 +1,8 @@
-"""What a dry run shows of VASP before money is spent: INCAR, k-mesh, and the cost by what labels have cost so far."""
+"""What a dry run shows of VASP before money is spent: INCAR and k-mesh."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from aiida.orm import CalcJobNode, QueryBuilder, WorkChainNode
 from ase import Atoms
 
 from soso_core.configuration import Configuration
@@ -13,12 +11,8 @@ from soso_core.engines.vasp.order import for_vasp
 from soso_core.engines.vasp.settings import VaspSettings
 from soso_workflows.vasp_settings import species_settings
 
-PROCESS_TYPE = "aiida.workflows:soso.label.vasp"
 LONG_LIST = 9
 """Numbers of a list that are shown whole; longer ones are told by their beginning and length."""
-
-COST_POWER = 3.0
-"""Diagonalisation, which dominates larger cells, grows with the third power of the number of atoms."""
 
 
 def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
@@ -37,54 +31,6 @@ def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
         "field scale": str(settings["field_scale"]),
         "INCAR (first step)": "\n" + "\n".join(f"  {key.upper()} = {_shown(value)}" for key, value in tags.items()),
     }
-
-
-def estimate_vasp(settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
-    """Return core-hours of a label and of `n_labels`, from the newest finished label with the same numbers.
-
-    A label of another size counts with the third power of the number of atoms.
-    """
-    found = next(_labels_like(settings), None)
-    if found is None:
-        return {
-            "cost": "unknown: no label with these settings has finished yet; `verdi data soso field-scale` makes three"
-        }
-    hours = core_hours(found)
-    n_atoms = len(found.inputs.configuration.get_dataset()[0].configuration)
-    scaled = hours * (len(cell) / n_atoms) ** COST_POWER
-    basis = f"label <{found.pk}>: {hours:.3g} core-hours with {n_atoms} atoms"
-    return {"cost": f"{scaled:.3g} core-hours a label, {n_labels * scaled:.3g} for {n_labels} ({basis})"}
-
-
-def core_hours(label: WorkChainNode) -> float:
-    """Return the core-hours of all runs of a label, also those that failed and were repeated."""
-    return sum(_job_hours(job) for job in label.called_descendants if isinstance(job, CalcJobNode))
-
-
-def _labels_like(settings: dict[str, Any]) -> Iterator[WorkChainNode]:
-    """Yield finished labels with these numbers, newest first."""
-    query = QueryBuilder()
-    filters = {"process_type": PROCESS_TYPE, "attributes.exit_status": 0}
-    query.append(WorkChainNode, filters=filters).order_by({WorkChainNode: {"id": "desc"}})
-    for node in query.all(flat=True):
-        if node.inputs.settings.get_dict() == settings["settings"]:
-            yield node
-
-
-def _job_hours(job: CalcJobNode) -> float:
-    resources = job.get_option("resources") or {}
-    machines = int(resources.get("num_machines", 1))
-    processes = int(resources.get("tot_num_mpiprocs") or machines * (resources.get("num_mpiprocs_per_machine") or 1))
-    return processes * _seconds(job) / 3600.0
-
-
-def _seconds(job: CalcJobNode) -> float:
-    """Return the wall time that VASP states, else the time from submission to the end."""
-    misc = job.base.links.get_outgoing(link_label_filter="misc").all()
-    stated = misc[0].node.get_dict().get("run_stats", {}).get("elapsed_time") if misc else None
-    if stated is not None:
-        return float(stated)
-    return max(0.0, (job.mtime - job.ctime).total_seconds())
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 It knows cells of two atoms.  Labels are those of one Heisenberg pair; "fitting" copies the file STAND_IN_MODEL.
 STAND_IN_HOME keeps a log with one line a label; STAND_IN_FAULTS (a JSON object) says what goes wrong:
 `label` maps the number of a label call to not-converged, bad-input, crash, truncated, missing, or to the grade that
-its label gets, grade-D for one; `fit` and `explore` are such a word each.
+its label gets, grade-D for one; `fit`, `explore` and `alternatives` are such a word each.
 """
 
 import fcntl
@@ -30,6 +30,9 @@ def main(words):
     if words[0] == "label":
         fault = faults.get("label", {}).get(str(next_number()), "")
         finish(output, labelled(Path(words[2]), fault.partition("grade-")[2]), fault)
+    elif words[0] == "alternatives":
+        best = {"name": "longer hair", "energy_rmse_meV_per_spin": 0.5, "present_rmse_meV_per_spin": 1.0}
+        finish(output, json.dumps({"alternatives": [best]}).encode(), faults.get("alternatives"))
     elif words[0] == "fit":
         finish(output, Path(os.environ["STAND_IN_MODEL"]).read_bytes(), faults.get("fit"))
     else:

@@ -4,32 +4,19 @@ It only carries nodes from one recorded process to the next; what to do is decid
 `soso_core.active.policy`, called from the calcfunction `decide_next`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
-from aiida.orm import AbstractCode, Dict, Int, ProcessNode, Str, StructureData
+from aiida.orm import Dict, ProcessNode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
-from soso_core.active.policy import Action, PolicySettings
-from soso_core.active.settings import ExplorationSettings
-from soso_core.errors import InputError
-from soso_core.gp.settings import FitSettings
-from soso_core.quality import GRADES
-from soso_core.settings import Settings, parse_settings
+from soso_core.active.policy import Action
+from soso_workchains import active_learning_inputs as declared
 from soso_workflows import functions
-from soso_workflows.campaign import DEFAULT_MIN_GRADE
-from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.data.model import SosoModel
+from soso_workflows.costs import bill
 from soso_workflows.links import PREPARATION_LINK, label_link, stage_link
+from soso_workflows.state import CampaignState
 from soso_workflows.table import below_grade_lines, field_warning
-
-STOP_CODES = {
-    Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
-    Action.NO_PROGRESS.value: "ERROR_NO_PROGRESS",
-    Action.MODEL_FORM.value: "ERROR_MODEL_FORM",
-    Action.TOO_MANY_FAILURES.value: "ERROR_TOO_MANY_FAILED_LABELS",
-}
 
 
 class ActiveLearningWorkChain(WorkChain):
@@ -45,52 +32,11 @@ class ActiveLearningWorkChain(WorkChain):
     def define(cls, spec: ProcessSpec) -> None:
         """Declare inputs, outline, outputs, exit codes."""
         super().define(spec)
-        spec.input("code", valid_type=AbstractCode, help="the `soso` command, for fits and exploration")
-        spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
-        spec.input(
-            "exploration",
-            valid_type=Dict,
-            validator=_holds(ExplorationSettings),
-            help="keys of soso_core.active.settings.ExplorationSettings",
-        )
-        spec.input_namespace(
-            "user_files",
-            valid_type=SosoDataset,
-            dynamic=True,
-            required=False,
-            help="configurations of the user, `file_2` those of the third generator",
-        )
-        spec.input(
-            "fit",
-            valid_type=Dict,
-            required=False,
-            validator=_holds(FitSettings),
-            help="keys of soso_core.gp.settings.FitSettings",
-        )
-        spec.input(
-            "policy",
-            valid_type=Dict,
-            validator=_holds(PolicySettings),
-            help="keys of soso_core.active.policy.PolicySettings",
-        )
-        spec.input("seed", valid_type=Int, help="the seed from which all others are derived")
-        spec.input("max_parallel", valid_type=Int, validator=_is_positive, help="label calculations at the same time")
-        spec.input(
-            "min_grade",
-            valid_type=Str,
-            default=lambda: Str(DEFAULT_MIN_GRADE),
-            validator=_is_grade,
-            help="labels of a worse grade are kept and counted, not trained on",
-        )
-        spec.input("engine", valid_type=Str, help="entry point of the label workchain, e.g. soso.label.tight_binding")
-        spec.input_namespace("label", dynamic=True, help="what that workchain wants besides the configuration")
-        spec.input("dataset", valid_type=SosoDataset, required=False, help="labels there are before the first batch")
-        spec.input_namespace("resume", required=False, help="where an earlier campaign was left")
-        spec.input("resume.history", valid_type=Dict, required=False, help="its history")
-        spec.input("resume.model", valid_type=SosoModel, required=False, help="its last model, trained on `dataset`")
-        spec.input("resume.candidates", valid_type=SosoDataset, required=False, help="its unfinished batch")
-        spec.input_namespace("resume.labels", valid_type=SosoDataset, required=False, help="`label_*` of that batch")
-        spec.inputs["resume"]["labels"].dynamic = True
+        declared.define_exploration(spec)
+        declared.define_policy(spec)
+        declared.define_labels(spec)
+        declared.define_start(spec)
+        declared.define_ends(spec)
         spec.outline(
             cls.prepare,
             if_(cls.needs_preparation)(cls.prepare_engine, cls.take_preparation),
@@ -99,35 +45,29 @@ class ActiveLearningWorkChain(WorkChain):
                 cls.split,
                 while_(cls.has_waiting)(cls.submit_labels),
                 cls.take_labels,
-                if_(cls.has_labels)(cls.test_and_merge, cls.fit, cls.take_model),
+                if_(cls.has_labels)(cls.test_and_merge, if_(cls.needs_fit)(cls.fit, cls.take_model)),
                 cls.decide,
             ),
+            if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.name_what_helps),
             cls.finish,
         )
-        spec.output("model", valid_type=SosoModel, required=False, help="fitted to all labels")
-        spec.output("dataset", valid_type=SosoDataset, required=False, help="all labels")
-        spec.output("history", valid_type=Dict, required=False, help="batches: counts, blind errors, decisions")
-        spec.exit_code(401, "ERROR_BUDGET_EXHAUSTED", message="{detail}")
-        spec.exit_code(402, "ERROR_NO_PROGRESS", message="{detail}")
-        spec.exit_code(403, "ERROR_TOO_MANY_FAILED_LABELS", message="{detail}")
-        spec.exit_code(404, "ERROR_FIT_FAILED", message="{detail}")
-        spec.exit_code(405, "ERROR_EXPLORATION_FAILED", message="{detail}")
-        spec.exit_code(406, "ERROR_PREPARATION_FAILED", message="{detail}")
-        spec.exit_code(407, "ERROR_MODEL_FORM", message="{detail}")
 
     def prepare(self) -> None:
-        """Start empty, from given labels (they are batch 0), or where an earlier campaign was left."""
+        """Start empty, from given labels (they are batch 0), from a model, or where an earlier campaign was left."""
         resume = self.inputs.get("resume", {})
         self.ctx.history = resume.get("history")
-        self.ctx.model = resume.get("model")
+        self.ctx.model = resume.get("model", self.inputs.get("model"))
         self.ctx.candidates = resume.get("candidates")
         self.ctx.labels = dict(resume.get("labels", {}))
         self.ctx.dataset = self.inputs.get("dataset") if self.ctx.history else None
         if "dataset" in self.inputs and not self.ctx.history:
             self.ctx.labels["label_given"] = self.inputs.dataset
         self.ctx.batch = len(self.ctx.history["batches"]) if self.ctx.history else 0
+        if "extends" in resume and resume["extends"].value:
+            metadata = {"call_link_label": stage_link("extend", self.ctx.batch)}
+            self.ctx.history = functions.extend_history(self.ctx.history, metadata=metadata, **self.ctx.labels)
         if self.ctx.history:
-            self._decide(self.ctx.batch - 1)
+            self._decide("decide", self.ctx.batch - 1)
         else:
             self.ctx.action = Action.CONTINUE.value
             self.ctx.plan = functions.plan_first_batch(
@@ -158,7 +98,7 @@ class ActiveLearningWorkChain(WorkChain):
 
     def goes_on(self) -> bool:
         """Whether a batch is unfinished or the policy wants another."""
-        return self.ctx.action == Action.CONTINUE.value or self.ctx.candidates is not None
+        return self.ctx.action == Action.CONTINUE.value or self.ctx.candidates is not None or bool(self.ctx.labels)
 
     def needs_batch(self) -> bool:
         """Whether there is neither an unfinished batch nor one that was given."""
@@ -167,8 +107,12 @@ class ActiveLearningWorkChain(WorkChain):
     def explore(self) -> Any:
         """Generate candidates; with a model, score them and choose."""
         inputs = {name: self.inputs[name] for name in ("code", "structure", "exploration")}
-        if self.ctx.model is not None:
-            inputs["model"] = self.ctx.model
+        optional = {
+            "model": self.ctx.model,
+            "known": self.ctx.dataset if self.ctx.model is not None else None,
+            "trusted": self.ctx.plan.get("trusted"),
+        }
+        inputs.update({name: node for name, node in optional.items() if node is not None})
         inputs["user_files"] = dict(self.inputs.get("user_files", {}))
         inputs.update(n_select=self.ctx.plan["n_select"], seed=self.ctx.plan["explore_seed"])
         return self._submit_stage("explore", "soso.explore", inputs)
@@ -219,15 +163,21 @@ class ActiveLearningWorkChain(WorkChain):
         if self.ctx.model is not None:
             metadata = {"call_link_label": stage_link("blind", self.ctx.batch)}
             blind = functions.test_blind(self.ctx.model, self.inputs.min_grade, metadata=metadata, **self.ctx.labels)
-            self.ctx.evaluation = blind["evaluation"]
+            self.ctx.evaluation = blind.get("evaluation")
         before = {} if self.ctx.dataset is None else {"dataset": self.ctx.dataset}
         metadata = {"call_link_label": stage_link("merge", self.ctx.batch)}
         self.ctx.dataset = functions.merge_labels(self.inputs.min_grade, metadata=metadata, **before, **self.ctx.labels)
 
+    def needs_fit(self) -> bool:
+        """Whether there are labels that the model has not seen; a model that was given may know those that were."""
+        return self.ctx.model is None or not functions.knows_all(self.ctx.model, self.ctx.dataset)
+
     def fit(self) -> Any:
-        """Fit to all labels."""
+        """Fit to all labels; a given model that knows others too is updated instead, so that nothing is lost."""
         inputs = {"code": self.inputs.code, "dataset": self.ctx.dataset, "seed": self.ctx.plan["fit_seed"]}
-        if "fit" in self.inputs:
+        if "model" in self.inputs and functions.knows_more(self.inputs.model, self.ctx.dataset):
+            inputs["model"] = self.inputs.model
+        elif "fit" in self.inputs:
             inputs["settings"] = self.inputs.fit
         return self._submit_stage("fit", "soso.fit", inputs)
 
@@ -242,6 +192,7 @@ class ActiveLearningWorkChain(WorkChain):
         """Record the batch and let the policy decide."""
         nodes = {**self.ctx.configurations, **self.ctx.labels}
         nodes["min_grade"] = self.inputs.min_grade
+        nodes["bill"] = Dict(bill(CampaignState(self.node), self.ctx.batch))
         names = ("history", "evaluation", "dataset")
         optional = {name: self.ctx.get(name) for name in names}
         nodes.update({key: node for key, node in optional.items() if node is not None})
@@ -251,20 +202,37 @@ class ActiveLearningWorkChain(WorkChain):
         for line in (*below_grade_lines(last), field_warning(last)):
             if line is not None:
                 self.report(line)
-        self._decide(self.ctx.batch)
+        self._decide("decide", self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
 
+    def needs_alternatives(self) -> bool:
+        """Whether the form of the model is the floor, and there are labels to try others on."""
+        is_floor = self.ctx.action == Action.MODEL_FORM.value
+        return is_floor and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
+
+    def weigh_alternatives(self) -> Any:
+        """Refit other forms of the model to the labels at hand."""
+        inputs = {name: self.ctx[name] for name in ("dataset", "model")}
+        inputs.update(code=self.inputs.code, seed=self.inputs.seed)
+        return self._submit_stage("alternatives", "soso.alternatives", inputs)
+
+    def name_what_helps(self) -> None:
+        """Decide again, with what they said; without it the decision stands as it is."""
+        if self.ctx.alternatives.is_finished_ok:
+            self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
+        else:
+            self.report(f"other forms of the model were not weighed: {_why(self.ctx.alternatives)}")
+
     def finish(self) -> ExitCode | None:
         """Attach the outputs; the exit code says why the campaign ended."""
-        if self.ctx.action in STOP_CODES:
-            return self._stop(STOP_CODES[self.ctx.action], self.ctx.reason)
+        if self.ctx.action in declared.STOP_CODES:
+            return self._stop(declared.STOP_CODES[self.ctx.action], self.ctx.reason)
         self._attach_outputs()
         return None
 
-    def _decide(self, batch: int) -> None:
-        metadata = {"call_link_label": stage_link("decide", batch)}
-        nodes = {name: self.ctx[name] for name in ("dataset", "model") if self.ctx[name] is not None}
+    def _decide(self, stage: str, batch: int, **nodes: Dict) -> None:
+        metadata = {"call_link_label": stage_link(stage, batch)}
         inputs = (self.ctx.history, self.inputs.policy, self.inputs.seed)
         decided = functions.decide_next(*inputs, metadata=metadata, **nodes)
         self.ctx.history, self.ctx.plan = decided["history"], decided
@@ -300,24 +268,3 @@ class ActiveLearningWorkChain(WorkChain):
 def _why(process: ProcessNode) -> str:
     """Return one line on a process that did not end well."""
     return f"{process.process_label}<{process.pk}> {process.exit_message or process.process_state.value}"
-
-
-def _holds(kind: type[Settings]) -> Callable[[Dict | None, Any], str | None]:
-    """Return a validator of Dict inputs that hold settings of this kind."""
-
-    def validate(node: Dict | None, _: Any) -> str | None:
-        try:
-            parse_settings(kind, node.get_dict() if node is not None else {}, kind.__name__)
-        except InputError as error:
-            return str(error)
-        return None
-
-    return validate
-
-
-def _is_grade(node: Str, _: Any) -> str | None:
-    return None if node.value in GRADES else f"must be one of {', '.join(GRADES)}, not {node.value}"
-
-
-def _is_positive(node: Int, _: Any) -> str | None:
-    return None if node.value > 0 else f"must be at least 1, not {node.value}"

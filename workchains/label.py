@@ -9,6 +9,7 @@ from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
 from ase import Atoms
 
 from soso_core.active.settings import ExplorationSettings
+from soso_workflows.costs import estimate_cost
 from soso_workflows.data.dataset import SosoDataset
 
 NOT_CONVERGED_STATUS = 410
@@ -95,8 +96,11 @@ class LabelWorkChain(WorkChain):
 
     @classmethod
     def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
-        """Return what a dry run tells of the cost of `n_labels`, from labels in the database."""
-        return {}
+        """Return what a dry run tells of the cost of `n_labels`, from finished labels in the database.
+
+        `settings` are compared with the input `settings` of those labels.
+        """
+        return estimate_cost(cls.build_process_type(), settings, cell, n_labels)
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:

@@ -19,7 +19,7 @@ from soso_workchains.vasp_handlers import ENDS, define_ends
 from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
 from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.vasp_dry_run import describe_vasp, estimate_vasp
+from soso_workflows.vasp_dry_run import describe_vasp
 
 PROTOCOLS = Path(__file__).parent / "protocols" / "label_vasp.yaml"
 
@@ -114,7 +114,7 @@ class VaspLabelWorkChain(LabelWorkChain):
     @classmethod
     def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
         """Return what a label of the same kind has cost, and what `n_labels` will."""
-        return estimate_vasp(settings, cell, n_labels)
+        return super().estimate(settings["settings"], cell, n_labels)
 
     def prepare(self) -> ExitCode | None:
         """Check that cell and settings fit, then arrange the atoms and write the first INCAR."""

@@ -8,7 +8,7 @@ import numpy as np
 from soso_core.active.duplicates import twins
 from soso_core.active.generators import Candidate, generate
 from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
-from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest, spread
+from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest, spread
 from soso_core.active.settings import ExploreSettings
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
@@ -39,14 +39,33 @@ class ScoredCandidate:
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
     """Return `n_select` candidates spread over the generators and their ladders; no model needed.
 
-    Fewer when there are fewer, as configurations of a file are candidates once.
-    Raises InputError for settings that do not fit the structure.
+    What symmetry does not tell apart is chosen once, and configurations of a file are candidates once, so that there
+    may be fewer.  Raises InputError for settings that do not fit the structure.
     """
     check_counts(settings)
     candidates = generate(structure, settings, np.random.default_rng(settings.seed))
+    asked = [item.generator for item in candidates[: settings.n_select]]
+    n_per_group = [asked.count(g) for g in range(len(settings.generators))]
+    candidates = _one_of_each(candidates, n_per_group)
     groups, ladder = [item.generator for item in candidates], [item.magnetisation for item in candidates]
-    n_per_group = [groups[: settings.n_select].count(g) for g in range(len(settings.generators))]
+    n_per_group = _within(n_per_group, [groups.count(g) for g in range(len(n_per_group))])
     return [candidates[k] for k in spread(groups, ladder, n_per_group)]
+
+
+def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
+    """Return what to take of each generator; what one cannot give is taken from that with most to spare."""
+    taken = [min(n, most) for n, most in zip(n_per_group, available, strict=True)]
+    for _ in range(min(sum(n_per_group), sum(available)) - sum(taken)):
+        spare = [most - n for most, n in zip(available, taken, strict=True)]
+        taken[spare.index(max(spare))] += 1
+    return taken
+
+
+def _one_of_each(candidates: Sequence[Candidate], n_per_group: Sequence[int]) -> list[Candidate]:
+    """Return the candidates of the generators asked, the first of those that symmetry does not tell apart."""
+    asked = [item for item in candidates if n_per_group[item.generator]]
+    twins_k = twins([item.configuration for item in asked])
+    return [item for k, item in enumerate(asked) if twins_k[k] == k]
 
 
 def next_batch(
@@ -57,14 +76,13 @@ def next_batch(
 ) -> list[ScoredCandidate]:
     """Return the `n_select` candidates whose labels teach the model most, best first.
 
-    What symmetry does not tell apart from one of `known`, or from an earlier pick, comes last.  Fewer than `n_select`
-    when there are fewer, as configurations of a file are candidates once.
-    Raises InputError for settings that do not fit the structure, or an element the model does not know.
+    What symmetry turns into one of `known`, or into an earlier pick, is not chosen, and configurations of a file are
+    candidates once: there may be fewer.  Raises InputError for settings that do not fit the structure, an element the
+    model does not know, or when there is nothing new to choose.
     """
     check_counts(settings)
     draws, control = np.random.default_rng(settings.seed).spawn(2)
     candidates = generate(structure, settings, draws, model)
-    settings = settings.model_copy(update={"n_select": min(settings.n_select, len(candidates))})
     rows = candidate_rows(model, [item.configuration for item in candidates])
     twins_k = twins([*known, *(item.configuration for item in candidates)])
     picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)
@@ -91,17 +109,35 @@ def next_batch(
 def choose_batch(
     rows: CandidateRows, settings: ExploreSettings, twins_k: IntArray, rng: np.random.Generator
 ) -> IntArray:
-    """Return which candidates the settings choose, best first; those with `twins_k` below zero come last."""
-    free_k = np.flatnonzero(twins_k >= 0) if np.sum(twins_k >= 0) >= settings.n_select else np.arange(len(rows))
-    left, same_k, n_select = rows.subset(free_k.tolist()), twins_k[free_k], settings.n_select
+    """Return which candidates the settings choose, best first: none with `twins_k` below zero, no two alike.
+
+    Raises InputError when no candidate is left.
+    """
+    free_k = np.flatnonzero(twins_k >= 0)
+    if not len(free_k):
+        raise InputError(f"each of {len(rows)} candidates repeats a label there is; explore something else")
+    left, same_k = rows.subset(free_k.tolist()), twins_k[free_k]
+    n_select = min(settings.n_select, len(np.unique(same_k)))
+
+    def draw(n: int, before: list[int]) -> list[int]:
+        open_k = np.flatnonzero(~np.isin(same_k, same_k[before]))
+        picks: list[int] = open_k[at_random(len(open_k), n, rng, same_k[open_k])].tolist()
+        return picks
+
     if settings.selection == "random":
-        picks = at_random(len(left), n_select, rng, same_k)
-    elif settings.selection == "farthest-point":
-        picks = farthest(left, n_select, same_k)
+        return np.asarray(free_k[draw(n_select, [])])
+    picks = by_trust(n_select, settings.trusted, rng, lambda n: _chosen(left, n, settings, same_k), draw)
+    return np.asarray(free_k[picks])
+
+
+def _chosen(rows: CandidateRows, n_select: int, settings: ExploreSettings, twins_k: IntArray) -> list[int]:
+    if settings.selection == "farthest-point":
+        picks = farthest(rows, n_select, twins_k)
     else:
         choose = by_variance if settings.selection == "energy-variance" else by_mean_variance
-        picks = choose(left, n_select, settings.score, same_k)
-    return np.asarray(free_k[picks])
+        picks = choose(rows, n_select, settings.score, twins_k)
+    found: list[int] = picks.tolist()
+    return found
 
 
 def _fresh(twins_k: IntArray, n_known: int) -> IntArray:

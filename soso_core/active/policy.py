@@ -107,20 +107,24 @@ class Decision(Settings):
 
 
 def decide(
-    history: Sequence[BatchRecord], settings: PolicySettings, alternatives: Sequence[Alternative] = ()
+    history: Sequence[BatchRecord],
+    settings: PolicySettings,
+    alternatives: Sequence[Alternative] = (),
+    since: int = 0,
 ) -> Decision:
     """Return the decision after the last record of `history` (oldest first, at least one record).
 
     Order of the rules: too many failures, target, model form, budget, progress.  `alternatives` are refits that say
-    what would help when the model form is the floor.  Pure: same history, same answer.
+    what would help when the model form is the floor.  Records before the one numbered `since` belong to another
+    exploration: they count for the budgets, and say nothing of the errors.  Pure: same history, same answer.
     """
-    last = history[-1]
-    pool = _newest(history, settings.min_blind)
-    energy, field = pooled_blind_error(history, settings.min_blind)
+    present = history[since:]
+    pool = _newest(present, settings.min_blind)
+    energy, field = pooled_blind_error(present, settings.min_blind)
     n_blind = sum(item.n_blind for item in pool)
     bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
-    action, reason = _judge(history, settings, energy, bounds, alternatives)
-    n_next = min(settings.batch_size, settings.max_labels - last.n_labels) if action is Action.CONTINUE else 0
+    action, reason = _judge(history, since, settings, energy, bounds, alternatives)
+    n_next = next_size(history[-1], settings) if action is Action.CONTINUE else 0
     return Decision(
         action=action,
         reason=reason,
@@ -131,6 +135,19 @@ def decide(
         field_bound_meV=bounds[1],
         n_blind=n_blind if energy is not None else 0,
     )
+
+
+def next_size(last: BatchRecord, settings: PolicySettings) -> int:
+    """Return the size of the next batch: no more than the budgets of labels and core-hours have room for.
+
+    A label is expected to cost what those before it did on average, failed ones included; one is always asked for.
+    """
+    room = min(settings.batch_size, settings.max_labels - last.n_labels)
+    n_made = last.n_labels + last.n_failed + last.n_below_grade
+    if settings.max_core_hours is None or not last.core_hours or not n_made:
+        return room
+    left = settings.max_core_hours - last.core_hours
+    return max(1, min(room, int(left * n_made / last.core_hours)))
 
 
 def upper_bound(rmse: float, n: int, confidence: float) -> float:
@@ -224,33 +241,42 @@ def _known_share(pool: Sequence[BatchRecord]) -> tuple[float, float] | None:
 
 def _judge(
     history: Sequence[BatchRecord],
+    since: int,
     settings: PolicySettings,
     energy: float | None,
     bounds: Sequence[float | None],
     alternatives: Sequence[Alternative],
 ) -> tuple[Action, str]:
-    last = history[-1]
-    if (failures := _failures(last, settings)) is not None:
+    present = history[since:]
+    if (failures := _failures(history, since, settings)) is not None:
         return Action.TOO_MANY_FAILURES, failures
     if _meets_target(settings, bounds):
         said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
         return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
-    if is_at_floor(history, settings):
+    if is_at_floor(present, settings):
         return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
-    if (spent := _spent(last, settings)) is not None:
+    if (spent := _spent(history[-1], settings)) is not None:
         return Action.BUDGET_EXHAUSTED, spent
-    if _is_stuck(history, settings):
+    if _is_stuck(present, settings):
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
+    if not present:
+        return Action.CONTINUE, "another exploration"
     return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
 
 
-def _failures(last: BatchRecord, settings: PolicySettings) -> str | None:
-    lost = last.n_failed + last.n_below_grade  # both cost a run and taught nothing
-    attempted = last.n_labels + lost
-    if last.n_labels > 0 and lost <= settings.max_failed_fraction * attempted:
+def _failures(history: Sequence[BatchRecord], since: int, settings: PolicySettings) -> str | None:
+    """Return what failed of the labels from batch `since` on, when that is too much."""
+    if since >= len(history):
         return None
-    below = f", {last.n_below_grade} came below the minimum grade" if last.n_below_grade else ""
-    return f"{last.n_failed} of {attempted} labels failed{below}"
+    last, before = history[-1], history[since - 1] if since else BatchRecord(batch=0, n_labels=0, n_failed=0)
+    n_labels, n_failed = last.n_labels - before.n_labels, last.n_failed - before.n_failed
+    n_below = last.n_below_grade - before.n_below_grade
+    lost = n_failed + n_below  # both cost a run and taught nothing
+    attempted = n_labels + lost
+    if n_labels > 0 and lost <= settings.max_failed_fraction * attempted:
+        return None
+    below = f", {n_below} came below the minimum grade" if n_below else ""
+    return f"{n_failed} of {attempted} labels failed{below}"
 
 
 def _spent(last: BatchRecord, settings: PolicySettings) -> str | None:

@@ -20,7 +20,7 @@ from soso_core.active.pool import (
     uncertainty,
 )
 from soso_core.active.scores import CandidateRows, ScoreSettings
-from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest
+from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.settings import Settings
 
@@ -132,10 +132,16 @@ def _next_batch(
 ) -> list[int]:
     if strategy == "random":
         return _picked(None, strategy, rest, n_next, rng, twins_k, chosen)
-    n_by_variance = int(trusted * n_next + rng.random())
-    batch = _picked(uncertainty(pool, fitted), strategy, rest, n_by_variance, rng, twins_k, chosen)
-    left = [k for k in rest if k not in frozenset(batch)]
-    return batch + _picked(None, "random", left, n_next - len(batch), rng, twins_k, [*chosen, *batch])
+    rows = uncertainty(pool, fitted)
+
+    def choose(n: int) -> list[int]:
+        return _picked(rows, strategy, rest, n, rng, twins_k, chosen)
+
+    def draw(n: int, batch: list[int]) -> list[int]:
+        left = [k for k in rest if k not in frozenset(batch)]
+        return _picked(None, "random", left, n, rng, twins_k, [*chosen, *batch])
+
+    return by_trust(n_next, trusted, rng, choose, draw)
 
 
 def _picked(

@@ -89,6 +89,21 @@ def at_random(n_candidates: int, n_select: int, rng: np.random.Generator, twins_
     return np.array(picks, dtype=np.int64)
 
 
+def by_trust(
+    n_select: int,
+    trusted: float,
+    rng: np.random.Generator,
+    choose: Callable[[int], list[int]],
+    draw: Callable[[int, list[int]], list[int]],
+) -> list[int]:
+    """Return choose(n) for the share of the batch that is `trusted`, and draw(n, those) for the rest.
+
+    The share is rounded at random, so that it is right on average.  See `soso_core.active.policy.trust`.
+    """
+    chosen = choose(int(trusted * n_select + rng.random()))
+    return [*chosen, *draw(n_select - len(chosen), chosen)]
+
+
 def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Sequence[int]) -> IntArray:
     """Return candidates spread evenly over the values of `ladder` within each group, without a model.
 

@@ -164,3 +164,5 @@ class ExploreSettings(ExplorationSettings):
     structure: Path = Field(description="any file ASE reads; a relative path starts at the settings file")
     n_select: int = Field(default=5, ge=1)
     seed: int = Field(default=0, ge=0)
+    known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
+    trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")

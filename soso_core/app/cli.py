@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "soso_core.app.predict_command",
     "evaluate": "soso_core.app.evaluate_command",
     "explore": "soso_core.app.explore_commands",
+    "alternatives": "soso_core.app.alternatives_command",
     "study": "soso_core.app.study_command",
     "data": "soso_core.app.data_commands",
     "warmup": "soso_core.app.warmup_command",

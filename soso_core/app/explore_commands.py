@@ -10,7 +10,7 @@ from soso_core.active.generators import Candidate
 from soso_core.active.settings import ExploreSettings
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
-from soso_core.io import load_model, read_structure
+from soso_core.io import load_model, read_configurations, read_structure
 from soso_core.io.extxyz import atoms_from_configuration, write_atoms
 from soso_core.settings import read_settings
 
@@ -51,15 +51,19 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     """Generate candidates, score them with MODEL, choose the next batch to label.
 
     Each pick is the candidate whose energy is most uncertain once the picks before it are known
-    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`.
+    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and `known`: what
+    symmetry turns into one of these configurations is not chosen.  When little else is left, the batch is smaller.
 
     \b
     Example:
       soso explore model.soso explore.yaml -o next.extxyz
+    with, in explore.yaml:
+      known: train.extxyz
     """
-    check_output(output, [model, settings])
     values = _resolved(settings)
-    batch = next_batch(load_model(model), read_structure(values.structure), values)
+    check_output(output, [model, settings, *([] if values.known is None else [values.known])])
+    known = [] if values.known is None else read_configurations(values.known)
+    batch = next_batch(load_model(model), read_structure(values.structure), values, known)
     write_atoms(output, [_scored_frame(item) for item in batch])
     rows = [
         (
@@ -79,7 +83,8 @@ def _resolved(path: Path) -> ExploreSettings:
     """Return the settings of a file; paths in it are relative to that file."""
     settings = read_settings(ExploreSettings, path)
     settings = settings.with_files(lambda _, file: path.parent / file)
-    return settings.model_copy(update={"structure": path.parent / settings.structure})
+    known = None if settings.known is None else path.parent / settings.known
+    return settings.model_copy(update={"structure": path.parent / settings.structure, "known": known})
 
 
 def _frame(candidate: Candidate) -> Atoms:

@@ -2,7 +2,7 @@
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Dict, Int, StructureData
+from aiida.orm import Dict, Float, Int, StructureData
 
 from soso_workflows.calculations.base import SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
@@ -12,11 +12,14 @@ from soso_workflows.data.model import SosoModel
 class SosoExploreCalculation(SosoCalculation):
     """Run `soso explore`, or `soso generate` when there is no model yet.  Exit codes: see `SosoCalculation`."""
 
-    MODEL, STRUCTURE, OUTPUT = "model.soso", "POSCAR", "candidates.extxyz"
+    MODEL, STRUCTURE, KNOWN, OUTPUT = "model.soso", "POSCAR", "known.extxyz", "candidates.extxyz"
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
-        """Inputs: structure, n_select, seed, exploration, user_files and model (optional).  Output: candidates."""
+        """Inputs: structure, n_select, seed, exploration; optional user_files, model, known, trusted.
+
+        Output: candidates.
+        """
         super().define(spec)
         spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
         spec.input("exploration", valid_type=Dict, help="keys of soso_core.active.settings.ExplorationSettings")
@@ -30,6 +33,8 @@ class SosoExploreCalculation(SosoCalculation):
         spec.input("n_select", valid_type=Int, help="how many configurations to choose")
         spec.input("seed", valid_type=Int, help="seed of every random draw")
         spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
+        spec.input("known", valid_type=SosoDataset, required=False, help="labels there are; none is chosen again")
+        spec.input("trusted", valid_type=Float, required=False, help="share chosen by score; the rest is drawn")
         spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
 
@@ -44,12 +49,17 @@ class SosoExploreCalculation(SosoCalculation):
             self.inputs.structure.get_ase().write(handle, format="vasp", direct=True)
         values = self.inputs.exploration.get_dict()
         values.update(structure=self.STRUCTURE, n_select=self.inputs.n_select.value, seed=self.inputs.seed.value)
+        if "known" in self.inputs:
+            values["known"] = self.KNOWN
+        if "trusted" in self.inputs:
+            values["trusted"] = self.inputs.trusted.value
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:
-        """Copy the model, when there is one, and the user's files."""
+        """Copy the model and the known labels, when there are such, and the user's files."""
         files = self.inputs.get("user_files", {})
         copied = [(node.uuid, node.filename, f"{name}.extxyz") for name, node in sorted(files.items())]
-        if "model" in self.inputs:
-            copied.append((self.inputs.model.uuid, self.inputs.model.filename, self.MODEL))
+        for name, target in (("model", self.MODEL), ("known", self.KNOWN)):
+            if name in self.inputs:
+                copied.append((self.inputs[name].uuid, self.inputs[name].filename, target))
         return copied

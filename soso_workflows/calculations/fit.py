@@ -10,23 +10,26 @@ from soso_workflows.data.model import SosoModel
 
 
 class SosoFitCalculation(SosoCalculation):
-    """Run `soso fit`.  Exit codes: see `SosoCalculation`."""
+    """Run `soso fit`; with `model`, `soso fit --update`.  Exit codes: see `SosoCalculation`."""
 
-    DATASET, OUTPUT = "train.extxyz", "model.soso"
+    DATASET, OLD, OUTPUT = "train.extxyz", "old.soso", "model.soso"
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
-        """Inputs: dataset, seed, settings (FitSettings; left out: chosen from the data).  Output: model."""
+        """Inputs: dataset, seed; settings (FitSettings; left out: chosen from the data) or model.  Output: model."""
         super().define(spec)
         spec.input("dataset", valid_type=SosoDataset, help="labelled configurations to train on")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fit")
         spec.input("settings", valid_type=Dict, required=False, help="keys of soso_core.gp.settings.FitSettings")
+        spec.input("model", valid_type=SosoModel, required=False, help="gets the labels added and keeps its scales")
         spec.output("model", valid_type=SosoModel, help="the fitted model")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.fit"
 
     def command(self) -> list[str]:
         """Return the words after `soso`."""
         words = ["fit", self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
+        if "model" in self.inputs:
+            words += ["--update", self.OLD]
         return [*words, "--settings", self.SETTINGS] if "settings" in self.inputs else words
 
     def write_inputs(self, folder: Folder) -> None:
@@ -35,6 +38,7 @@ class SosoFitCalculation(SosoCalculation):
             write_settings(folder, self.inputs.settings.get_dict())
 
     def copied_files(self) -> list[tuple[str, str, str]]:
-        """Copy the dataset."""
-        dataset = self.inputs.dataset
-        return [(dataset.uuid, dataset.filename, self.DATASET)]
+        """Copy the dataset, and the model to update."""
+        files = {"dataset": self.DATASET, "model": self.OLD}
+        nodes = {name: self.inputs[name] for name in files if name in self.inputs}
+        return [(node.uuid, node.filename, files[name]) for name, node in nodes.items()]

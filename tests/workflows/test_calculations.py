@@ -4,7 +4,7 @@ import pytest
 from aiida.common.folders import SandboxFolder
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida.orm import Dict, Int, StructureData
+from aiida.orm import Dict, Float, Int, StructureData
 from aiida.plugins import CalculationFactory
 from ase.build import bulk
 from ase.io import read
@@ -68,6 +68,32 @@ def test_explore_gets_the_files_of_the_user(prepare, pair_dataset):
     inputs = {"exploration": exploration, "n_select": Int(1), "seed": Int(0), "user_files": {"file_0": mine}}
     info, _ = prepare("soso.explore", structure=structure, **inputs)
     assert info.local_copy_list == [(mine.uuid, mine.filename, "file_0.extxyz")]
+
+
+def test_explore_gets_what_is_known_and_how_far_the_model_is_trusted(prepare, pair_dataset, model_file):
+    known, model = SosoDataset.from_dataset(pair_dataset), SosoModel(model_file)
+    inputs = {"structure": StructureData(ase=bulk("Fe", "bcc", a=2.85, cubic=True)), "exploration": Dict({})}
+    inputs |= {"n_select": Int(1), "seed": Int(0), "model": model, "known": known, "trusted": Float(0.4)}
+    info, folder = prepare("soso.explore", **inputs)
+    assert (known.uuid, known.filename, "known.extxyz") in info.local_copy_list
+    settings = read_yaml(folder.get_abs_path("settings.yaml"))
+    assert (settings["known"], settings["trusted"]) == ("known.extxyz", 0.4)
+
+
+def test_fit_updates_a_model(prepare, pair_dataset, model_file):
+    dataset, model = SosoDataset.from_dataset(pair_dataset), SosoModel(model_file)
+    info, _ = prepare("soso.fit", dataset=dataset, seed=Int(5), model=model)
+    words = "fit train.extxyz -o model.soso --seed 5 --update old.soso"
+    assert info.codes_info[0].cmdline_params == words.split()
+    assert (model.uuid, model.filename, "old.soso") in info.local_copy_list
+
+
+def test_alternatives(prepare, pair_dataset, model_file):
+    dataset, model = SosoDataset.from_dataset(pair_dataset), SosoModel(model_file)
+    info, _ = prepare("soso.alternatives", dataset=dataset, model=model, seed=Int(2))
+    words = "alternatives model.soso train.extxyz -o alternatives.json --seed 2"
+    assert info.codes_info[0].cmdline_params == words.split()
+    assert {name for _, _, name in info.local_copy_list} == {"model.soso", "train.extxyz"}
 
 
 def test_label(prepare, pair_dataset):

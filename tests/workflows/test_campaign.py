@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ase.build import bulk
 
 import soso_workchains
 from soso_core.errors import InputError
-from soso_core.io import write_dataset
+from soso_core.io import write_configurations, write_dataset
 from soso_workflows.campaign import describe, read_campaign
 
 pytestmark = pytest.mark.aiida
@@ -35,12 +36,14 @@ def test_every_campaign_that_comes_with_the_package_is_valid(path):
     assert read_campaign(path).settings.name
 
 
+@pytest.mark.usefixtures("aiida_profile")
 def test_every_supercell_of_the_gpaw_demo_is_told():
     told = describe(read_campaign(CAMPAIGNS / "bcc_fe_gpaw.yaml"))
     assert [part.split(",")[0] for part in told["cell"].split("; ")] == ["Fe2", "Fe4"]
     assert told["k-points"] == "1 x 2 x 2"
 
 
+@pytest.mark.usefixtures("aiida_profile")
 def test_the_demo_is_what_the_documentation_says():
     told = describe(read_campaign(DEMO))
     assert told["labels at most"].startswith("24 ")
@@ -110,7 +113,7 @@ def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written):
     assert told["constraint"] == "1 -> 10 eV/μB²"
     assert "  ENCUT = 300\n" in told["INCAR (first step)"]
     assert "  MAGMOM = 0 0 2.3 0 0 2.3 0 0 2.3 ... (48 numbers)\n" in told["INCAR (first step)"]
-    assert told["cost"].startswith("unknown: no label with these settings has finished yet")
+    assert told["cost"].startswith("unknown: no label of this engine has finished yet")
 
 
 @pytest.mark.parametrize(
@@ -158,3 +161,49 @@ def test_files_of_the_user_travel_by_name_and_content(written, pair_dataset):
 def test_a_file_that_is_missing_is_named(written):
     with pytest.raises(InputError, match=r"exploration.generators.1: cannot read .*mine.extxyz"):
         read_campaign(written(exploration={"generators": list(MIXED)}))
+
+
+def test_labels_and_a_model_that_there_are(written, pair_dataset, model_file):
+    path = written(dataset="mine.extxyz", model=str(model_file))
+    write_dataset(path.parent / "mine.extxyz", pair_dataset)
+    campaign = read_campaign(path)
+    assert campaign.given == {"dataset": path.parent / "mine.extxyz", "model": model_file}
+    before = campaign.fingerprint
+    write_dataset(path.parent / "mine.extxyz", pair_dataset.subset(range(3)))
+    assert read_campaign(path).fingerprint != before
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_nodes_are_named_by_their_pk(written, pair_dataset, model_file):
+    from soso_workflows.data.dataset import SosoDataset
+    from soso_workflows.data.model import SosoModel
+
+    dataset, model = SosoDataset.from_dataset(pair_dataset).store(), SosoModel(model_file).store()
+    campaign = read_campaign(written(dataset=dataset.pk, model=f"node:{model.pk}"))
+    assert campaign.given == {"dataset": dataset.pk, "model": model.pk}
+    assert campaign.fingerprint == read_campaign(written(dataset=f"node:{dataset.pk}", model=model.pk)).fingerprint
+    with pytest.raises(InputError, match=r"dataset: node \d+ is a SosoModel, not a SosoDataset"):
+        read_campaign(written(dataset=model.pk))
+    with pytest.raises(InputError, match="model: there is no node 999999"):
+        read_campaign(written(model=999999))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dataset": "nowhere.extxyz"}, "dataset: cannot read"),
+        ({"model": "campaign.yaml"}, "model: "),
+        ({"dataset": "bare.extxyz"}, "dataset: no configuration has an energy or fields"),
+        ({"model": "pair.soso", "fit": {"zeta": 3}}, "fit: a model without its labels keeps its settings"),
+        ({"model": "pair.soso", "structure": "cobalt.cif"}, "Co is in the structure, but the model does not know it"),
+    ],
+)
+def test_what_is_wrong_with_the_start_gets_one_line(written, pair_dataset, model_file, changes, words):
+    path = written(**changes)
+    write_configurations(path.parent / "bare.extxyz", [item.configuration for item in pair_dataset])
+    (path.parent / "pair.soso").write_bytes(model_file.read_bytes())
+    bulk("Co", "bcc", a=2.8, cubic=True).write(path.parent / "cobalt.cif")
+    with pytest.raises(InputError) as caught:
+        read_campaign(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ import pytest
 from aiida_fixtures import count_label_calls
 from click.testing import CliRunner
 
+from soso_core.io import write_dataset
 from soso_workflows.cli import main, soso
 from soso_workflows.progress import Progress
 from soso_workflows.state import load_campaign
@@ -15,7 +16,7 @@ from soso_workflows.table import COLUMNS
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("localhost")]
 
-COMMANDS = ("setup", "launch", "status", "report", "resume", "field-scale")
+COMMANDS = ("setup", "launch", "status", "report", "resume", "extend", "field-scale")
 
 
 @pytest.fixture
@@ -102,7 +103,10 @@ def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
     assert "not a campaign" in error_line(call("resume", node.pk))
 
 
-def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path):
+def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path, pair_dataset):
+    write_dataset(tmp_path / "mine.extxyz", pair_dataset)
+    with_start = tmp_path / "with_start.yaml"
+    with_start.write_text(campaign_file.read_text() + "dataset: mine.extxyz\n")
     stand_in(tmp_path).label = "cli"
     model, report = tmp_path / "out.soso", tmp_path / "out.html"
     result = call("launch", campaign_file, "--run", "--code", "cli@localhost", "--model-out", model, "--report", report)
@@ -123,7 +127,18 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path):
     assert all(name in status.output for name, _ in COLUMNS)
     assert count_label_calls(tmp_path) == 3
     assert "has met its target" in error_line(call("resume", pk))
+    assert "has met its target" in error_line(call("resume", pk, "--target-energy", 2e9))
+    assert "raise the budget with --max-labels" in error_line(
+        call("resume", pk, "--target-energy", 1e-9, "--max-labels", 3)
+    )
+    assert "--max-labels: settings: max_labels (1) is smaller" in error_line(call("resume", pk, "--max-labels", 1))
+    assert "--max-core-hours: max_core_hours" in error_line(call("resume", pk, "--max-core-hours", -1))
+    assert "--target-field: target_field_meV" in error_line(call("resume", pk, "--target-field", "nan"))
     assert load_campaign(pk).n_labels == 3
+    assert "labels and model are those of campaign" in error_line(call("extend", pk, with_start))
+    dry = call("extend", pk, campaign_file, "--dry-run", "--code", "cli@localhost")
+    assert f"campaign {pk}, 3 labels" in dry.output
+    assert re.search(r"cost: +\S+ core-hours a label", dry.output)
 
     again = call("launch", campaign_file, "--run", "--once", "--code", "cli@localhost", "--model-out", model)
     assert again.exit_code == 0, again.output

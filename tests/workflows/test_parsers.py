@@ -1,6 +1,7 @@
 """Parsers on stored outputs, with the faults that outputs have."""
 
 import io
+import json
 
 import pytest
 from aiida.common.links import LinkType
@@ -90,14 +91,33 @@ def test_a_truncated_model(parse, model_file):
     assert job.exit_status == 302
 
 
-@pytest.mark.parametrize(("asked", "expected"), [(6, 0), (7, 302)])
+@pytest.mark.parametrize(("asked", "expected"), [(6, 0), (7, 0), (5, 302)])
 def test_a_batch(parse, pair_dataset, asked, expected):
+    """There may be fewer that are new than were asked for, and never more."""
     content = SosoDataset.from_configurations([item.configuration for item in pair_dataset]).content
     _, job = parse("soso.explore", {"soso.exit": b"0\n", "candidates.extxyz": content}, n_select=Int(asked))
     assert job.exit_status == expected
 
 
-@pytest.mark.parametrize("name", ["soso.fit", "soso.explore", "soso.label.tight_binding"])
+ALTERNATIVE = {"name": "x", "energy_rmse_meV_per_spin": 1.0, "present_rmse_meV_per_spin": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (json.dumps({"alternatives": [ALTERNATIVE]}), 0),
+        (json.dumps({"alternatives": [ALTERNATIVE]})[:40], 302),
+        (json.dumps({"alternatives": [{"name": "x"}]}), 302),
+        ("[]", 302),
+    ],
+)
+def test_alternatives(parse, content, expected):
+    results, job = parse("soso.alternatives", {"soso.exit": b"0\n", "alternatives.json": content.encode()})
+    assert job.exit_status == expected
+    assert expected or results["alternatives"].get_dict() == {"alternatives": [ALTERNATIVE]}
+
+
+@pytest.mark.parametrize("name", ["soso.fit", "soso.explore", "soso.alternatives", "soso.label.tight_binding"])
 def test_each_calculation_has_its_parser(name):
     options = CalculationFactory(name).spec().inputs["metadata"]["options"]
     assert options["parser_name"].default == name

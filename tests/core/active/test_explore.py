@@ -135,6 +135,41 @@ def test_what_is_labelled_already_is_not_chosen_again(iron, small_model, selecti
     assert taken.isdisjoint(item.candidate.index for item in again)
 
 
+@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point", "random"])
+def test_a_label_is_never_made_twice_rather_is_the_batch_smaller(iron, small_model, selection):
+    values = settings(selection=selection, n_candidates=8, n_select=6)
+    known = [item.candidate.configuration for item in next_batch(small_model, iron, values)]
+    turned = [item.with_spins(-item.spins_ac) for item in known]
+    again = next_batch(small_model, iron, values, turned)
+    assert len(again) == 2
+    everything = [*turned, *(item.candidate.configuration for item in again)]
+    with pytest.raises(InputError, match="each of 8 candidates repeats a label there is"):
+        next_batch(small_model, iron, values, everything)
+
+
+def test_a_first_batch_holds_no_twins(iron):
+    """Up and down along a random axis is one configuration for ferromagnet and antiferromagnet each."""
+    orders = {"kind": "collinear", "tilts_degree": (0.0,), "orders": ("ferromagnetic",)}
+    batch = first_batch(iron, settings(n_select=6, generators=({"kind": "random"}, orders)))
+    assert [item.kind for item in batch].count("collinear") == 1
+    assert [item.kind for item in batch].count("random") == 5
+
+
+@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point"])
+def test_what_is_not_trusted_is_drawn_at_random(iron, small_model, selection):
+    """The first half stays, chosen by score; the other half is drawn by the seed, and differs from what scores say."""
+    values = {"selection": selection, "n_select": 10}
+    chosen = [item.candidate.index for item in next_batch(small_model, iron, settings(**values))]
+    half = [[item.candidate.index for item in next_batch(small_model, iron, settings(**values, trusted=0.5))]
+            for _ in range(2)]  # fmt: skip
+    assert half[0] == half[1]
+    assert half[0][:5] == chosen[:5]
+    assert half[0][5:] != chosen[5:]
+    assert len(set(half[0])) == 10
+    nothing = [item.candidate.index for item in next_batch(small_model, iron, settings(**values, trusted=0.0))]
+    assert nothing[:5] != chosen[:5]
+
+
 def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_model):
     (item,) = next_batch(small_model, iron, settings(n_select=1, score={"energy": 0.0, "field_largest": 1.0}))
     rows = small_model.basis.rows(item.candidate.configuration)

@@ -189,6 +189,43 @@ def test_budgets_of_time(spent, limit, unit):
     assert decide(history(5.0, 4.0), SETTINGS.model_copy(update={limit: 1.0})).action is Action.CONTINUE
 
 
+def spent_on(records, hours):
+    return [record.model_copy(update={"core_hours": hours}) for record in records]
+
+
+def test_the_next_batch_is_no_larger_than_the_core_hours_allow():
+    """Fifteen labels at 10 core-hours: 25 more pay for two, 5 more still for one."""
+    records = spent_on(history(5.0, 4.0), 150.0)
+    assert records[-1].n_labels == 15
+    sizes = [
+        decide(records, SETTINGS.model_copy(update={"max_core_hours": 150.0 + left})).n_next for left in (25, 5, 9999)
+    ]
+    assert sizes == [2, 1, SETTINGS.batch_size]
+
+
+def test_another_exploration_asks_for_blind_tests_of_its_own():
+    """What met the target before says nothing of what is explored from batch 3 on; budgets go on."""
+    met = history(0.5, 0.5)
+    assert decide(met, SETTINGS).action is Action.TARGET_MET
+    extended = decide(met, SETTINGS, since=3)
+    assert (extended.action, extended.reason) == (Action.CONTINUE, "another exploration")
+    assert (extended.n_blind, extended.energy_bound_meV_per_spin) == (0, None)
+    worse = decide(history(0.5, 0.5, 3.0, 3.0), SETTINGS, since=3)
+    assert worse.blind_energy_rmse_meV_per_spin == pytest.approx(3.0)
+    assert decide(history(9.0, 9.0, 0.5, 0.5), SETTINGS, since=3).action is Action.TARGET_MET
+    spent = decide(met, SETTINGS.model_copy(update={"max_labels": met[-1].n_labels}), since=3)
+    assert spent.action is Action.BUDGET_EXHAUSTED
+
+
+def test_failures_of_another_exploration_do_not_count():
+    records = [record.model_copy(update={"n_failed": 50}) for record in history(5.0, 4.0)]
+    assert decide(records, SETTINGS).action is Action.TOO_MANY_FAILURES
+    assert decide(records, SETTINGS, since=3).action is Action.CONTINUE
+    assert decide(records, SETTINGS, since=2).action is Action.CONTINUE
+    failing = [*records[:2], records[2].model_copy(update={"n_failed": 60})]
+    assert decide(failing, SETTINGS, since=2).reason == "10 of 15 labels failed"
+
+
 def test_histories_and_settings_from_before_still_load():
     BatchRecord.model_validate({"batch": 0, "n_labels": 5, "n_failed": 0, "energy_std_meV_per_spin": 1.0})
     PolicySettings.model_validate({"target_energy_meV_per_spin": 1.0, "max_labels": 24, "n_initial": 12})

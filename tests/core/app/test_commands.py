@@ -221,6 +221,37 @@ def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
         assert frame.info["energy_std_meV_per_spin"] == pytest.approx(expected, rel=1e-9)
 
 
+def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
+    desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
+    values = yaml.safe_load(Path("explore.yaml").read_text())
+    Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "next.extxyz"}))
+    assert desk("explore", "model.soso", "again.yaml", "-o", "again.extxyz").status == 0
+    first, second = (
+        {atoms.info["index"] for atoms in ase.io.read(f"{name}.extxyz", ":")} for name in ("next", "again")
+    )
+    assert second
+    assert first.isdisjoint(second)
+    outcome = desk("explore", "model.soso", "again.yaml", "-o", "next.extxyz")
+    assert "input and output at once" in outcome.stderr
+
+
+def test_alternatives_are_written_and_told(desk, small_dataset):
+    write_dataset("some.extxyz", small_dataset.subset(range(8)))
+    outcome = desk("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
+    assert outcome.status == 0, outcome.stderr
+    found = json.loads(Path("found.json").read_text())["alternatives"]
+    assert "a longer range of the pair part" in {item["name"] for item in found}
+    assert all(item["name"] in outcome.stdout for item in found)
+
+
+def test_alternatives_need_energies_of_five_labels_or_more(desk, small_dataset):
+    write_dataset("few.extxyz", small_dataset.subset(range(4)))
+    assert "4 labels are too few" in desk("alternatives", "model.soso", "few.extxyz", "-o", "found.json").stderr
+    write_dataset("none.extxyz", only(small_dataset, "exchange_fields_ac", "moments_a"))
+    assert "have no energy to compare" in desk("alternatives", "model.soso", "none.extxyz", "-o", "found.json").stderr
+    assert not Path("found.json").exists()
+
+
 def test_the_structure_is_found_beside_the_settings(desk, monkeypatch):
     folder = Path("elsewhere")
     folder.mkdir()

@@ -1,0 +1,34 @@
+"""`soso.alternatives`: what would help a model when more labels do not."""
+
+from aiida.engine import CalcJobProcessSpec
+from aiida.orm import Dict, Int
+
+from soso_workflows.calculations.base import SosoCalculation
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
+
+
+class SosoAlternativesCalculation(SosoCalculation):
+    """Run `soso alternatives`.  Exit codes: see `SosoCalculation`."""
+
+    MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
+    WALLCLOCK_SECONDS = 4 * 3600
+
+    @classmethod
+    def define(cls, spec: CalcJobProcessSpec) -> None:
+        """Inputs: model, dataset, seed.  Output: alternatives."""
+        super().define(spec)
+        spec.input("model", valid_type=SosoModel, help="the present form")
+        spec.input("dataset", valid_type=SosoDataset, help="labels, every one with an energy")
+        spec.input("seed", valid_type=Int, help="seed of every random draw of the fits")
+        spec.output("alternatives", valid_type=Dict, help="`alternatives`: soso_core.active.policy.Alternative of each")
+        spec.inputs["metadata"]["options"]["parser_name"].default = "soso.alternatives"
+
+    def command(self) -> list[str]:
+        """Return the words after `soso`."""
+        return ["alternatives", self.MODEL, self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
+
+    def copied_files(self) -> list[tuple[str, str, str]]:
+        """Copy the model and the labels."""
+        files = ((self.inputs.model, self.MODEL), (self.inputs.dataset, self.DATASET))
+        return [(node.uuid, node.filename, name) for node, name in files]

@@ -169,12 +169,13 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
 
     Three things together: the target is missed with the stated confidence; the variance that labels could still take
     away is a minor part of the blind mean square; and, while that variance fell, the newest pool of blind tests is not
-    better than the one before it.  Where it was a minor part before already, only a fall beyond doubt counts as better.
+    better than the one before it, of which half as many will do.  Where it was a minor part before already, only a fall
+    beyond doubt counts as better.
     """
     newest = _newest(history, settings.min_blind)
     if not newest:
         return False
-    before = _newest(history[: history.index(newest[-1])], settings.min_blind)
+    before = _newest(history[: history.index(newest[-1])], -(-settings.min_blind // 2))
     now, earlier = _known_share(newest), _known_share(before)
     if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
         return False

@@ -44,6 +44,7 @@ class PolicySettings(Settings):
     min_blind: int = Field(default=8, ge=1)
     patience: int = Field(default=5, ge=1, description="batches without a 5 % better blind error before giving up")
     max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
+    stop_at_model_form: bool = Field(default=True, description="end with 'model form'; false: go on to the budget")
 
     @model_validator(mode="after")
     def _check_budget(self) -> "PolicySettings":
@@ -254,7 +255,7 @@ def _judge(
     if _meets_target(settings, bounds):
         said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
         return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
-    if is_at_floor(present, settings):
+    if settings.stop_at_model_form and is_at_floor(present, settings):
         return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
     if (spent := _spent(history[-1], settings)) is not None:
         return Action.BUDGET_EXHAUSTED, spent

@@ -152,6 +152,7 @@ def test_model_form_when_sigma_falls_and_the_error_does_not():
     decisions = [decide(stuck[: n + 1], low).action for n in range(len(stuck))]
     assert decisions[:4] == [Action.CONTINUE] * 4
     assert decisions[-1] is Action.MODEL_FORM
+    assert decide(stuck, low.model_copy(update={"stop_at_model_form": False})).action is Action.CONTINUE
     learning = with_expected([6.0, 4.0, 3.0, 2.0, 1.4, 1.0], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
     assert decide(learning, low).action is Action.CONTINUE
     ignorant = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 2.0, 1.9, 1.8, 1.5, 1.4])

@@ -192,6 +192,7 @@ def test_no_process_is_left_behind(abinit, tmp_path, number):
     settings = abinit("sleep")
     program = (
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # jobs in the background of a shell ignore it
         "from soso_core.engines.abinit.process import run; from pathlib import Path\n"
         f"run({settings.command!r}, Path({str(tmp_path)!r}), 60.0)"
     )

@@ -264,7 +264,7 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
         return
     node = launching.run_here(builder, lambda _: None)
     if not node.is_finished_ok:
-        raise InputError(f"field scale <{node.pk}>: {node.exit_message}")
+        raise click.ClickException(f"field scale <{node.pk}>: {node.exit_message or node.process_state.value}")
     measured = node.outputs.field_scale
     click.echo(f"field scale: {measured['field_scale']:.4f} +- {measured['error']:.4f}")
     click.echo(f"in the campaign file: field_scale: node:{measured.pk}")

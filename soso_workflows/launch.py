@@ -85,6 +85,7 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     builder.seed, builder.max_parallel = Int(settings.seed), Int(settings.max_parallel)
     builder.min_grade = Str(settings.min_grade)
     builder.engine = Str(settings.engine_entry_point)
+    campaign.engine.check_profile(campaign.engine_settings, campaign.structure)
     builder.label = campaign.engine.inputs_from_settings(campaign.engine_settings, engine_code)
     return builder
 
@@ -94,7 +95,9 @@ def field_scale_builder(campaign: Campaign) -> ProcessBuilder:
     settings = campaign.settings
     if settings.engine_code is None:
         raise InputError(f"the fields of {settings.engine} have no factor to measure")
-    inputs = campaign.engine.inputs_from_settings(campaign.engine_settings, find_engine_code(settings.engine_code))
+    code = find_engine_code(settings.engine_code)
+    campaign.engine.check_profile(campaign.engine_settings, campaign.structure)
+    inputs = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
     wanted = campaign.engine.preparation(inputs, StructureData(ase=campaign.structure))
     if wanted is None:
         raise InputError(f"the fields of {settings.engine} have no factor to measure")

@@ -39,5 +39,5 @@ def _shown(value: Any) -> str:
         return ".TRUE." if value else ".FALSE."
     if not isinstance(value, list):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    words = " ".join(f"{number:g}" for number in value[:LONG_LIST])
+    words = " ".join(_shown(item) for item in value[:LONG_LIST])
     return words if len(value) <= LONG_LIST else f"{words} ... ({len(value)} numbers)"

@@ -1,8 +1,9 @@
 """What a campaign file says of VASP: a protocol and what differs from it, potentials, radii, the field scale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiida_vasp.data.potcar import PotcarData
 from pydantic import Field, field_validator
 
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
@@ -62,6 +63,21 @@ def checked(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -
     found = given.model_dump(mode="json", exclude={"overrides"})
     parse_settings(SpeciesSettings, _species(found), source)
     return {**found, "protocol": name, "settings": settings}
+
+
+def check_potentials(settings: Mapping[str, Any], elements: Sequence[str]) -> None:
+    """Raise InputError unless the POTCAR family is in this profile and has a file for every element."""
+    name = settings["potential_family"]
+    group = PotcarData.get_potcar_group(name)
+    if group is None:
+        raise InputError(
+            f"potential_family: there is no '{name}' in this profile; `aiida-vasp potcar listfamilies` shows all"
+        )
+    known = {node.full_name for node in group.nodes}
+    for element in elements:
+        wanted = settings["potential_mapping"].get(element, element)
+        if wanted not in known:
+            raise InputError(f"potential_family: '{name}' has no POTCAR '{wanted}' for {element}")
 
 
 def species_settings(values: dict[str, Any]) -> SpeciesSettings:

@@ -49,7 +49,8 @@ class FieldScaleWorkChain(WorkChain):
         processes = {name: self.ctx[f"label_{name}"] for name in NAMES}
         for name, process in processes.items():
             if not process.is_finished_ok:
-                detail = f"{name}: {process.process_label}<{process.pk}> {process.exit_message}"
+                why = process.exit_message or process.process_state.value
+                detail = f"{name}: {process.process_label}<{process.pk}> {why}"
                 return self.exit_codes.ERROR_LABEL_FAILED.format(detail=detail)
         labels = {name: process.outputs.label for name, process in processes.items()}
         try:

@@ -90,6 +90,10 @@ class LabelWorkChain(WorkChain):
         """Raise InputError, in one line, when this engine cannot label what the exploration makes."""
 
     @classmethod
+    def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
+        """Raise InputError, in one line, when the AiiDA profile lacks what a launch on this cell needs."""
+
+    @classmethod
     def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:
         """Return what has to run once before labels with these inputs can; None when nothing has to."""
         return None

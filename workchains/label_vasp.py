@@ -18,6 +18,7 @@ from soso_workchains.label import LabelWorkChain, Preparation
 from soso_workchains.vasp_handlers import ENDS, define_ends
 from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
+from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.vasp_dry_run import describe_vasp
 
@@ -77,6 +78,17 @@ class VaspLabelWorkChain(LabelWorkChain):
             check_species(tuple(cell.get_chemical_symbols()), has_spin, vasp_settings.species_settings(settings))
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
+
+    @classmethod
+    def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
+        """Refuse a POTCAR family that is not there, or lacks an element, and options that AiiDA does not know."""
+        vasp_settings.check_potentials(settings, sorted(set(cell.get_chemical_symbols())))
+        options = ConstrainedVaspCalculation.spec().inputs["metadata"]["options"]
+        if unknown := sorted(settings["options"].keys() - set(options)):
+            raise InputError(f"options: unknown key '{unknown[0]}'; AiiDA knows {', '.join(sorted(options))}")
+        for name, value in settings["options"].items():
+            if error := options[name].validate(value):
+                raise InputError(f"options.{name}: {' '.join(str(error.message).split())}")
 
     @classmethod
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:

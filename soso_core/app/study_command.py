@@ -135,14 +135,15 @@ def study(
     values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
     dataset = read_dataset(data)
     check_budget(len(dataset), values)
-    folder = _folder(output)
     similar = Similar(twins([item.configuration for item in dataset]), groups(dataset, values.group_by))
+    parts = {labels: pool_data(dataset, labels) for labels in labels_at_hand(dataset, values.labels)}
+    fits: dict[str, FitSettings] = {
+        labels: _fit_settings(part, fit_given, str(settings)) for labels, part in parts.items()
+    }
+    folder = _folder(output)
     found: list[Summary] = []
-    fits: dict[str, FitSettings] = {}
     runs: dict[str, tuple[Run, ...]] = {}
-    for labels in labels_at_hand(dataset, values.labels):
-        part = pool_data(dataset, labels)
-        fits[labels] = _fit_settings(part, fit_given, str(settings))
+    for labels, part in parts.items():
         by_strategy = _all_runs(part, labels, fits[labels], values, similar, folder)
         target = values.policy.target_energy_meV_per_spin
         save_figure(output / f"curves_{labels}.png", learning_curves(by_strategy, target, f"{data.name}, {labels}"))

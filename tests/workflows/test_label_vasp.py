@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, StructureData
+from ase import Atoms
 from ase.build import bulk
 
 from soso_core.configuration import Configuration
 from soso_core.engines.vasp.field_scale import turn
+from soso_core.errors import InputError
 from soso_workchains.field_scale import FieldScaleWorkChain
 from soso_workchains.label_vasp import VaspLabelWorkChain
 from soso_workflows.data.dataset import SosoDataset
@@ -140,6 +142,28 @@ def test_a_label_wants_a_field_scale(inputs):
     made.pop("field_scale")
     with pytest.raises(ValueError, match="field_scale"):
         run(mixed_cell(), made)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"potential_family": "nowhere"}, "there is no 'nowhere' in this profile"),
+        ({"potential_mapping": {"Fe": "Fe_no"}}, "has no POTCAR 'Fe_no' for Fe"),
+        ({"options": {"queue_nam": "standard"}}, "unknown key 'queue_nam'"),
+        ({"options": {"resources": 7}}, "options.resources: "),
+    ],
+)
+def test_what_the_profile_lacks_is_said_before_a_launch(potcar_family, changes, said):
+    cell = Atoms("Fe2", [(0, 0, 0), (1.4, 1.4, 1.4)], cell=[2.8, 2.8, 2.8], pbc=True)
+
+    def check(**more):
+        given = {**SETTINGS, "potential_family": potcar_family, **more}
+        VaspLabelWorkChain.check_profile(VaspLabelWorkChain.checked_settings(given, "here"), cell)
+
+    check()
+    check(options={"resources": {"num_machines": 1}, "max_wallclock_seconds": 60})
+    with pytest.raises(InputError, match=said):
+        check(**changes)
 
 
 def test_a_wrong_angle_is_noticed_and_repeated(inputs):

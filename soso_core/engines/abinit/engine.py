@@ -1,5 +1,6 @@
 """The label of one configuration: pseudopotentials, runs, gates, quality."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -27,6 +28,8 @@ def check(configuration: Configuration, settings: AbinitSettings) -> None:
     """Raise InputError when ABINIT or a pseudopotential is missing, or spheres of moments overlap."""
     split_command(settings.command)
     pseudopotentials_of(configuration, settings)
+    if settings.keep_failed_in is not None:
+        _check_folder(settings.keep_failed_in)
     pairs = find_neighbours(configuration, 2.0 * settings.moment_radius_angstrom)
     if len(pairs.i_p):
         raise InputError(
@@ -119,9 +122,17 @@ def _read(finished: Finished, configuration: Configuration, timeout_seconds: flo
     return parse_output(finished.output, len(configuration), is_constrained=configuration.n_magnetic > 0)
 
 
+def _check_folder(where: Path) -> None:
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"keep_failed_in: cannot write {where}: {error.strerror}") from None
+    if not os.access(where, os.W_OK):
+        raise InputError(f"keep_failed_in: cannot write {where}")
+
+
 def _keep(folder: Path, where: Path | None) -> None:
     """Copy the files of a failed run to where the user wants them."""
     if where is None:
         return
-    where.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder, tempfile.mkdtemp(prefix="failed-", dir=where), dirs_exist_ok=True)

@@ -1,6 +1,8 @@
 """Settings of a constrained calculation with VASP: numbers of INCAR and KPOINTS, and those that judge the result."""
 
 import itertools
+import math
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -24,6 +26,16 @@ class MixingSettings(Settings):
     bmix_per_angstrom: float = Field(gt=0.0, le=10.0)
     amix_mag: float = Field(gt=0.0, le=4.0)
     bmix_mag_per_angstrom: float = Field(gt=0.0, le=10.0)
+
+
+TAG = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _is_written_as_it_is(value: Any) -> bool:
+    """Whether an INCAR can hold it: a finite number, a truth value, or text of one line."""
+    if isinstance(value, str):
+        return bool(value.strip()) and value.isprintable()
+    return isinstance(value, bool | int | float) and math.isfinite(value)
 
 
 class VaspSettings(Settings):
@@ -70,9 +82,13 @@ class VaspSettings(Settings):
     @field_validator("extra_incar")
     @classmethod
     def _check_tags(cls, tags: dict[str, Any]) -> dict[str, Any]:
-        for tag in tags:
+        for tag, value in tags.items():
             if tag != tag.lower():
                 raise ValueError(f"write '{tag.lower()}' instead of '{tag}'")
+            if TAG.fullmatch(tag) is None:
+                raise ValueError(f"'{tag}' is not a tag of VASP")
+            if not all(_is_written_as_it_is(item) for item in (value if isinstance(value, list) else [value])):
+                raise ValueError(f"the value of '{tag}' must be one number, word or truth value, or a list of them")
             if tag in OWN_TAGS:
                 raise ValueError(f"'{tag}' follows from the other settings and cannot be given here")
         return tags

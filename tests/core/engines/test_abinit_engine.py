@@ -180,6 +180,13 @@ def test_failed_runs_are_kept_if_asked(abinit, tmp_path, keep):
     assert kept == (sorted(["run.abi", "run.abo", "run.log", "type1.psp8"] * 2) if keep else [])
 
 
+def test_a_folder_that_cannot_be_is_refused_before_a_run(abinit, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="keep_failed_in: cannot write"):
+        label(IRON, abinit("converged", keep_failed_in=tmp_path / "file" / "failed"))
+    assert not (tmp_path / "calls").exists()
+
+
 def test_out_of_time(abinit, tmp_path):
     with pytest.raises(ConvergenceError, match=r"stopped after 0\.\d+ s \(timeout_seconds\), at step 0"):
         label(IRON, abinit("sleep").model_copy(update={"timeout_seconds": 0.7}))

@@ -120,6 +120,10 @@ def test_protocols_are_complete_and_ordered(name):
         ({"lambda_max_ev_per_muB2": 5.0}, "smaller than the end"),
         ({"extra_incar": {"NCORE": 4}}, "write 'ncore'"),
         ({"extra_incar": {"magmom": "1"}}, "follows from the other settings"),
+        ({"extra_incar": {"bad tag": 1}}, "'bad tag' is not a tag"),
+        ({"extra_incar": {"kpar": [1, {"b": 2}]}}, "the value of 'kpar' must be"),
+        ({"extra_incar": {"system": "two\nlines"}}, "the value of 'system' must be"),
+        ({"extra_incar": {"efield": float("nan")}}, "the value of 'efield' must be"),
         ({"encut": 400}, "unknown key 'encut'"),
     ],
 )

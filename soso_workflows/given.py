@@ -41,7 +41,8 @@ def given_content(source: Source) -> bytes:
     """Return the content of the file, for fingerprints."""
     if isinstance(source, Path):
         return source.read_bytes()
-    return bytes(load_node(source).base.repository.get_object_content(load_node(source).filename, mode="rb"))
+    node = load_node(source)
+    return bytes(node.base.repository.get_object_content(node.filename, mode="rb"))
 
 
 def read_given_dataset(source: Source, where: str) -> Dataset:

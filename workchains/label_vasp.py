@@ -20,6 +20,7 @@ from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.given import NODE
 from soso_workflows.vasp_dry_run import describe_vasp
 
 PROTOCOLS = Path(__file__).parent / "protocols" / "label_vasp.yaml"
@@ -235,9 +236,9 @@ def _given_scale(scale: float | str) -> Dict:
     """Return the node of a field scale that is known: a number, or a stored measurement."""
     if isinstance(scale, str):
         try:
-            node = load_node(scale.removeprefix(vasp_settings.NODE))
+            node = load_node(scale.removeprefix(NODE))
         except (NotExistent, ValueError):
-            raise InputError(f"field_scale: there is no node {scale.removeprefix(vasp_settings.NODE)}") from None
+            raise InputError(f"field_scale: there is no node {scale.removeprefix(NODE)}") from None
         if not isinstance(node, Dict) or "field_scale" not in node.get_dict():
             raise InputError(f"field_scale: node {node.pk} is no measurement (a Dict with field_scale)")
         return node

@@ -21,7 +21,7 @@ SAME_ENERGY = 1e-4
 SAME_FIELD = 0.005
 """Largest difference of two fields that agree, over the largest component: half of the engine's tolerance."""
 SMALL_FIELD = 0.001
-"""eV; smaller fields need not agree better than this share of SAME_FIELD allows."""
+"""eV: fields smaller than this are compared as if they were as large."""
 
 
 def check_output(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Float, Int, Str
 
-from soso_core.active.policy import Alternative, BatchRecord, PolicySettings, decide, trust
+from soso_core.active.policy import PolicySettings, decide, earlier_test, trust
+from soso_core.active.records import Alternative, BatchRecord
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.field_scale import field_scale_of
@@ -102,18 +103,22 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Dict) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
-    The optional `alternatives`, from `soso.alternatives`, let a decision for "model form" name what would help.
+    The optional `earlier`, a model, is tested on the newest of the labels in `dataset`, as
+    `soso_core.active.policy.earlier_test` asks.  The optional `alternatives`, from `soso.alternatives`, let a decision
+    for "model form" name what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, and `trusted`: Float, for the next batch.
     """
-    values = history.get_dict()
-    records, since = records_of(values), since_of(values)
+    values, settings = history.get_dict(), PolicySettings(**policy.get_dict())
+    *before, last = values["batches"]
+    if "earlier" in nodes:
+        last = {**last, **_errors_of_earlier(values, settings, nodes["earlier"], nodes["dataset"])}
+    records, since = records_of({"batches": [*before, last]}), since_of(values)
     weighed = nodes["alternatives"].get_dict()["alternatives"] if "alternatives" in nodes else ()
-    settings = PolicySettings(**policy.get_dict())
     found = decide(records, settings, [Alternative(**item) for item in weighed], since)
     decision = found.model_dump(mode="json")
-    decided = [*values["batches"][:-1], {**values["batches"][-1], "decision": decision}]
+    decided = [*before, {**last, "decision": decision}]
     return {
         "decision": Dict(decision),
         "history": Dict({**values, "batches": decided}),
@@ -139,6 +144,31 @@ def since_of(history: Mapping[str, Any]) -> int:
     """Return the number of the first batch of the present exploration."""
     extensions = history.get("extensions", [])
     return int(extensions[-1]) if extensions else 0
+
+
+def first_unseen(history: Dict, policy: Dict) -> int | None:
+    """Return the first batch that an earlier model, to be tested once more, had not seen; None when none is asked."""
+    asked = _earlier_test(history.get_dict(), PolicySettings(**policy.get_dict()))
+    return None if asked is None else asked[0]
+
+
+def _earlier_test(history: Mapping[str, Any], settings: PolicySettings) -> tuple[int, int] | None:
+    return earlier_test(records_of(history)[since_of(history) :], settings.min_blind)
+
+
+def _errors_of_earlier(
+    history: Mapping[str, Any], settings: PolicySettings, model: SosoModel, dataset: SosoDataset
+) -> dict[str, float | None]:
+    """Return `earlier_*` of the last record; nothing when the model has seen the newest labels."""
+    asked, seen = _earlier_test(history, settings), seen_by(model)
+    unseen = [item for item in dataset.get_dataset() if item.digest not in seen]
+    if asked is None or len(unseen) < asked[1]:
+        return {}
+    tested = evaluate(model.get_model(), Dataset(tuple(unseen[-asked[1] :])))
+    return {
+        "earlier_energy_rmse_meV_per_spin": tested.energy_rmse_meV_per_spin,
+        "earlier_field_rmse_meV": tested.field_rmse_meV,
+    }
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:

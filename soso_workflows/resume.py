@@ -6,7 +6,8 @@ from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
 from aiida.plugins import WorkflowFactory
 
-from soso_core.active.policy import Action, Decision, PolicySettings, decide
+from soso_core.active.policy import PolicySettings, decide
+from soso_core.active.records import Action, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.functions import records_of, since_of

@@ -149,6 +149,15 @@ class CampaignState:
         made = {batch: process.outputs for batch, process in blind.items() if process.is_finished_ok}
         return {batch: outputs.predictions for batch, outputs in made.items() if "predictions" in outputs}
 
+    def tester_of(self, batch: int) -> SosoModel | None:
+        """Return the model that a batch was tested with before it was trained on; None when it was not tested."""
+        for state in reversed(self.lineage):
+            blind = state.calls.get(("blind", batch, ""))
+            if blind is not None and blind.is_finished_ok:
+                model: SosoModel = blind.inputs.model
+                return model
+        return None
+
     @property
     def previous(self) -> "CampaignState | None":
         """The campaign this one goes on from."""

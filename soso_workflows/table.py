@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from soso_core.active.policy import Action
+from soso_core.active.records import Action
 from soso_workflows.state import CampaignState
 
 COLUMNS = (

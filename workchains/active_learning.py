@@ -7,10 +7,10 @@ It only carries nodes from one recorded process to the next; what to do is decid
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
-from aiida.orm import Dict, ProcessNode
+from aiida.orm import Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
-from soso_core.active.policy import Action
+from soso_core.active.records import Action
 from soso_workchains import active_learning_inputs as declared
 from soso_workflows import functions
 from soso_workflows.costs import bill
@@ -202,7 +202,7 @@ class ActiveLearningWorkChain(WorkChain):
         for line in (*below_grade_lines(last), field_warning(last)):
             if line is not None:
                 self.report(line)
-        self._decide("decide", self.ctx.batch)
+        self._decide("decide", self.ctx.batch, **self._earlier())
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
 
@@ -231,7 +231,13 @@ class ActiveLearningWorkChain(WorkChain):
         self._attach_outputs()
         return None
 
-    def _decide(self, stage: str, batch: int, **nodes: Dict) -> None:
+    def _earlier(self) -> dict[str, Data]:
+        """Return the earlier model that the policy wants tested on the newest labels, and the labels."""
+        unseen = functions.first_unseen(self.ctx.history, self.inputs.policy)
+        model = None if unseen is None else CampaignState(self.node).tester_of(unseen)
+        return {} if model is None else {"earlier": model, "dataset": self.ctx.dataset}
+
+    def _decide(self, stage: str, batch: int, **nodes: Data) -> None:
         metadata = {"call_link_label": stage_link(stage, batch)}
         inputs = (self.ctx.history, self.inputs.policy, self.inputs.seed)
         decided = functions.decide_next(*inputs, metadata=metadata, **nodes)

@@ -6,7 +6,8 @@ from typing import Any
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Bool, Dict, Int, Str, StructureData
 
-from soso_core.active.policy import Action, PolicySettings
+from soso_core.active.policy import PolicySettings
+from soso_core.active.records import Action
 from soso_core.active.settings import ExplorationSettings
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings

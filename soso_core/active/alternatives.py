@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from soso_core.active.policy import Alternative
 from soso_core.active.pool import Pool, energy_errors, fit_part, make_pool
+from soso_core.active.records import Alternative
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.defaults import choices

@@ -1,28 +1,19 @@
 """When to stop and what to do next: a pure function of the history of blind tests."""
 
 from collections.abc import Sequence
-from enum import Enum
 
 from pydantic import Field, model_validator
 from scipy.stats import chi2
 
+from soso_core.active.records import Action, Alternative, BatchRecord, Decision
 from soso_core.settings import Settings
 
 REDUCIBLE = 0.5
 """The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
 IMPROVEMENT = 0.9
 """A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
-
-
-class Action(str, Enum):
-    """What the loop does after a batch."""
-
-    CONTINUE = "continue"
-    TARGET_MET = "target met"
-    BUDGET_EXHAUSTED = "budget exhausted"
-    NO_PROGRESS = "no progress"
-    MODEL_FORM = "model form"
-    TOO_MANY_FAILURES = "too many failed labels"
+FIELD_IMPROVEMENT = 0.95
+"""The same for fields of one pool, by two models: tens of components in each configuration scatter by a few percent."""
 
 
 class PolicySettings(Settings):
@@ -51,60 +42,6 @@ class PolicySettings(Settings):
         if self.max_labels < self.n_initial:
             raise ValueError(f"max_labels ({self.max_labels}) is smaller than n_initial ({self.n_initial})")
         return self
-
-
-class BatchRecord(Settings):
-    """What one batch taught: counts, and the blind errors of the model that had not seen it.
-
-    Errors are None for the first batch (no model yet), and fields where the engine gave none.
-    `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed`, `n_below_grade` (labels that were
-    not trusted enough to train on), `core_hours` and `wall_hours` are running totals.  `energy_std_meV_per_spin` is the
-    error the model expected of the batch, noise included, `energy_model_std_meV_per_spin` without it.
-    """
-
-    batch: int = Field(ge=0)
-    n_labels: int = Field(ge=0)
-    n_failed: int = Field(ge=0)
-    n_below_grade: int = Field(default=0, ge=0)
-    n_blind: int = Field(default=0, ge=0)
-    energy_rmse_meV_per_spin: float | None = None
-    field_rmse_meV: float | None = None
-    energy_std_meV_per_spin: float | None = None
-    energy_model_std_meV_per_spin: float | None = None
-    pair_only_energy_rmse_meV_per_spin: float | None = None
-    pair_only_field_rmse_meV: float | None = None
-    core_hours: float | None = Field(default=None, ge=0.0)
-    wall_hours: float | None = Field(default=None, ge=0.0)
-
-
-class Alternative(Settings):
-    """Another model form, refitted to the labels at hand: what it changes, and its error on labels left out."""
-
-    name: str
-    energy_rmse_meV_per_spin: float = Field(ge=0.0)
-    present_rmse_meV_per_spin: float = Field(ge=0.0, description="the same of the present form")
-
-    @property
-    def ratio(self) -> float:
-        """Its error over that of the present form."""
-        return self.energy_rmse_meV_per_spin / max(self.present_rmse_meV_per_spin, 1e-12)
-
-
-class Decision(Settings):
-    """What to do next and why; `n_next` is the size of the next batch (0 when the loop stops).
-
-    The errors are those of the pooled blind tests the decision rests on, the bounds what they are below with the
-    stated confidence; `n_blind` is how many configurations stand behind them.
-    """
-
-    action: Action
-    reason: str
-    n_next: int = Field(default=0, ge=0)
-    blind_energy_rmse_meV_per_spin: float | None = None
-    blind_field_rmse_meV: float | None = None
-    energy_bound_meV_per_spin: float | None = None
-    field_bound_meV: float | None = None
-    n_blind: int = Field(default=0, ge=0)
 
 
 def decide(
@@ -168,15 +105,13 @@ def lower_bound(rmse: float, n: int, confidence: float) -> float:
 def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
     """Return whether more labels will not help: what the model does not know falls, and the blind error does not.
 
-    Three things together: the target is missed with the stated confidence; the variance that labels could still take
-    away is a minor part of the blind mean square; and, while that variance fell, the newest pool of blind tests is not
-    better than the one before it, of which half as many will do.  Where it was a minor part before already, only a fall
-    beyond doubt counts as better.
+    Four things together: the target is missed with the stated confidence; the variance that labels could still take
+    away is a minor part of the blind mean square; while that variance fell, the newest pool of blind tests is not
+    better than the one before it, of which half as many will do; nor is it better than an earlier model does on the
+    same tests, judged by the fields where there are any.  Where the variance was a minor part before already, only a
+    fall beyond doubt from one pool to the other counts as better.
     """
-    newest = _newest(history, settings.min_blind)
-    if not newest:
-        return False
-    before = _newest(history[: history.index(newest[-1])], -(-settings.min_blind // 2))
+    newest, before = _two_pools(history, settings.min_blind)
     now, earlier = _known_share(newest), _known_share(before)
     if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
         return False
@@ -186,7 +121,19 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     if earlier[1] < REDUCIBLE**0.5 * earlier[0]:
         upper = upper_bound(now[0], n_now, settings.confidence)
         better = upper < lower_bound(earlier[0], n_earlier, settings.confidence)
-    return lowest > settings.target_energy_meV_per_spin and not better
+    return lowest > settings.target_energy_meV_per_spin and not better and not _beats_earlier(history[-1], newest)
+
+
+def earlier_test(history: Sequence[BatchRecord], min_blind: int) -> tuple[int, int] | None:
+    """Return what an earlier model should be tested with: the number of the first batch it had not seen, and the count
+    of newest blind tests.
+
+    Those tests were made with the models that came just before each of their batches.  The model before the tests that
+    precede them has seen less, and its errors on the same configurations say whether labels help, while two sets of
+    configurations are not equally hard.  None when there are too few blind tests.
+    """
+    newest, before = _two_pools(history, min_blind)
+    return (before[-1].batch, sum(item.n_blind for item in newest)) if before else None
 
 
 def trust(history: Sequence[BatchRecord]) -> float:
@@ -223,6 +170,24 @@ def _newest(history: Sequence[BatchRecord], min_blind: int) -> list[BatchRecord]
         if sum(item.n_blind for item in tested) >= min_blind:
             return tested
     return []
+
+
+def _two_pools(history: Sequence[BatchRecord], min_blind: int) -> tuple[list[BatchRecord], list[BatchRecord]]:
+    """Return the newest records and those before them, newest first, with half as many tests; empty when too few."""
+    newest = _newest(history, min_blind)
+    before = _newest(history[: history.index(newest[-1])], -(-min_blind // 2)) if newest else []
+    return newest, before
+
+
+def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:
+    """Return whether the tests of a pool came out better than with the earlier model; yes when that is not known."""
+    weights = [item.n_blind for item in newest]
+    field = _pooled(weights, [item.field_rmse_meV for item in newest])
+    if field is not None and last.earlier_field_rmse_meV is not None:
+        return field < FIELD_IMPROVEMENT * last.earlier_field_rmse_meV
+    energy = _pooled(weights, [item.energy_rmse_meV_per_spin for item in newest])
+    earlier = last.earlier_energy_rmse_meV_per_spin
+    return energy is None or earlier is None or energy < IMPROVEMENT * earlier
 
 
 def _pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from soso_core.active.policy import Action, BatchRecord, Decision, PolicySettings, decide, trust
+from soso_core.active.policy import PolicySettings, decide, earlier_test, trust
 from soso_core.active.pool import (
     Pool,
     PoolFit,
@@ -19,6 +19,7 @@ from soso_core.active.pool import (
     prior_uncertainty,
     uncertainty,
 )
+from soso_core.active.records import Action, BatchRecord, Decision
 from soso_core.active.scores import CandidateRows, ScoreSettings
 from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest
 from soso_core.arrays import FloatArray, IntArray
@@ -88,10 +89,11 @@ def replay(
     first, draws = np.random.default_rng(seed).spawn(2)
     free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
     chosen = _first_batch(pool, strategy, free, policy.n_initial, draws, twins_k)
-    history, steps, fitted = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], [], None
+    history, steps, fits = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], [], list[PoolFit]()
     while True:
         go_on()
-        fitted = fit_part(pool, chosen, fitted)
+        fitted = fit_part(pool, chosen, fits[-1] if fits else None)
+        fits.append(fitted)
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
         steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))
@@ -101,6 +103,7 @@ def replay(
         batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
+        history[-1] = _with_earlier(pool, fits, chosen, history, policy.min_blind)
     stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
     return Run(strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None)
 
@@ -212,6 +215,23 @@ def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord)
         energy_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(label_k))),
         energy_model_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
     )
+
+
+def _with_earlier(
+    pool: Pool, fits: Sequence[PoolFit], chosen: Sequence[int], history: Sequence[BatchRecord], min_blind: int
+) -> BatchRecord:
+    """Return the last record with the errors of an earlier model on the newest pool; `fits` are by batch."""
+    asked = earlier_test(history, min_blind)
+    if asked is None:
+        return history[-1]
+    unseen, n_tests = asked
+    earlier, newest = fits[unseen - 1], list(chosen[-n_tests:])
+    fields = _field_rms(pool, earlier, newest)
+    errors = {
+        "earlier_energy_rmse_meV_per_spin": _rms(1e3 * energy_errors(pool, earlier)[newest]),
+        "earlier_field_rmse_meV": None if fields is None else _rms(fields),
+    }
+    return history[-1].model_copy(update=errors)
 
 
 def _field_rms(pool: Pool, fitted: PoolFit, chosen: Sequence[int]) -> FloatArray | None:

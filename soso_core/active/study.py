@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from soso_core.active.policy import Action, PolicySettings
+from soso_core.active.policy import PolicySettings
+from soso_core.active.records import Action
 from soso_core.active.replay import Run, Step, Strategy
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset

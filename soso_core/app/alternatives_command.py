@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from soso_core.active.alternatives import weigh_alternatives
-from soso_core.active.policy import Alternative
+from soso_core.active.records import Alternative
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table

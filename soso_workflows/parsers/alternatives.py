@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiida.orm import Dict
 
-from soso_core.active.policy import Alternative
+from soso_core.active.records import Alternative
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.parsers.base import SosoParser

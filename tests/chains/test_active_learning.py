@@ -59,6 +59,7 @@ def test_every_random_draw_has_a_recorded_seed(finished_campaign):
         assert state.inputs["seed"].uuid == seed.creator.inputs.seed.uuid
 
 
+@pytest.mark.slow
 def test_files_of_the_user_reach_every_exploration(campaign_inputs, pair_dataset, tmp_path):
     mine = SosoDataset.from_dataset(pair_dataset).store()
     generators = [{"kind": "random"}, {"kind": "file", "file": "file_1.extxyz"}]
@@ -120,6 +121,7 @@ def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
     assert len(label_jobs_behind(node.outputs.model)) == 6
 
 
+@pytest.mark.slow
 def test_no_progress(campaign_inputs, tmp_path):
     state = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, patience=1, max_labels=40))
     assert state.node.exit_status == 402, state.node.exit_message
@@ -196,6 +198,8 @@ def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_pa
     assert node.exit_status == 401
     assert count_label_calls(tmp_path) == 4
     assert [batch["n_labels"] for batch in resumed.batches] == [2, 3, 4]
+    decision = resumed.calls["decide", 2, ""]
+    assert decision.inputs.earlier.uuid == state.calls["blind", 1, ""].inputs.model.uuid
     assert resumed.previous is not None
     assert resumed.previous.node.pk == state.node.pk
     assert len(label_jobs_behind(node.outputs.model)) == 4

@@ -8,7 +8,7 @@ from aiida.orm import CalcJobNode, Dict, Str, WorkChainNode
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls, labelled_pair
 
-from soso_core.active.policy import Action, Decision
+from soso_core.active.records import Action, Decision
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_workflows import functions
@@ -86,6 +86,7 @@ def test_a_met_target_may_get_lower(finished_campaign, campaign_inputs, tmp_path
     assert later.inputs["resume"]["campaign"].value == state.node.uuid
 
 
+@pytest.mark.slow
 def test_two_campaigns_share_their_labels_by_the_cache(campaign_inputs, tmp_path):
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING)
     first = run_campaign(inputs)
@@ -143,6 +144,7 @@ def test_what_cannot_be_extended(finished_campaign, campaign_inputs, tmp_path):
         extend_builder(CampaignState(nothing), builder_of(inputs))
 
 
+@pytest.mark.slow
 def test_extended_after_an_exploration_that_failed(campaign_inputs, tmp_path):
     """An extension that broke before its first label is no end: it is extended again, and the lineage has all three."""
     faults = {"explore": "missing"}
@@ -160,6 +162,7 @@ def test_extended_after_an_exploration_that_failed(campaign_inputs, tmp_path):
     assert count_label_calls(tmp_path) == 4
 
 
+@pytest.mark.slow
 def test_labels_of_an_unfinished_batch_end_the_exploration_before(campaign_inputs, tmp_path):
     """Its label is there when the fit fails: the extension trains on it and begins after it."""
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE, max_labels=3)

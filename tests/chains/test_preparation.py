@@ -59,6 +59,7 @@ def labels_of(node):
     return [called for called in node.called if called.process_label == "TightBindingLabelWorkChain"]
 
 
+@pytest.mark.slow
 def test_it_runs_once_and_every_label_gets_its_output(campaign_inputs, with_status, tmp_path):
     with_status(0)
     node = campaign(campaign_inputs(tmp_path, max_labels=3, target_energy_meV_per_spin=1e-9))

@@ -12,7 +12,7 @@ from soso_workflows.campaign import read_campaign
 from soso_workflows.launch import campaign_builder, run_here
 from soso_workflows.state import CampaignState
 
-pytestmark = pytest.mark.aiida
+pytestmark = [pytest.mark.aiida, pytest.mark.slow]
 
 CAMPAIGNS = Path(soso_workchains.__file__).parent / "campaigns"
 

@@ -68,7 +68,9 @@ def soso_code(localhost):
     return InstalledCode(label="soso", computer=localhost, filepath_executable=str(executable)).store()
 
 
-@pytest.mark.parametrize("scale", [2.0, pytest.param(1.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "scale", [pytest.param(2.0, marks=pytest.mark.slow), pytest.param(1.0, marks=pytest.mark.long)]
+)
 def test_campaign_finds_the_scale_by_itself(vasp_standin, campaign_file, soso_code, tmp_path, scale):
     vasp_standin(tmp_path / "state", label=f"vasp-{scale:g}", field_scale=scale)
     campaign = read_campaign(campaign_file(f"vasp-{scale:g}@localhost"))

@@ -144,6 +144,7 @@ def test_a_label_without_faults(label_cases):
     assert case.label.info["label_grade"] == "A"
 
 
+@pytest.mark.slow
 def test_faults_that_pass(label_cases):
     """A fault in each run of the ramp, once."""
     plans = [

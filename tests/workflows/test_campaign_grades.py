@@ -7,6 +7,7 @@ from aiida.orm import Dict, Int, Str
 from aiida_fixtures import labelled_pair
 
 from soso_core.dataset import Dataset
+from soso_core.gp.evaluation import evaluate
 from soso_core.quality import LabelQuality
 from soso_workflows import functions
 from soso_workflows.data.dataset import SosoDataset
@@ -112,6 +113,27 @@ def test_histories_from_before_grades_still_load():
     assert (below_grade_lines(batch), field_warning(batch)) == ([], None)
     new = recorded(history=decided["history"], label_000=node(labelled_pair(0)))[-1]
     assert (new["n_labels"], new["n_below_grade"], new["field_scale"]) == (6, 0, None)
+
+
+def test_an_earlier_model_is_tested_on_the_newest_labels(model_file):
+    """It has seen batch 0 only; of batches of two, the last is asked with one blind test for a pool."""
+    model, new = SosoModel(model_file), [labelled_pair(seed) for seed in range(20, 24)]
+    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0, "field_rmse_meV": 1.0}
+    batches = [
+        {"batch": 0, "n_labels": 6, "n_failed": 0},
+        {"batch": 1, "n_labels": 8, **blind},
+        {"batch": 2, "n_labels": 10, **blind},
+    ]
+    history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2})
+    assert functions.first_unseen(history, policy) == 1
+    dataset = node(*(labelled_pair(seed) for seed in range(6)), *new)
+    decided = functions.decide_next(history, policy, Int(1), earlier=model, dataset=dataset)
+    last = decided["history"]["batches"][-1]
+    expected = evaluate(model.get_model(), Dataset(tuple(new[2:])))
+    assert last["earlier_energy_rmse_meV_per_spin"] == pytest.approx(expected.energy_rmse_meV_per_spin)
+    assert last["earlier_field_rmse_meV"] == pytest.approx(expected.field_rmse_meV)
+    again = functions.decide_next(decided["history"], policy, Int(1))
+    assert again["history"].get_dict() == decided["history"].get_dict()
 
 
 def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):

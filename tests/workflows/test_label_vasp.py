@@ -93,6 +93,7 @@ def test_a_label(inputs):
     assert all(job.outputs.remote_folder.is_empty for job in steps)
 
 
+@pytest.mark.slow
 def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     """Along the way the moments went.  Three decimals of the lengths are worth 3e-4 of a field."""
     centre, made = mixed_cell(), inputs(overrides=ONE_STEP)

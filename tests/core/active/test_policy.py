@@ -6,16 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soso_core.active.policy import (
-    Action,
-    Alternative,
-    BatchRecord,
     PolicySettings,
     decide,
+    earlier_test,
     is_at_floor,
     lower_bound,
     pooled_blind_error,
     upper_bound,
 )
+from soso_core.active.records import Action, Alternative, BatchRecord
 
 SETTINGS = PolicySettings(
     target_energy_meV_per_spin=1.0, max_labels=40, n_initial=5, batch_size=5, min_blind=8, patience=3
@@ -137,18 +136,27 @@ def test_a_target_is_met_by_the_bound_and_not_by_the_error():
 
 
 def with_expected(errors, expected, per_batch=5):
-    """A history with what the model expected of each batch, noise apart."""
+    """A history with what the model expected of each batch, noise apart; an earlier model always did as well."""
     records = history(*errors, per_batch=per_batch)
-    return [records[0]] + [
-        record.model_copy(update={"energy_model_std_meV_per_spin": value})
-        for record, value in zip(records[1:], expected, strict=True)
-    ]
+    found = [records[0]]
+    for record, value in zip(records[1:], expected, strict=True):
+        found.append(record.model_copy(update={"energy_model_std_meV_per_spin": value}))
+        same = {"earlier_energy_rmse_meV_per_spin": pooled_blind_error(found, SETTINGS.min_blind)[0]}
+        found[-1] = found[-1].model_copy(update=same)
+    return found
+
+
+STUCK = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
+LOW = SETTINGS.model_copy(update={"target_energy_meV_per_spin": 0.5, "max_labels": 1000, "patience": 50})
+
+
+def ended_like(**changes):
+    return [*STUCK[:-1], STUCK[-1].model_copy(update=changes)]
 
 
 def test_model_form_when_sigma_falls_and_the_error_does_not():
     """The case that was measured: sigma fell to 0.2 meV while the error stood at 1.3."""
-    low = SETTINGS.model_copy(update={"target_energy_meV_per_spin": 0.5, "max_labels": 1000, "patience": 50})
-    stuck = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
+    low, stuck = LOW, STUCK
     decisions = [decide(stuck[: n + 1], low).action for n in range(len(stuck))]
     assert decisions[:4] == [Action.CONTINUE] * 4
     assert decisions[-1] is Action.MODEL_FORM
@@ -159,6 +167,30 @@ def test_model_form_when_sigma_falls_and_the_error_does_not():
     assert decide(ignorant, low).action is Action.CONTINUE
     near = low.model_copy(update={"target_energy_meV_per_spin": 1.25})
     assert decide(stuck, near).action is Action.CONTINUE
+
+
+def test_labels_help_when_an_earlier_model_did_worse_on_the_same_tests():
+    """The error of the last two batches is 1.33: 1.40 is within what counts as the same, 1.60 is not."""
+    assert decide(ended_like(earlier_energy_rmse_meV_per_spin=1.40), LOW).action is Action.MODEL_FORM
+    assert decide(ended_like(earlier_energy_rmse_meV_per_spin=1.60), LOW).action is Action.CONTINUE
+    assert decide(ended_like(earlier_energy_rmse_meV_per_spin=None), LOW).action is Action.CONTINUE
+
+
+def test_where_there_are_fields_they_say_whether_labels_help():
+    tested = [record.model_copy(update={"field_rmse_meV": 8.0}) for record in ended_like(earlier_field_rmse_meV=8.3)]
+    assert decide(tested, LOW).action is Action.MODEL_FORM
+    tested[-1] = tested[-1].model_copy(update={"earlier_energy_rmse_meV_per_spin": 3.0})
+    assert decide(tested, LOW).action is Action.MODEL_FORM
+    tested[-1] = tested[-1].model_copy(update={"earlier_field_rmse_meV": 8.6})
+    assert decide(tested, LOW).action is Action.CONTINUE
+
+
+def test_which_earlier_model_is_asked():
+    """Of batches of five, the newest two are tested again, by the model that had not seen the one before them."""
+    assert earlier_test(STUCK, min_blind=8) == (4, 10)
+    assert earlier_test(STUCK, min_blind=4) == (5, 5)
+    assert earlier_test(STUCK, min_blind=12) == (2, 15)
+    assert earlier_test(STUCK[:3], min_blind=8) is None
 
 
 def test_no_word_of_the_model_form_without_its_deviations():

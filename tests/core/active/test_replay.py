@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_label, random_spins, rigid_iron
 
-from soso_core.active.policy import Action, PolicySettings
+from soso_core.active.policy import PolicySettings
 from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
+from soso_core.active.records import Action
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
 from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary

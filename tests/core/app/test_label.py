@@ -17,7 +17,9 @@ from soso_core.io.extxyz import read_atoms, write_atoms
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 
-SOSO = (sys.executable, "-c", "from soso_core.app.cli import main; main()")
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""What is started in the background of a shell would inherit that Ctrl-C is ignored."""
+SOSO = (sys.executable, "-c", f"{HEARS}; from soso_core.app.cli import main; main()")
 
 
 class NoSettings(Settings):

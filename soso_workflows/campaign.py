@@ -108,6 +108,7 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
+    _check_sizes(settings, str(path))
     _check_engine(campaign, str(path))
     _check_given(campaign, str(path))
     return campaign
@@ -126,6 +127,16 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
             read_configurations(file)
         except InputError as error:
             raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
+
+
+def _check_sizes(settings: CampaignSettings, source: str) -> None:
+    """Refuse fewer candidates than a batch takes; labels that are given stand for the first batch."""
+    policy, n_candidates = settings.policy, settings.exploration.n_candidates
+    later = min(policy.batch_size, policy.max_labels - policy.n_initial)
+    taken = {"n_initial": policy.n_initial if settings.dataset is None else 0, "batch_size": later}
+    for key, n in taken.items():
+        if n > n_candidates:
+            raise InputError(f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}")
 
 
 def _check_given(campaign: Campaign, source: str) -> None:

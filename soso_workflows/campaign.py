@@ -18,7 +18,7 @@ from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import read_configurations
 from soso_core.settings import Settings, read_settings
-from soso_workflows.given import Source, check_given_model, given_content, read_given_dataset, source_of
+from soso_workflows.given import MEASURE, Source, check_given_model, given_content, read_given_dataset, source_of
 
 ENGINE_PREFIX = "soso.label."
 DEFAULT_MIN_GRADE = "C"
@@ -87,8 +87,8 @@ class Campaign:
         return digest.hexdigest()
 
 
-def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
-    """Read and check a campaign file; `engine_settings` win over those of the file.
+def read_campaign(path: Path | str, measure: str | None = None) -> Campaign:
+    """Read and check a campaign file; `measure` names a key of the engine's settings to be measured, whatever it says.
 
     Raises InputError, one line, naming file, key and fault.
     """
@@ -96,9 +96,9 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
     _check_files(exploration, str(path))
     settings = settings.model_copy(update={"exploration": exploration})
-    if engine_settings:
-        settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **engine_settings}})
     engine = load_engine(settings, str(path))
+    if measure is not None:
+        settings = _with_measured(settings, engine, measure, str(path))
     here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
     settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
     campaign = Campaign(
@@ -112,6 +112,13 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     _check_engine(campaign, str(path))
     _check_given(campaign, str(path))
     return campaign
+
+
+def _with_measured(settings: CampaignSettings, engine: Any, key: str, source: str) -> CampaignSettings:
+    """Return the settings with a value of the engine to be measured.  Raises InputError when it has none like that."""
+    if key not in engine.MEASURED:
+        raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
+    return settings.model_copy(update={"engine_settings": {**settings.engine_settings, key: MEASURE}})
 
 
 def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:

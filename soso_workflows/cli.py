@@ -260,7 +260,7 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
     from soso_workflows import launch as launching
     from soso_workflows.campaign import read_campaign
 
-    campaign = read_campaign(campaign_file, field_scale="measure")
+    campaign = read_campaign(campaign_file, measure="field_scale")
     builder = launching.field_scale_builder(campaign)
     if submit:
         node = launching.submit(builder)

@@ -9,9 +9,8 @@ from pydantic import Field, field_validator
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import Settings, parse_settings
-from soso_workflows.given import NODE
+from soso_workflows.given import MEASURE, NODE
 
-MEASURE = "measure"
 FIELD_SCALE_WANTED = (
     "field_scale is missing: the field that VASP prints has a factor that depends on the version; write measure (three "
     "runs before the first batch), a number that you know, or node:PK of an earlier measurement"

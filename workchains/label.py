@@ -60,6 +60,9 @@ class LabelWorkChain(WorkChain):
     In a campaign file a relative path starts there, and the campaign is known by what is in the file, not by its path.
     """
 
+    MEASURED: ClassVar[tuple[str, ...]] = ()
+    """Keys of `engine_settings` whose value may be `measure`: a process of the engine finds it."""
+
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare what all engines share."""

@@ -20,7 +20,7 @@ from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
 from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.given import NODE
+from soso_workflows.given import MEASURE, NODE
 from soso_workflows.vasp_dry_run import describe_vasp
 
 PROTOCOLS = Path(__file__).parent / "protocols" / "label_vasp.yaml"
@@ -43,6 +43,7 @@ class VaspLabelWorkChain(LabelWorkChain):
     """
 
     OWN_CODE = "VASP (noncollinear), e.g. vasp@cluster"
+    MEASURED = ("field_scale",)
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -104,7 +105,7 @@ class VaspLabelWorkChain(LabelWorkChain):
         if settings["potential_family"]:
             inputs["potential_family"] = Str(settings["potential_family"])
         scale = settings["field_scale"]
-        if scale is not None and scale != vasp_settings.MEASURE:
+        if scale is not None and scale != MEASURE:
             inputs["field_scale"] = _given_scale(scale)
         return inputs
 
@@ -244,7 +245,7 @@ def _wrong_options(given: dict[str, Any]) -> list[str]:
 
 def _wrong_scale(scale: float | str | None) -> list[str]:
     """Return in one line that the node of a measurement is not there or is none."""
-    if not isinstance(scale, str) or scale == vasp_settings.MEASURE:
+    if not isinstance(scale, str) or scale == MEASURE:
         return []
     try:
         _given_scale(scale)

@@ -159,8 +159,13 @@ def test_what_a_launch_would_refuse_is_told_line_by_line(written):
 
 
 def test_a_measurement_needs_no_field_scale_in_the_file(written):
-    campaign = read_campaign(written(**vasp(field_scale=None)), field_scale="measure")
+    campaign = read_campaign(written(**vasp(field_scale=None)), measure="field_scale")
     assert campaign.engine_settings["field_scale"] == "measure"
+
+
+def test_an_engine_without_a_field_scale_says_so(written):
+    with pytest.raises(InputError, match="campaign.yaml: engine: tight_binding has no field scale to measure"):
+        read_campaign(written(), measure="field_scale")
 
 
 MIXED = {"kind": "monte-carlo", "temperatures_kelvin": [300]}, {"kind": "file", "file": "mine.extxyz", "weight": 0.5}

@@ -235,6 +235,17 @@ def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
     assert "input and output at once" in outcome.stderr
 
 
+def test_known_and_trusted_are_for_explore_alone(desk):
+    """One file serves both commands; the help of each says what it makes of the two keys."""
+    assert desk("generate", "explore.yaml", "-o", "first.extxyz").status == 0
+    values = yaml.safe_load(Path("explore.yaml").read_text())
+    Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "first.extxyz", "trusted": 0.0}))
+    assert desk("generate", "again.yaml", "-o", "again.extxyz").status == 0
+    assert Path("again.extxyz").read_bytes() == Path("first.extxyz").read_bytes()
+    assert "`known` and `trusted` are for `soso explore` alone" in " ".join(desk("generate", "--help").stdout.split())
+    assert "`trusted` is the share of the batch" in " ".join(desk("explore", "--help").stdout.split())
+
+
 def test_alternatives_are_written_and_told(desk, small_dataset):
     write_dataset("some.extxyz", small_dataset.subset(range(8)))
     outcome = desk("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")

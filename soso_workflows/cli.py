@@ -98,7 +98,7 @@ def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run:
     from soso_workflows.campaign import describe, read_campaign
     from soso_workflows.launch import campaign_builder, find_code, find_marked, refusals
 
-    check_mode(run, start)
+    check_mode(run, start, dry_run)
     campaign = read_campaign(campaign_file)
     if dry_run:
         _show(describe(campaign))
@@ -231,7 +231,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     from soso_workflows.resume import check_extension, extend_builder
     from soso_workflows.state import load_campaign
 
-    check_mode(run, start)
+    check_mode(run, start, dry_run)
     state, campaign = load_campaign(pk), read_campaign(campaign_file)
     if campaign.given:
         raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")

@@ -105,6 +105,9 @@ def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
     assert "no code 'ghost@localhost'" in error_line(call("launch", campaign_file, "--code", "ghost@localhost"))
     for command in (("launch", campaign_file), ("resume", 999999)):
         assert "--run and --submit contradict each other" in error_line(call(*command, "--run", "--submit"))
+    for command in (("launch", campaign_file), ("extend", 999999, campaign_file)):
+        for mode in ("--run", "--submit"):
+            assert f"--dry-run starts nothing; leave out {mode}" in error_line(call(*command, "--dry-run", mode))
     assert "999999" in error_line(call("status", 999999))
     assert "not a campaign (SosoDataset)" in error_line(call("status", node.pk))
     assert "not a campaign" in error_line(call("report", node.pk))

@@ -143,7 +143,9 @@ def _check_sizes(settings: CampaignSettings, source: str) -> None:
     taken = {"n_initial": policy.n_initial if settings.dataset is None else 0, "batch_size": later}
     for key, n in taken.items():
         if n > n_candidates:
-            raise InputError(f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}")
+            raise InputError(
+                f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}"
+            )
 
 
 def _check_given(campaign: Campaign, source: str) -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from aiida_fixtures import labelled_pair
 from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
+from aiida_fixtures import labelled_pair
 
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -105,8 +105,14 @@ def test_its_file_starts_at_the_campaign_file_and_is_known_by_its_content(writte
     ("changes", "words"),
     [
         ({"dataset": "nowhere.extxyz"}, r"engine_settings: dataset: cannot read .*nowhere.extxyz"),
-        ({"policy": {"n_initial": 8}, "n_candidates": 7}, "exploration.n_candidates: 7 are fewer than policy.n_initial"),
-        ({"policy": {"batch_size": 9}, "n_candidates": 8}, "exploration.n_candidates: 8 are fewer than policy.batch_size"),
+        (
+            {"policy": {"n_initial": 8}, "n_candidates": 7},
+            "exploration.n_candidates: 7 are fewer than policy.n_initial",
+        ),
+        (
+            {"policy": {"batch_size": 9}, "n_candidates": 8},
+            "exploration.n_candidates: 8 are fewer than policy.batch_size",
+        ),
         ({"datset": "pool.extxyz"}, "unknown key 'datset'; known here: dataset"),
         ({"generator": {"strain": 0.01}}, "generators.0: what file draws anew has no label"),
         ({"generator": {"kind": "random", "file": None}}, "generators.0: what random draws anew has no label"),

@@ -67,7 +67,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     values = _resolved(settings)
     check_output(output, [model, settings, *([] if values.known is None else [values.known])])
     known = [] if values.known is None else read_configurations(values.known)
-    batch = next_batch(load_model(model), read_structure(values.structure), values, known)
+    notes: list[str] = []
+    batch = next_batch(load_model(model), read_structure(values.structure), values, known, notes.append)
     write_atoms(output, [_scored_frame(item) for item in batch])
     rows = [
         (
@@ -80,6 +81,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
         for item in batch
     ]
     print_table("next batch", ("rank", "generator", "magnetisation", "σ (meV/spin)", "candidate"), rows)
+    for note in notes:
+        click.echo(f"note: {note}")
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from soso_core import __version__
+from soso_core.app import explore_commands
 from soso_core.app.cli import COMMANDS
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
@@ -219,6 +220,18 @@ def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
     for frame, where in zip(frames, read_configurations("next.extxyz"), strict=True):
         expected = 1e3 * small_model.predict(where).energy_std / 4
         assert frame.info["energy_std_meV_per_spin"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_explore_tells_what_came_to_nothing(desk, monkeypatch):
+    choose_batch = explore_commands.next_batch
+
+    def telling(*inputs):
+        inputs[-1]("5 of 12 candidates left out")
+        return choose_batch(*inputs)
+
+    monkeypatch.setattr(explore_commands, "next_batch", telling)
+    outcome = desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
+    assert "note: 5 of 12 candidates left out" in outcome.stdout.splitlines()
 
 
 def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):

@@ -164,7 +164,7 @@ def test_a_measurement_needs_no_field_scale_in_the_file(written):
 
 
 def test_an_engine_without_a_field_scale_says_so(written):
-    with pytest.raises(InputError, match="campaign.yaml: engine: tight_binding has no field scale to measure"):
+    with pytest.raises(InputError, match=r"campaign.yaml: engine: tight_binding has no field scale to measure"):
         read_campaign(written(), measure="field_scale")
 
 

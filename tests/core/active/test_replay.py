@@ -175,7 +175,7 @@ def test_the_oracle_knows_its_pool_and_nothing_else(dataset):
 def test_what_the_pool_lacks_is_said(dataset):
     """A strain changes cell and positions, and is told by the cell."""
     oracle, where = ReplayOracle(dataset), dataset[3].configuration
-    shifted_ac = where.positions_ac + [[1e-5, 0.0, 0.0], *[[0.0, 0.0, 0.0]] * (len(where) - 1)]
+    shifted_ac = where.positions_ac + 1e-5 * np.eye(len(where), 3)
     strained = Configuration(where.numbers_a, 1.01 * where.positions_ac, 1.01 * where.cell_vc, where.spins_ac)
     said = {
         "none there has its elements in its order": Configuration(

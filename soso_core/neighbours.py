@@ -39,6 +39,15 @@ class Neighbours:
     def __len__(self) -> int:
         return len(self.i_p)
 
+    def words(self, pair: int) -> str:
+        """Return in words which two atoms a pair is made of."""
+        return pair_words(int(self.i_p[pair]), int(self.j_p[pair]))
+
+
+def pair_words(i: int, j: int) -> str:
+    """Return in words which two atoms these are: an atom may be near an image of itself."""
+    return f"atom {i} and its own periodic image" if i == j else f"atoms {i} and {j}"
+
 
 def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
     """Return all pairs within `cutoff` (Å), found by vesin's cell list.
@@ -54,7 +63,7 @@ def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
     )
     if len(distances) and distances.min() < SHORTEST_DISTANCE:
         pair = int(np.argmin(distances))
-        raise InputError(f"atoms {i[pair]} and {j[pair]} are {distances[pair]:.3g} Å apart; are the units Å?")
+        raise InputError(f"{pair_words(i[pair], j[pair])} are {distances[pair]:.3g} Å apart; are the units Å?")
     i_p = i.astype(np.int64)
     offsets_a = np.searchsorted(i_p, np.arange(len(configuration) + 1)).astype(np.int64)
     arrays = (i_p, j.astype(np.int64), np.array(vectors), np.array(distances), offsets_a)

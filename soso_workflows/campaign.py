@@ -18,7 +18,7 @@ from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import read_configurations
 from soso_core.settings import Settings, read_settings
-from soso_workflows.given import Source, check_given_model, given_content, read_given_dataset, source_of
+from soso_workflows.given import MEASURE, Source, check_given_model, given_content, read_given_dataset, source_of
 
 ENGINE_PREFIX = "soso.label."
 DEFAULT_MIN_GRADE = "C"
@@ -87,8 +87,8 @@ class Campaign:
         return digest.hexdigest()
 
 
-def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
-    """Read and check a campaign file; `engine_settings` win over those of the file.
+def read_campaign(path: Path | str, measure: str | None = None) -> Campaign:
+    """Read and check a campaign file; `measure` names a key of the engine's settings to be measured, whatever it says.
 
     Raises InputError, one line, naming file, key and fault.
     """
@@ -96,9 +96,9 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
     exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
     _check_files(exploration, str(path))
     settings = settings.model_copy(update={"exploration": exploration})
-    if engine_settings:
-        settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **engine_settings}})
     engine = load_engine(settings, str(path))
+    if measure is not None:
+        settings = _with_measured(settings, engine, measure, str(path))
     here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
     settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
     campaign = Campaign(
@@ -108,9 +108,17 @@ def read_campaign(path: Path | str, **engine_settings: Any) -> Campaign:
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
+    _check_sizes(settings, str(path))
     _check_engine(campaign, str(path))
     _check_given(campaign, str(path))
     return campaign
+
+
+def _with_measured(settings: CampaignSettings, engine: Any, key: str, source: str) -> CampaignSettings:
+    """Return the settings with a value of the engine to be measured.  Raises InputError when it has none like that."""
+    if key not in engine.MEASURED:
+        raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
+    return settings.model_copy(update={"engine_settings": {**settings.engine_settings, key: MEASURE}})
 
 
 def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:
@@ -126,6 +134,18 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
             read_configurations(file)
         except InputError as error:
             raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
+
+
+def _check_sizes(settings: CampaignSettings, source: str) -> None:
+    """Refuse fewer candidates than a batch takes; labels that are given stand for the first batch."""
+    policy, n_candidates = settings.policy, settings.exploration.n_candidates
+    later = min(policy.batch_size, policy.max_labels - policy.n_initial)
+    taken = {"n_initial": policy.n_initial if settings.dataset is None else 0, "batch_size": later}
+    for key, n in taken.items():
+        if n > n_candidates:
+            raise InputError(
+                f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}"
+            )
 
 
 def _check_given(campaign: Campaign, source: str) -> None:

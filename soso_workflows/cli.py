@@ -87,6 +87,8 @@ def setup(workdir: Path | None) -> None:
 def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run: bool, start: Start) -> None:
     """Start a campaign from its YAML file; without --submit it runs here and the command ends with it.
 
+    A dry run works without codes and potentials, and says which of them a launch would miss.
+
     \b
     Look first, then run here, or let the daemon work:
       verdi data soso launch bcc_fe_demo.yaml --dry-run
@@ -94,12 +96,14 @@ def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run:
       verdi data soso launch bcc_fe_demo.yaml --submit --follow
     """
     from soso_workflows.campaign import describe, read_campaign
-    from soso_workflows.launch import campaign_builder, find_code, find_marked
+    from soso_workflows.launch import campaign_builder, find_code, find_marked, refusals
 
-    check_mode(run, start)
+    check_mode(run, start, dry_run)
     campaign = read_campaign(campaign_file)
     if dry_run:
         _show(describe(campaign))
+        for line in refusals(campaign, code_label):
+            click.echo(f"a launch would be refused: {line}")
         return
     earlier = find_marked(campaign.fingerprint) if once else None
     if earlier is not None:
@@ -227,7 +231,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     from soso_workflows.resume import check_extension, extend_builder
     from soso_workflows.state import load_campaign
 
-    check_mode(run, start)
+    check_mode(run, start, dry_run)
     state, campaign = load_campaign(pk), read_campaign(campaign_file)
     if campaign.given:
         raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
@@ -256,7 +260,7 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
     from soso_workflows import launch as launching
     from soso_workflows.campaign import read_campaign
 
-    campaign = read_campaign(campaign_file, field_scale="measure")
+    campaign = read_campaign(campaign_file, measure="field_scale")
     builder = launching.field_scale_builder(campaign)
     if submit:
         node = launching.submit(builder)

@@ -44,8 +44,10 @@ def start_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def check_mode(run: bool, start: Start) -> None:
-    """Raise InputError when a campaign is to run both here and in the daemon."""
+def check_mode(run: bool, start: Start, dry_run: bool = False) -> None:
+    """Raise InputError when a campaign is to run both here and in the daemon, or to run and only to be shown."""
+    if dry_run and (run or start.submit):
+        raise InputError(f"--dry-run starts nothing; leave out {'--run' if run else '--submit'}, or --dry-run")
     if run and start.submit:
         raise InputError("--run and --submit contradict each other; give one of them (--run is the default)")
 

@@ -18,6 +18,8 @@ from soso_workflows.data.model import SosoModel
 Source = Path | int
 """A file, or the PK of a node."""
 NODE = "node:"
+MEASURE = "measure"
+"""Value of a key of `engine_settings` that is not known yet."""
 SomeNode = TypeVar("SomeNode", SosoDataset, SosoModel)
 
 

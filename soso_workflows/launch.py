@@ -90,6 +90,23 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     return builder
 
 
+def refusals(campaign: Campaign, code_label: str) -> list[str]:
+    """Return, one line each, what this profile lacks so that a launch would be refused; stores nothing."""
+    wanted = [(find_code, code_label), (find_engine_code, campaign.settings.engine_code)]
+    said = [_refusal(find, label) for find, label in wanted if label is not None]
+    lacking = campaign.engine.lacks(campaign.engine_settings, campaign.structure)
+    return [*(line for line in said if line is not None), *lacking]
+
+
+def _refusal(find: Callable[[str], AbstractCode], label: str) -> str | None:
+    """Return why there is no such code, None when there is."""
+    try:
+        find(label)
+    except InputError as error:
+        return str(error)
+    return None
+
+
 def field_scale_builder(campaign: Campaign) -> ProcessBuilder:
     """Return the builder of what measures the field scale of a campaign.  Raises InputError when it needs none."""
     settings = campaign.settings

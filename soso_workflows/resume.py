@@ -1,5 +1,6 @@
 """Go on where a campaign was left: a new process that starts from its nodes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiida.engine import ProcessBuilder
@@ -7,7 +8,7 @@ from aiida.orm import Bool, Dict, Str
 from aiida.plugins import WorkflowFactory
 
 from soso_core.active.policy import PolicySettings, decide
-from soso_core.active.records import Action, Decision
+from soso_core.active.records import Action, BatchRecord, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.functions import records_of, since_of
@@ -122,23 +123,37 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     if state.history is None:
         return
     history = state.history.get_dict()
-    found = decide(records_of(history), policy, since=since_of(history) if since is None else since)
+    records = records_of(history)
+    found = decide(records, policy, since=since_of(history) if since is None else since)
     if found.action is not Action.CONTINUE:
-        raise InputError(f"campaign {state.node.pk} {_why_not(found, policy)}")
+        spent = spent_budgets(records[-1], policy)
+        names = [OPTIONS[key] if since is None else f"policy.{key}" for key in spent]
+        raise InputError(f"campaign {state.node.pk} {_why_not(found, list(spent.values()), names)}")
 
 
-def _why_not(found: Decision, policy: PolicySettings) -> str:
+def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str]) -> str:
+    """Return why the campaign would end; `spent` says which budgets are used up, `names` what raises each of them."""
     if found.action is Action.TARGET_MET:
         return (
             f"has met its target; there is nothing to resume, unless you ask for more: a --target-energy below "
             f"{found.energy_bound_meV_per_spin:.3g} or a --target-field"
         )
     if found.action is Action.BUDGET_EXHAUSTED:
-        return f"would end at once: {found.reason}; raise the budget with {', '.join(_budgets(policy))}"
+        return f"would end at once: {', '.join(spent)}; raise the budget with {' and '.join(names)}"
     why = f"{found.action.value} ({found.reason})"
     return f"would end at once: {why}; `verdi data soso extend` goes on with other settings"
 
 
-def _budgets(policy: PolicySettings) -> list[str]:
-    """Return the options of the budgets that are in force."""
-    return [OPTIONS[key] for key in OPTIONS if key.startswith("max_") and getattr(policy, key) is not None]
+def spent_budgets(last: BatchRecord, policy: PolicySettings) -> dict[str, str]:
+    """Return the budgets that are used up after a batch, by their keys: what was used, of how much."""
+    budgets = (
+        ("max_labels", "labels", last.n_labels),
+        ("max_core_hours", "core-hours", last.core_hours),
+        ("max_wall_hours", "hours", last.wall_hours),
+    )
+    limits = {key: getattr(policy, key) for key, *_ in budgets}
+    return {
+        key: f"{used if isinstance(used, int) else f'{used:.3g}'} {unit} used of {limits[key]:g}"
+        for key, unit, used in budgets
+        if used is not None and limits[key] is not None and used >= limits[key]
+    }

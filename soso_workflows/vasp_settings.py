@@ -9,9 +9,8 @@ from pydantic import Field, field_validator
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import Settings, parse_settings
-from soso_workflows.given import NODE
+from soso_workflows.given import MEASURE, NODE
 
-MEASURE = "measure"
 FIELD_SCALE_WANTED = (
     "field_scale is missing: the field that VASP prints has a factor that depends on the version; write measure (three "
     "runs before the first batch), a number that you know, or node:PK of an earlier measurement"
@@ -65,19 +64,19 @@ def checked(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -
     return {**found, "protocol": name, "settings": settings}
 
 
-def check_potentials(settings: Mapping[str, Any], elements: Sequence[str]) -> None:
-    """Raise InputError unless the POTCAR family is in this profile and has a file for every element."""
+def missing_potentials(settings: Mapping[str, Any], elements: Sequence[str]) -> list[str]:
+    """Return, one line each, that the POTCAR family is not in this profile, or for which elements it has no file."""
     name = settings["potential_family"]
     group = PotcarData.get_potcar_group(name)
     if group is None:
-        raise InputError(
-            f"potential_family: there is no '{name}' in this profile; `aiida-vasp potcar listfamilies` shows all"
-        )
+        return [f"potential_family: there is no '{name}' in this profile; `aiida-vasp potcar listfamilies` shows all"]
     known = {node.full_name for node in group.nodes}
-    for element in elements:
-        wanted = settings["potential_mapping"].get(element, element)
-        if wanted not in known:
-            raise InputError(f"potential_family: '{name}' has no POTCAR '{wanted}' for {element}")
+    wanted = {element: settings["potential_mapping"].get(element, element) for element in elements}
+    return [
+        f"potential_family: '{name}' has no POTCAR '{potential}' for {element}"
+        for element, potential in wanted.items()
+        if potential not in known
+    ]
 
 
 def species_settings(values: dict[str, Any]) -> SpeciesSettings:

@@ -9,6 +9,7 @@ from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
 from ase import Atoms
 
 from soso_core.active.settings import ExplorationSettings
+from soso_core.errors import InputError
 from soso_workflows.costs import estimate_cost
 from soso_workflows.data.dataset import SosoDataset
 
@@ -59,6 +60,9 @@ class LabelWorkChain(WorkChain):
     In a campaign file a relative path starts there, and the campaign is known by what is in the file, not by its path.
     """
 
+    MEASURED: ClassVar[tuple[str, ...]] = ()
+    """Keys of `engine_settings` whose value may be `measure`: a process of the engine finds it."""
+
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
         """Declare what all engines share."""
@@ -90,8 +94,15 @@ class LabelWorkChain(WorkChain):
         """Raise InputError, in one line, when this engine cannot label what the exploration makes."""
 
     @classmethod
+    def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
+        """Return, one line each, why a launch on this cell from this AiiDA profile would be refused."""
+        return []
+
+    @classmethod
     def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
-        """Raise InputError, in one line, when the AiiDA profile lacks what a launch on this cell needs."""
+        """Raise InputError with the first of what `lacks` says."""
+        if lacking := cls.lacks(settings, cell):
+            raise InputError(lacking[0])
 
     @classmethod
     def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:

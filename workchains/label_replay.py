@@ -9,9 +9,9 @@ from ase import Atoms
 
 from soso_core.active.settings import ExplorationSettings
 from soso_core.dataset import Dataset
-from soso_core.engines.replay import ReplaySettings
+from soso_core.engines.replay import ReplayOracle, ReplaySettings
 from soso_core.errors import InputError
-from soso_core.io import read_dataset
+from soso_core.io import read_configurations, read_dataset
 from soso_core.settings import parse_settings
 from soso_workchains.label import LabelWorkChain
 from soso_workflows.data.dataset import SosoDataset
@@ -55,14 +55,17 @@ class ReplayLabelWorkChain(LabelWorkChain):
 
     @classmethod
     def check_exploration(cls, settings: dict[str, Any], exploration: ExplorationSettings, source: str) -> None:
-        """Refuse generators that draw what no pool can hold."""
+        """Refuse generators that draw what no pool can hold, and files with what this pool does not hold."""
+        oracle = ReplayOracle(read_dataset(settings["dataset"]))
         for place, generator in enumerate(exploration.generators):
+            where = f"{source}: exploration.generators.{place}"
             if not generator.takes_as_they_are:
-                where = f"{source}: exploration.generators.{place}"
                 raise InputError(
                     f"{where}: what {generator.kind} draws anew has no label to replay; "
                     "a rehearsal needs kind: file, neither strained nor displaced"
                 )
+            assert generator.file is not None
+            _check_in_pool(generator.file, oracle, where)
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
@@ -92,6 +95,15 @@ class ReplayLabelWorkChain(LabelWorkChain):
     def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
         """Return the two outputs of the calcfunction as they are."""
         return engine.outputs.label, engine.outputs.quality
+
+
+def _check_in_pool(file: Path, oracle: ReplayOracle, where: str) -> None:
+    """Raise InputError for the first configuration of a file that has no label in the pool."""
+    for index, configuration in enumerate(read_configurations(file)):
+        try:
+            oracle.check(configuration)
+        except InputError as error:
+            raise InputError(f"{where}: {file}, configuration {index}: {error}") from None
 
 
 def _contents(pool: Dataset) -> str:

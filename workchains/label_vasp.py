@@ -20,7 +20,7 @@ from soso_workflows import vasp_functions as functions
 from soso_workflows import vasp_settings
 from soso_workflows.calculations.constrained_vasp import ConstrainedVaspCalculation
 from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.given import NODE
+from soso_workflows.given import MEASURE, NODE
 from soso_workflows.vasp_dry_run import describe_vasp
 
 PROTOCOLS = Path(__file__).parent / "protocols" / "label_vasp.yaml"
@@ -43,6 +43,7 @@ class VaspLabelWorkChain(LabelWorkChain):
     """
 
     OWN_CODE = "VASP (noncollinear), e.g. vasp@cluster"
+    MEASURED = ("field_scale",)
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -81,15 +82,13 @@ class VaspLabelWorkChain(LabelWorkChain):
             raise InputError(f"{source}: {error}") from None
 
     @classmethod
-    def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
-        """Refuse a POTCAR family that is not there, or lacks an element, and options that AiiDA does not know."""
-        vasp_settings.check_potentials(settings, sorted(set(cell.get_chemical_symbols())))
-        options = ConstrainedVaspCalculation.spec().inputs["metadata"]["options"]
-        if unknown := sorted(settings["options"].keys() - set(options)):
-            raise InputError(f"options: unknown key '{unknown[0]}'; AiiDA knows {', '.join(sorted(options))}")
-        for name, value in settings["options"].items():
-            if error := options[name].validate(value):
-                raise InputError(f"options.{name}: {' '.join(str(error.message).split())}")
+    def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
+        """Return what is wrong with the POTCAR family, the options of the scheduler and the node of the field scale."""
+        return [
+            *vasp_settings.missing_potentials(settings, sorted(set(cell.get_chemical_symbols()))),
+            *_wrong_options(settings["options"]),
+            *_wrong_scale(settings["field_scale"]),
+        ]
 
     @classmethod
     def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
@@ -106,7 +105,7 @@ class VaspLabelWorkChain(LabelWorkChain):
         if settings["potential_family"]:
             inputs["potential_family"] = Str(settings["potential_family"])
         scale = settings["field_scale"]
-        if scale is not None and scale != vasp_settings.MEASURE:
+        if scale is not None and scale != MEASURE:
             inputs["field_scale"] = _given_scale(scale)
         return inputs
 
@@ -230,6 +229,29 @@ DEFAULT_OPTIONS = {
     "max_wallclock_seconds": 24 * 3600,
 }
 """Of the scheduler, where the campaign says nothing."""
+
+
+def _wrong_options(given: dict[str, Any]) -> list[str]:
+    """Return, one line each, which options of the scheduler AiiDA does not know or take."""
+    known = ConstrainedVaspCalculation.spec().inputs["metadata"]["options"]
+    said = []
+    for name, value in given.items():
+        if name not in known:
+            said.append(f"options: unknown key '{name}'; AiiDA knows {', '.join(sorted(known))}")
+        elif error := known[name].validate(value):
+            said.append(f"options.{name}: {' '.join(str(error.message).split())}")
+    return said
+
+
+def _wrong_scale(scale: float | str | None) -> list[str]:
+    """Return in one line that the node of a measurement is not there or is none."""
+    if not isinstance(scale, str) or scale == MEASURE:
+        return []
+    try:
+        _given_scale(scale)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def _given_scale(scale: float | str) -> Dict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soso_core.active.duplicates import twins
-from soso_core.active.generators import Candidate, generate
+from soso_core.active.generators import Candidate, Tell, generate, say_nothing
 from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
 from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest, spread
 from soso_core.active.settings import ExploreSettings
@@ -73,16 +73,17 @@ def next_batch(
     structure: Configuration,
     settings: ExploreSettings,
     known: Sequence[Configuration] = (),
+    tell: Tell = say_nothing,
 ) -> list[ScoredCandidate]:
     """Return the `n_select` candidates whose labels teach the model most, best first.
 
     What symmetry turns into one of `known`, or into an earlier pick, is not chosen, and configurations of a file are
-    candidates once: there may be fewer.  Raises InputError for settings that do not fit the structure, an element the
-    model does not know, or when there is nothing new to choose.
+    candidates once: there may be fewer.  `tell` gets a line when candidates came to nothing.  Raises InputError for
+    settings that do not fit the structure, an element the model does not know, or when there is nothing new to choose.
     """
     check_counts(settings)
     draws, control = np.random.default_rng(settings.seed).spawn(2)
-    candidates = generate(structure, settings, draws, model)
+    candidates = generate(structure, settings, draws, model, tell)
     rows = candidate_rows(model, [item.configuration for item in candidates])
     twins_k = twins([*known, *(item.configuration for item in candidates)])
     picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)

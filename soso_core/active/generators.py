@@ -12,7 +12,7 @@ import numpy as np
 
 from soso_core.active.cells import deformed, magnetic_atoms, supercell
 from soso_core.active.directions import cone_directions, uniform_directions
-from soso_core.active.motion import force_model, moved
+from soso_core.active.motion import LostDraw, force_model, moved
 from soso_core.active.orders import Lattice, check_waves, collinear, spiral, tilted
 from soso_core.active.settings import ExplorationSettings, GeneratorSettings
 from soso_core.active.thermal import thermal_spins
@@ -26,6 +26,12 @@ from soso_core.io import read_configurations
 from soso_core.threads import in_threads
 
 Rung = TypeVar("Rung")
+Tell = Callable[[str], None]
+"""What is done with a line that a user should see."""
+
+
+def say_nothing(line: str) -> None:
+    """Be silent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +77,15 @@ def generate(
     settings: ExplorationSettings,
     rng: np.random.Generator,
     model: FittedModel | None = None,
+    tell: Tell = say_nothing,
 ) -> list[Candidate]:
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
     Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.
     There are fewer when all are configurations of files, taken as they are: none of those is a candidate twice.
-    Generators that draw with the model are left out while there is none.  Raises InputError when no atom of the
-    structure is magnetic, a cone has no magnetisations, no generator is left, or one does not fit the structure.
+    Generators that draw with the model are left out while there is none, and so are dynamics that an atom ended by
+    leaving its site; `tell` gets a line with their number.  Raises InputError when no atom of the structure is
+    magnetic, a cone has no magnetisations, no generator or candidate is left, or one does not fit the structure.
     """
     ready = ready_for(settings, model)
     sources = [source(structure, settings, place, *ready) for place in range(len(settings.generators))]
@@ -85,12 +93,26 @@ def generate(
     places = [order[:index].count(g) for index, g in enumerate(order)]
     tasks = zip(range(len(order)), order, places, rng.spawn(len(order)), strict=True)
 
-    def one(task: tuple[int, int, int, np.random.Generator]) -> Candidate:
+    def one(task: tuple[int, int, int, np.random.Generator]) -> Candidate | LostDraw:
         index, g, place, stream = task
-        configuration, magnetisation, detail = MAKERS[sources[g].settings.kind](sources[g], place, stream)
+        try:
+            configuration, magnetisation, detail = MAKERS[sources[g].settings.kind](sources[g], place, stream)
+        except LostDraw as lost:
+            return lost
         return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
 
-    return in_threads(one, tasks)
+    return _kept(in_threads(one, tasks), tell)
+
+
+def _kept(drawn: Sequence[Candidate | LostDraw], tell: Tell) -> list[Candidate]:
+    """Return the candidates that there are and tell how many are lost.  Raises InputError when all are."""
+    kept = [item for item in drawn if isinstance(item, Candidate)]
+    lost = [item for item in drawn if isinstance(item, LostDraw)]
+    if lost and not kept:
+        raise InputError(f"generators: all {len(lost)} draws are lost ({lost[0]}); the forces need more labels")
+    if lost:
+        tell(f"{len(lost)} of {len(drawn)} candidates left out: langevin draws that an atom ended by leaving its site")
+    return kept
 
 
 def shares(settings: ExplorationSettings, has_model: bool) -> list[float]:

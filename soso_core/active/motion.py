@@ -8,20 +8,22 @@ Symbols of the Debye model, per Cartesian component of an atom of mass m:
 B. T. M. Willis and A. W. Pryor, Thermal Vibrations in Crystallography (1975), chapter 4.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
+from types import MappingProxyType
 
 import numpy as np
 from ase import Atoms, units
 from ase.calculators.calculator import Calculator
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from scipy.special import spence
 
 from soso_core.active.settings import GeneratorSettings
 from soso_core.arrays import FloatArray
 from soso_core.calculator import SPINS, SosoCalculator
 from soso_core.configuration import Configuration
-from soso_core.errors import InputError
+from soso_core.errors import InputError, SosoError
 from soso_core.fast.compiled import CompiledModel
 from soso_core.gp.fitted import FittedModel
 from soso_core.io.extxyz import atoms_from_configuration
@@ -40,6 +42,14 @@ DENSEST = 1.2
 """No packing has neighbours farther apart than 1.13 (volume per atom)^(1/3)."""
 
 
+FREE: Mapping[str, bool] = MappingProxyType({"fixcm": False} if "fixcm" in signature(Langevin).parameters else {})
+"""How ASE is told to leave the centre of mass alone: deprecated is to hold it, and with that the word will go."""
+
+
+class LostDraw(SosoError):
+    """A dynamics that an atom ended by leaving its site; the model's forces are not good enough there."""
+
+
 def force_model(model: FittedModel) -> CompiledModel:
     """Return the model made ready for dynamics.  Raises InputError when it has learnt no forces."""
     if "force" not in model.scales.noise:
@@ -56,7 +66,8 @@ def moved(
 ) -> tuple[Configuration, str]:
     """Return the configuration with its atoms moved as the generator says, spins as they are, and that in words.
 
-    `model` is needed for Langevin dynamics alone.  Raises InputError for an element that the model does not know.
+    `model` is needed for Langevin dynamics alone.  Raises InputError for an element that the model does not know, and
+    LostDraw when a dynamics came to an early end: where it got to belongs to no temperature.
     """
     if generator.displacements == "gaussian":
         return configuration, ""
@@ -66,10 +77,9 @@ def moved(
         return _shifted(configuration, shift_ac), f"Debye {temperature_kelvin:g} K"
     assert model is not None
     found = langevin(configuration, SosoCalculator(model), generator, temperature_kelvin, rng)
-    words = f"Langevin {temperature_kelvin:g} K"
     if found.n_steps < generator.n_steps:
-        words += f", ended after {found.n_steps} steps: an atom left its site"
-    return _shifted(configuration, found.displacements_ac), words
+        raise LostDraw(f"an atom left its site after {found.n_steps} steps at {temperature_kelvin:g} K")
+    return _shifted(configuration, found.displacements_ac), f"Langevin {temperature_kelvin:g} K"
 
 
 def debye_deviation(mass: float, temperature_kelvin: float, debye_kelvin: float) -> float:
@@ -125,14 +135,15 @@ def langevin(
     atoms.set_array(SPINS, np.array(configuration.spins_ac))
     atoms.calc = calculator
     atoms.get_forces()
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature_kelvin, rng=rng)
+    thermal_a = np.sqrt(units.kB * temperature_kelvin * atoms.get_masses())
+    atoms.set_momenta(thermal_a[:, None] * rng.standard_normal((len(atoms), 3)))
     dynamics = Langevin(
         atoms,
         generator.timestep_fs * units.fs,
         temperature_K=temperature_kelvin,
         friction=generator.friction_per_fs / units.fs,
-        fixcm=False,  # the energy does not know of the centre of mass; it is taken off at the end
         rng=rng,
+        **FREE,  # the energy does not know of the centre of mass; it is taken off at the end
     )
     farthest, last_ac = FARTHEST * shortest_distance(configuration), np.zeros((len(configuration), 3))
     for step in range(generator.n_steps):

@@ -40,9 +40,11 @@ class StudySettings(Settings):
     policy: PolicySettings = PolicySettings(n_initial=4, batch_size=2, max_labels=30)
 
     @model_validator(mode="after")
-    def _check_strategies(self) -> "StudySettings":
-        if len(set(self.strategies)) < len(self.strategies):
-            raise ValueError("strategies names one of them twice")
+    def _check_unlike(self) -> "StudySettings":
+        for key in ("strategies", "labels", "targets", "counts"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} names one of them twice")
         return self
 
 

@@ -21,6 +21,8 @@ from soso_core.settings import read_settings
 def generate(settings: Path, output: Path) -> None:
     """Choose a first batch of configurations, without a model: spread over the generators of SETTINGS.
 
+    `known` and `trusted` are for `soso explore` alone: the same file serves both, and here they change nothing.
+
     \b
     Example:
       soso generate explore.yaml -o batch.extxyz
@@ -51,19 +53,22 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     """Generate candidates, score them with MODEL, choose the next batch to label.
 
     Each pick is the candidate whose energy is most uncertain once the picks before it are known
-    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and `known`: what
-    symmetry turns into one of these configurations is not chosen.  When little else is left, the batch is smaller.
+    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and two more: what
+    symmetry turns into a configuration of `known` is not chosen (when little else is left, the batch is smaller);
+    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random.
 
     \b
     Example:
       soso explore model.soso explore.yaml -o next.extxyz
     with, in explore.yaml:
       known: train.extxyz
+      trusted: 0.8
     """
     values = _resolved(settings)
     check_output(output, [model, settings, *([] if values.known is None else [values.known])])
     known = [] if values.known is None else read_configurations(values.known)
-    batch = next_batch(load_model(model), read_structure(values.structure), values, known)
+    notes: list[str] = []
+    batch = next_batch(load_model(model), read_structure(values.structure), values, known, notes.append)
     write_atoms(output, [_scored_frame(item) for item in batch])
     rows = [
         (
@@ -76,6 +81,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
         for item in batch
     ]
     print_table("next batch", ("rank", "generator", "magnetisation", "σ (meV/spin)", "candidate"), rows)
+    for note in notes:
+        click.echo(f"note: {note}")
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
 
 

@@ -283,7 +283,10 @@ def _folder(output: Path) -> Path:
 
 
 def _mean(value: Mean | None, digits: int) -> str:
-    return "-" if value is None else f"{number(value.mean, digits)}±{number(value.error, digits)}"
+    """Return a mean with its error; one value alone has none."""
+    if value is None:
+        return "-"
+    return number(value.mean, digits) + (f"±{number(value.error, digits)}" if value.n > 1 else "")
 
 
 def _against(value: Mean, reference: Mean | None) -> str:

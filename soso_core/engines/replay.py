@@ -1,13 +1,16 @@
 """The replay oracle: labels of configurations that were labelled before, looked up instead of computed."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from pydantic import Field
 
+from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -38,9 +41,11 @@ class ReplayOracle:
         return found
 
     def check(self, configuration: Configuration) -> None:
-        """Raise InputError for a configuration that is not in the pool."""
+        """Raise InputError, saying what differs, for a configuration that is not in the pool."""
         if _key(configuration) not in self._by_key:
-            raise InputError("the configuration is not in the labelled pool, so its label cannot be replayed")
+            known = [item.configuration for item in self.pool]
+            said = "not in the labelled pool, so its label cannot be replayed"
+            raise InputError(f"the configuration is {said}: {what_differs(configuration, known)}")
 
     def label(self, configuration: Configuration) -> LabelledConfiguration:
         """Return the label of a configuration of the pool.  Raises InputError for any other."""
@@ -48,8 +53,36 @@ class ReplayOracle:
         return self._by_key[_key(configuration)]
 
 
+PARTS: Mapping[str, Callable[[Configuration], FloatArray]] = MappingProxyType(
+    {
+        "cell": lambda where: where.cell_vc,
+        "positions": lambda where: where.positions_ac,
+        "spins": lambda where: where.spins_ac,
+    }
+)
+"""What is compared, beside the elements; a strain changes the first and then the second as well."""
+
+
+def what_differs(configuration: Configuration, known: Sequence[Configuration]) -> str:
+    """Return in words in what a configuration that is not among those known differs from the nearest of them."""
+    alike = [item for item in known if np.array_equal(item.numbers_a, configuration.numbers_a)]
+    if not alike:
+        return "none there has its elements in its order"
+    shared = "elements"
+    for name, part in PARTS.items():
+        left = [item for item in alike if _rounded(part(item)) == _rounded(part(configuration))]
+        if not left:
+            return f"none there with its {shared} has its {name}"
+        alike, shared = left, f"{shared.replace(' and', ',')} and {name}"
+    return "nothing differs"
+
+
 def _key(where: Configuration) -> str:
     digest = sha256(where.numbers_a.tobytes())
-    for array in (where.positions_ac, where.cell_vc, where.spins_ac):
-        digest.update((np.round(array, DECIMALS) + 0.0).tobytes())
+    for part in PARTS.values():
+        digest.update(_rounded(part(where)))
     return digest.hexdigest()
+
+
+def _rounded(array: FloatArray) -> bytes:
+    return (np.round(array, DECIMALS) + 0.0).tobytes()

@@ -10,6 +10,7 @@ import soso_workchains
 from soso_core.errors import InputError
 from soso_core.io import write_configurations, write_dataset
 from soso_workflows.campaign import describe, read_campaign
+from soso_workflows.launch import refusals
 
 pytestmark = pytest.mark.aiida
 
@@ -127,6 +128,7 @@ def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written):
         (vasp(initial_moments_muB={}), "initial_moments_muB has no Fe"),
         (vasp(protocol="sloppy"), "protocol: unknown 'sloppy'; there is balanced, fast, stringent"),
         (vasp(overrides={"encut": 500}), "unknown key 'encut'"),
+        (vasp(overrides={"spin_orbit": True}), "overrides: spin_orbit: must be false"),
         ({**vasp(), "engine_code": None}, "engine_code is missing: the label of a code of VASP"),
         ({"engine_code": "vasp@cluster"}, "runs `soso` and has no code of its own"),
     ],
@@ -138,9 +140,32 @@ def test_what_vasp_lacks_gets_one_line(written, changes, words):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("aiida_profile")
+def test_what_a_launch_would_refuse_is_told_line_by_line(written):
+    lacking = {"options": {"queue_nam": "long", "resources": 7}, "field_scale": "node:999999"}
+    found = refusals(read_campaign(written(**vasp(**lacking))), "ghost@localhost")
+    assert not any("\n" in line for line in found)
+    begins = (
+        "there is no code 'ghost@localhost' in this profile; run `verdi data soso setup`",
+        "engine_code: there is no code 'vasp@cluster' in this profile",
+        "potential_family: there is no 'PBE.54' in this profile",
+        "options: unknown key 'queue_nam'",
+        "options.resources: ",
+        "field_scale: there is no node 999999",
+    )
+    assert len(found) == len(begins)
+    for line, begin in zip(found, begins, strict=True):
+        assert line.startswith(begin)
+
+
 def test_a_measurement_needs_no_field_scale_in_the_file(written):
-    campaign = read_campaign(written(**vasp(field_scale=None)), field_scale="measure")
+    campaign = read_campaign(written(**vasp(field_scale=None)), measure="field_scale")
     assert campaign.engine_settings["field_scale"] == "measure"
+
+
+def test_an_engine_without_a_field_scale_says_so(written):
+    with pytest.raises(InputError, match=r"campaign.yaml: engine: tight_binding has no field scale to measure"):
+        read_campaign(written(), measure="field_scale")
 
 
 MIXED = {"kind": "monte-carlo", "temperatures_kelvin": [300]}, {"kind": "file", "file": "mine.extxyz", "weight": 0.5}

@@ -89,6 +89,14 @@ def test_dry_run_stores_nothing(call, campaign_file):
     assert QueryBuilder().append(Node).count() == before
 
 
+def test_dry_run_says_what_a_launch_would_refuse(call, campaign_file):
+    """And does its work all the same."""
+    result = call("launch", campaign_file, "--dry-run", "--code", "ghost@localhost")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"labels at most: +4 ", result.output)
+    assert "a launch would be refused: there is no code 'ghost@localhost'" in result.output.splitlines()[-1]
+
+
 def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
     from soso_workflows.data.dataset import SosoDataset
 
@@ -97,6 +105,9 @@ def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
     assert "no code 'ghost@localhost'" in error_line(call("launch", campaign_file, "--code", "ghost@localhost"))
     for command in (("launch", campaign_file), ("resume", 999999)):
         assert "--run and --submit contradict each other" in error_line(call(*command, "--run", "--submit"))
+    for command in (("launch", campaign_file), ("extend", 999999, campaign_file)):
+        for mode in ("--run", "--submit"):
+            assert f"--dry-run starts nothing; leave out {mode}" in error_line(call(*command, "--dry-run", mode))
     assert "999999" in error_line(call("status", 999999))
     assert "not a campaign (SosoDataset)" in error_line(call("status", node.pk))
     assert "not a campaign" in error_line(call("report", node.pk))

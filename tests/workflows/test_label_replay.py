@@ -6,6 +6,7 @@ import pytest
 import yaml
 from aiida.engine import run_get_node
 from aiida.plugins import WorkflowFactory
+from aiida_fixtures import labelled_pair
 
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -68,7 +69,7 @@ def test_what_is_not_in_the_pool_has_an_exit_code_of_its_own(asked, pair_dataset
 def written(tmp_path, pair_dataset):
     """Return a function that writes a rehearsal, its pool beside it, and returns its path."""
 
-    def write(pool=pair_dataset, folder="here", generator=None, **settings):
+    def write(pool=pair_dataset, folder="here", generator=None, policy=None, n_candidates=200, **settings):
         path = tmp_path / folder / "campaign.yaml"
         path.parent.mkdir(exist_ok=True)
         (path.parent / "fe.xyz").write_text('1\nLattice="3 0 0 0 3 0 0 0 3" pbc="T T T"\nFe 0 0 0\n')
@@ -80,7 +81,8 @@ def written(tmp_path, pair_dataset):
             "structure": "fe.xyz",
             "engine": "replay",
             "engine_settings": {"dataset": "pool.extxyz", **settings},
-            "exploration": {"generators": generators},
+            "exploration": {"generators": generators, "n_candidates": n_candidates},
+            "policy": policy or {},
         }
         path.write_text(yaml.safe_dump(values))
         return path
@@ -93,7 +95,7 @@ def test_its_file_starts_at_the_campaign_file_and_is_known_by_its_content(writte
     assert here.engine_settings != there.engine_settings
     before = here.fingerprint
     assert there.fingerprint == before
-    assert read_campaign(written(pair_dataset.subset(range(5)))).fingerprint != before
+    assert read_campaign(written([*pair_dataset, labelled_pair(6)])).fingerprint != before
     told = describe(there)
     assert told["pool"].endswith("there/pool.extxyz: 6 labels, 6 with fields, 6 with forces")
     assert told["cost"].startswith("none")
@@ -103,6 +105,14 @@ def test_its_file_starts_at_the_campaign_file_and_is_known_by_its_content(writte
     ("changes", "words"),
     [
         ({"dataset": "nowhere.extxyz"}, r"engine_settings: dataset: cannot read .*nowhere.extxyz"),
+        (
+            {"policy": {"n_initial": 8}, "n_candidates": 7},
+            "exploration.n_candidates: 7 are fewer than policy.n_initial",
+        ),
+        (
+            {"policy": {"batch_size": 9}, "n_candidates": 8},
+            "exploration.n_candidates: 8 are fewer than policy.batch_size",
+        ),
         ({"datset": "pool.extxyz"}, "unknown key 'datset'; known here: dataset"),
         ({"generator": {"strain": 0.01}}, "generators.0: what file draws anew has no label"),
         ({"generator": {"kind": "random", "file": None}}, "generators.0: what random draws anew has no label"),
@@ -112,6 +122,13 @@ def test_what_cannot_be_rehearsed_gets_one_line(written, changes, words):
     path = written(**changes)
     with pytest.raises(InputError, match=words):
         read_campaign(path)
+
+
+def test_the_file_of_a_generator_may_hold_nothing_but_the_pool(written, pair_dataset):
+    """A part of the pool is well; the first configuration that nobody has labelled is named."""
+    assert read_campaign(written([*pair_dataset, labelled_pair(6)]))
+    with pytest.raises(InputError, match=r"generators.0: .*asked.extxyz, configuration 4: .*not in the labelled pool"):
+        read_campaign(written(pair_dataset.subset([0, 1, 2, 3, 5])))
 
 
 def test_a_pool_needs_energies(written, pair_dataset):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 from aiida.common.links import LinkType
-from aiida.orm import CalcJobNode, FolderData, Int
+from aiida.orm import CalcJobNode, FolderData, Int, Log
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.plugins.entry_point import format_entry_point_string
 
@@ -97,6 +97,17 @@ def test_a_batch(parse, pair_dataset, asked, expected):
     content = SosoDataset.from_configurations([item.configuration for item in pair_dataset]).content
     _, job = parse("soso.explore", {"soso.exit": b"0\n", "candidates.extxyz": content}, n_select=Int(asked))
     assert job.exit_status == expected
+
+
+def test_notes_of_an_exploration_are_warnings(parse, pair_dataset):
+    content = SosoDataset.from_configurations([item.configuration for item in pair_dataset]).content
+    files = {
+        "soso.exit": b"0\n",
+        "candidates.extxyz": content,
+        "soso.out": b"next batch\nnote: 7 of 12 left out\n6 written\n",
+    }
+    parse("soso.explore", files, n_select=Int(6))
+    assert [log.message for log in Log.collection.all() if "left out" in log.message] == ["7 of 12 left out"]
 
 
 ALTERNATIVE = {"name": "x", "energy_rmse_meV_per_spin": 1.0, "present_rmse_meV_per_spin": 2.0}

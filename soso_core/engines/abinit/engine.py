@@ -33,7 +33,7 @@ def check(configuration: Configuration, settings: AbinitSettings) -> None:
     pairs = find_neighbours(configuration, 2.0 * settings.moment_radius_angstrom)
     if len(pairs.i_p):
         raise InputError(
-            f"atoms {pairs.i_p[0]} and {pairs.j_p[0]} are closer than two moment_radius_angstrom "
+            f"{pairs.words(0)} are closer than two moment_radius_angstrom "
             f"({settings.moment_radius_angstrom:g} Å): their moments would overlap"
         )
 

@@ -105,6 +105,6 @@ def _check_distances(configuration: Configuration, minimum: float) -> None:
     if len(near):
         pair = int(near.distances_p.argmin())
         raise InputError(
-            f"atoms {near.i_p[pair]} and {near.j_p[pair]} are {near.distances_p[pair]:.3g} Å apart; "
+            f"{near.words(pair)} are {near.distances_p[pair]:.3g} Å apart; "
             f"the gpaw engine accepts {minimum:g} Å and more"
         )

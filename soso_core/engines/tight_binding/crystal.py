@@ -130,6 +130,6 @@ def _check_distances(neighbours: Neighbours, minimum: float) -> None:
     if len(neighbours) and neighbours.distances_p.min() < minimum:
         pair = int(neighbours.distances_p.argmin())
         raise InputError(
-            f"atoms {neighbours.i_p[pair]} and {neighbours.j_p[pair]} are {neighbours.distances_p[pair]:.3g} Å apart; "
+            f"{neighbours.words(pair)} are {neighbours.distances_p[pair]:.3g} Å apart; "
             f"the tight-binding engine accepts {minimum:g} Å and more"
         )

@@ -44,7 +44,6 @@ def incar(
         **_electronic(settings, len(configuration)),
         **_mixing(settings, is_restart),
         "lnoncollinear": True,
-        **({"lsorbit": True} if settings.spin_orbit else {}),
         "magmom": _flat(moments_ac),
         "i_constrained_m": settings.constraint_kind,
         "m_constr": _flat(targets_ac),

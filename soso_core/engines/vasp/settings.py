@@ -59,7 +59,7 @@ class VaspSettings(Settings):
     mixing_restart: MixingSettings = Field(description="steps that start from a charge density")
     lmaxmix: Literal[2, 4, 6] = Field(description="largest l of the on-site densities that are mixed")
     constraint_kind: Literal[1, 2, 4] = Field(description="I_CONSTRAINED_M: 1 axis, 2 vector, 4 direction")
-    spin_orbit: bool = Field(description="LSORBIT; the model has no place for it yet")
+    spin_orbit: bool = Field(description="LSORBIT; false: the model has no place for it yet")
     lambda_ramp_ev_per_muB2: tuple[Lambda, ...] = Field(min_length=1, description="strengths of the constraint")
     lambda_factor: float = Field(gt=1.0, le=100.0, description="by which it is raised when the ramp was not enough")
     lambda_max_ev_per_muB2: Lambda = Field(description="and up to where")
@@ -78,6 +78,13 @@ class VaspSettings(Settings):
         if any(later <= earlier for earlier, later in itertools.pairwise(ramp)):
             raise ValueError("every strength must exceed the one before")
         return ramp
+
+    @field_validator("spin_orbit")
+    @classmethod
+    def _check_spin_orbit(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("must be false: the model has no place for spin-orbit coupling yet")
+        return value
 
     @field_validator("extra_incar")
     @classmethod

@@ -1,12 +1,17 @@
 """Displacements: the Debye model against its closed forms, dynamics against equipartition, guards."""
 
+import warnings
+
 import numpy as np
 import pytest
 from ase.calculators.calculator import Calculator, all_changes
+from ase.md.langevin import Langevin
 from ase.units import kB
 from scipy.integrate import quad
 from spin_cells import complete_dataset, skewed_iron
 
+from soso_core.active import motion
+from soso_core.active.cells import supercell
 from soso_core.active.explore import first_batch, next_batch
 from soso_core.active.generators import generate
 from soso_core.active.motion import (
@@ -200,8 +205,52 @@ def test_every_kind_of_spins_on_atoms_that_move(kind, motion, exploration, unit_
         np.testing.assert_array_equal(mine.configuration.spins_ac, again.configuration.spins_ac)
         assert mine.configuration.n_magnetic == len(mine.configuration)
         assert f"{motion.capitalize()} " in mine.detail
-        assert mine.detail.endswith(("200 K", "300 K")) or "an atom left its site" in mine.detail
+        assert mine.detail.endswith(("200 K", "300 K"))
     assert len({item.configuration.positions_ac.tobytes() for item in runs[0]}) == 4
+
+
+def test_a_draw_that_an_atom_ended_is_no_candidate(exploration, unit_cell, force_model, monkeypatch):
+    """With less room, those that would have left it are gone, told by their number, and the others are as they were."""
+    settings = exploration("random", **MOTIONS["langevin"])
+
+    def room_needed(item):
+        shift_ac = item.configuration.positions_ac - supercell(unit_cell, (2, 1, 1)).positions_ac
+        return np.linalg.norm(shift_ac, axis=1).max()
+
+    told = []
+    whole = generate(unit_cell, settings, np.random.default_rng(9), force_model, told.append)
+    assert not told
+    second = sorted(room_needed(item) for item in whole)[1]
+    monkeypatch.setattr(motion, "FARTHEST", 1.0001 * second / shortest_distance(unit_cell))
+    left = generate(unit_cell, settings, np.random.default_rng(9), force_model, told.append)
+    assert 0 < len(left) <= 2
+    assert told == [f"{4 - len(left)} of 4 candidates left out: langevin draws that an atom ended by leaving its site"]
+    for item in left:
+        np.testing.assert_array_equal(item.configuration.positions_ac, whole[item.index].configuration.positions_ac)
+
+
+def test_nothing_but_lost_draws_is_refused(exploration, unit_cell, force_model, monkeypatch):
+    monkeypatch.setattr(motion, "FARTHEST", 1e-6)
+    settings = exploration("monte-carlo", **MOTIONS["langevin"])
+    with pytest.raises(InputError, match=r"all 4 draws are lost \(an atom left its site after 0 steps at \d00 K\)"):
+        generate(unit_cell, settings, np.random.default_rng(9), force_model)
+
+
+def test_ase_is_asked_for_nothing_that_it_gives_up(monkeypatch):
+    """No word of deprecation; and the same motion once its keyword is gone."""
+    cell = iron(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        now = drawn(cell, 5.0, np.random.default_rng(1), n_steps=20)
+
+    class Later(Langevin):
+        def __init__(self, atoms, timestep, *, temperature_K, friction, rng):
+            super().__init__(atoms, timestep, temperature_K=temperature_K, friction=friction, rng=rng, fixcm=False)
+
+    monkeypatch.setattr(motion, "Langevin", Later)
+    monkeypatch.setattr(motion, "FREE", {})
+    then = drawn(cell, 5.0, np.random.default_rng(1), n_steps=20)
+    np.testing.assert_array_equal(now.displacements_ac, then.displacements_ac)
 
 
 def test_dynamics_wait_for_a_model_and_for_forces(exploration, unit_cell, force_model, small_model):

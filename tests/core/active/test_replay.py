@@ -12,6 +12,7 @@ from soso_core.active.records import Action
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
 from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
+from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle
 from soso_core.errors import InputError
@@ -170,6 +171,24 @@ def test_the_oracle_knows_its_pool_and_nothing_else(dataset):
     assert oracle.label(where.with_spins(where.spins_ac + 0.0)) is dataset[3]
     with pytest.raises(InputError, match="not in the labelled pool"):
         oracle.label(where.with_spins(-where.spins_ac))
+
+
+def test_what_the_pool_lacks_is_said(dataset):
+    """A strain changes cell and positions, and is told by the cell."""
+    oracle, where = ReplayOracle(dataset), dataset[3].configuration
+    shifted_ac = where.positions_ac + 1e-5 * np.eye(len(where), 3)
+    strained = Configuration(where.numbers_a, 1.01 * where.positions_ac, 1.01 * where.cell_vc, where.spins_ac)
+    said = {
+        "none there has its elements in its order": Configuration(
+            where.numbers_a + 1, where.positions_ac, where.cell_vc, where.spins_ac
+        ),
+        "none there with its elements has its cell": strained,
+        "none there with its elements and cell has its positions": where.with_positions(shifted_ac),
+        "none there with its elements, cell and positions has its spins": where.with_spins(-where.spins_ac),
+    }
+    for words, strange in said.items():
+        with pytest.raises(InputError, match=f"not in the labelled pool.*{words}$"):
+            oracle.label(strange)
 
 
 def test_policy_of_a_run_is_the_policy(pool):

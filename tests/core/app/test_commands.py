@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from soso_core import __version__
+from soso_core.app import explore_commands
 from soso_core.app.cli import COMMANDS
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
@@ -221,6 +222,18 @@ def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
         assert frame.info["energy_std_meV_per_spin"] == pytest.approx(expected, rel=1e-9)
 
 
+def test_explore_tells_what_came_to_nothing(desk, monkeypatch):
+    choose_batch = explore_commands.next_batch
+
+    def telling(*inputs):
+        inputs[-1]("5 of 12 candidates left out")
+        return choose_batch(*inputs)
+
+    monkeypatch.setattr(explore_commands, "next_batch", telling)
+    outcome = desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
+    assert "note: 5 of 12 candidates left out" in outcome.stdout.splitlines()
+
+
 def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
     desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
     values = yaml.safe_load(Path("explore.yaml").read_text())
@@ -233,6 +246,17 @@ def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
     assert first.isdisjoint(second)
     outcome = desk("explore", "model.soso", "again.yaml", "-o", "next.extxyz")
     assert "input and output at once" in outcome.stderr
+
+
+def test_known_and_trusted_are_for_explore_alone(desk):
+    """One file serves both commands; the help of each says what it makes of the two keys."""
+    assert desk("generate", "explore.yaml", "-o", "first.extxyz").status == 0
+    values = yaml.safe_load(Path("explore.yaml").read_text())
+    Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "first.extxyz", "trusted": 0.0}))
+    assert desk("generate", "again.yaml", "-o", "again.extxyz").status == 0
+    assert Path("again.extxyz").read_bytes() == Path("first.extxyz").read_bytes()
+    assert "`known` and `trusted` are for `soso explore` alone" in " ".join(desk("generate", "--help").stdout.split())
+    assert "`trusted` is the share of the batch" in " ".join(desk("explore", "--help").stdout.split())
 
 
 def test_alternatives_are_written_and_told(desk, small_dataset):

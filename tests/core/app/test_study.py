@@ -1,6 +1,7 @@
 """`soso study`: files, tables, going on after a stop, and faults in one line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -89,6 +90,24 @@ def test_other_settings_do_not_take_old_runs(study):
     assert run("--energies-only", "--seeds", "1").exit_code == 0
     assert run("--energies-only", "--seeds", "1", "--held-out", "0.3").exit_code == 0
     assert len(list((folder / "runs").glob("*.json"))) == 4
+
+
+def test_one_seed_has_no_error(study):
+    run, _ = study
+    assert "±" in run("--energies-only").output
+    alone = run("--energies-only", "--seeds", "1")
+    assert alone.exit_code == 0
+    assert "±" not in alone.output
+
+
+@pytest.mark.parametrize("line", ["targets: [0.5, 0.5]", "counts: [5, 5]"])
+def test_nothing_is_named_twice(study, line):
+    run, folder = study
+    path, key = folder.parent / "study.yaml", line.partition(":")[0]
+    path.write_text(re.sub(f"^{key}: .*$", line, SETTINGS, flags=re.M))
+    result = run()
+    assert result.exit_code == 2
+    assert result.output.strip().endswith(f"{key} names one of them twice")
 
 
 def test_a_pool_that_is_too_small(study):

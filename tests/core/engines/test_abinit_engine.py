@@ -242,6 +242,9 @@ def test_a_malformed_command():
 def test_spheres_that_overlap(abinit):
     with pytest.raises(InputError, match=r"atoms 0 and 1 are closer than two moment_radius_angstrom \(1.3 Å\)"):
         check(IRON, abinit(moment_radius_angstrom=1.3))
+    alone = Configuration([26], np.zeros((1, 3)), 2.5 * np.eye(3), np.array([[0.0, 0.0, 1.0]]))
+    with pytest.raises(InputError, match="atom 0 and its own periodic image are closer than two moment_radius"):
+        check(alone, abinit(moment_radius_angstrom=1.3))
 
 
 GATES = AbinitSettings()

@@ -19,8 +19,9 @@ DECAYS = (2.0, 4.0, 6.0)
 RADIAL_WIDTH = 0.24
 """Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
 ANGULAR_WIDTH = 0.15
-"""Radians.  On 300 cells of the embedded engine (benchmarks/mixed_pool.py), of which nothing else is reported for fits,
-energies came out 20, 6 and 11 % better with 5, 10 and 25 labels than at zero; 0.24 and more was worse with 10."""
+"""Radians, with derivatives of the energy.  On 300 cells of the embedded engine with fields (benchmarks/mixed_pool.py)
+energies came out 20, 6 and 11 % better with 5, 10 and 25 labels than at zero; 0.24 was no better with 10.  With energies
+alone it is zero: there the GP is heard or not on little evidence, which a smaller one loses (bcc iron at 1000 K)."""
 ZETA = 2
 FEWEST_INDUCING, MOST_INDUCING = 40, 80
 """For each monomial of the covariance: a tenth of the environments, within these limits.
@@ -37,17 +38,18 @@ SEARCH_RADIUS = 6.0
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
 
-    Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
+    Reach and radial widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
     better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
     derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
+    angular_width = ANGULAR_WIDTH if _has_derivatives(dataset) else 0.0
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
     return tuple(
         FitSettings(
             pair=_pair_settings(nearest),
             descriptor=None,
-            three_body=_three_body_settings(nearest, reach, decay),
+            three_body=_three_body_settings(nearest, reach, decay, angular_width),
             zeta=ZETA,
             n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
         )
@@ -87,10 +89,10 @@ def _pair_settings(nearest: float) -> PairPartSettings:
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
-def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
+def _three_body_settings(nearest: float, reach: float, decay: float, angular_width: float) -> ThreeBodyParameters:
     width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
     return ThreeBodyParameters(
-        cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, angular_width=ANGULAR_WIDTH, decay=decay
+        cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, angular_width=angular_width, decay=decay
     )
 
 

@@ -19,9 +19,11 @@ DECAYS = (2.0, 4.0, 6.0)
 RADIAL_WIDTH = 0.24
 """Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
 ANGULAR_WIDTH = 0.15
-"""Radians, with derivatives of the energy.  On 300 cells of the embedded engine with fields (benchmarks/mixed_pool.py)
-energies came out 20, 6 and 11 % better with 5, 10 and 25 labels than at zero; 0.24 was no better with 10.  With energies
-alone it is zero: there the GP is heard or not on little evidence, which a smaller one loses (bcc iron at 1000 K)."""
+"""Radians, with derivatives of the energy; with energies alone, which hardly let the GP speak, zero.
+
+On 300 cells of the embedded engine with fields (benchmarks/mixed_pool.py) energies came out 20, 6 and 11 % better with
+5, 10 and 25 labels than at zero; 0.24 was no better with 10.
+"""
 ZETA = 2
 FEWEST_INDUCING, MOST_INDUCING = 40, 80
 """For each monomial of the covariance: a tenth of the environments, within these limits.
@@ -38,9 +40,9 @@ SEARCH_RADIUS = 6.0
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
 
-    Reach and radial widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
-    better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
-    derivatives of the energy, which are many labels in one, the short one with energies alone.
+    Reach and radial widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is
+    clearly better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one
+    with derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
     angular_width = ANGULAR_WIDTH if _has_derivatives(dataset) else 0.0
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))

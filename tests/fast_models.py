@@ -23,10 +23,7 @@ CASES = {
     "three-body alone": {"zeta": 2, "three_body": THREE, "descriptor": None},
     "three-body alone of zeta 3": {"zeta": 3, "three_body": THREE, "descriptor": None},
     "all channels": {"zeta": 2, "three_body": THREE | {"channel_pairs": ALL_PAIRS}},
-    "five functions, l 4": {
-        "zeta": 2,
-        "three_body": THREE | {"n_max": 5, "l_max": 4, "angular_width": 0.15, "decay": 2.0},
-    },
+    "five functions, l 4": {"zeta": 2, "three_body": THREE | {"n_max": 5, "l_max": 4, "decay": 2.0}},
 }
 
 

@@ -34,11 +34,10 @@ class ThreeBodyParameters(Settings):
     """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
 
     `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
-    with each other (channels of `descriptors.channels.CHANNELS`). `angular_width` (radians): how far neighbours are
-    smeared over the sphere, 0: not at all; the wider, the less high orders l count. `decay`: densities fall as
-    r^-decay. Exchange through several spins is of the nearest neighbours first; without it the many spins of the outer
-    shells drown them. `element_channels`: None has one density for each species; a number mixes the species into that
-    many (`descriptors.element_mixing`), so that the size does not grow with the square of the number of species.
+    with each other (channels of `descriptors.channels.CHANNELS`). `decay`: densities fall as r^-decay. Exchange
+    through several spins is of the nearest neighbours first; without it the many spins of the outer shells drown
+    them. `element_channels`: None has one density for each species; a number mixes the species into that many
+    (`descriptors.element_mixing`), so that the size does not grow with the square of the number of species.
     """
 
     cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0)
@@ -46,7 +45,6 @@ class ThreeBodyParameters(Settings):
     n_max: int = Field(default=4, ge=1, le=20)
     l_max: int = Field(default=4, ge=0, le=20)
     sigma_angstrom: float = Field(default=0.5, gt=0.05)
-    angular_width: float = Field(default=0.0, ge=0.0, le=1.0)
     decay: float = Field(default=6.0, ge=0.0, le=12.0)
     element_channels: int | None = Field(default=None, ge=1, le=20)
     channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))

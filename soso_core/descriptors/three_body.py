@@ -60,11 +60,11 @@ class ThreeBodyFeatures:
 class ThreeBodyDescriptor:
     """Compute p and its exact adjoints; `species` are the atomic numbers it knows.
 
-    p^{qq'}_{xx'l} = s_l Σ_m A^q_{xlm} A^{q'}_{x'lm}, s_l being `scale_l`, and
-    A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j), x = (k, n): the SOAP power spectrum (Bartók et al.,
-    Phys. Rev. B 87, 184115 (2013)) for each pair of channels.  k is the species of j, or one of fewer element channels
-    (`element_mixing`).  An atom without a spin is a neighbour in channel 1 only.  A centre without a spin has the pairs
-    (1, 1) and (vector, vector), the latter made by its magnetic neighbours; P_λ is zero for it.
+    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1), A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j),
+    x = (k, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of channels.  k is
+    the species of j, or one of fewer element channels (`element_mixing`).  An atom without a spin is a neighbour in
+    channel 1 only.  A centre without a spin has the pairs (1, 1) and (vector, vector), the latter made by its magnetic
+    neighbours; P_λ is zero for it.
     """
 
     parameters: ThreeBodyParameters
@@ -80,15 +80,6 @@ class ThreeBodyDescriptor:
     def mix_ks(self) -> FloatArray:
         """What a neighbour of species s gives to element channel k, (k, s)."""
         return element_mixing(self.species, self.parameters.element_channels)
-
-    @cached_property
-    def scale_l(self) -> FloatArray:
-        """exp(-l(l+1) w²) / sqrt(2l+1), (l,): densities smeared on the sphere by the angular width w, two in a product.
-
-        That is the kernel of heat on the sphere, which takes exp(-l(l+1) w²/2) of Y_lm.
-        """
-        l_l = np.arange(self.parameters.l_max + 1)
-        return np.asarray(np.exp(-l_l * (l_l + 1) * self.parameters.angular_width**2) / np.sqrt(2 * l_l + 1))
 
     @cached_property
     def channels(self) -> tuple[str, ...]:
@@ -118,7 +109,7 @@ class ThreeBodyDescriptor:
         a_atxy = decorated_density(
             pairs.starts_q, pairs.i_q, pairs.s_q, self.mix_ks, h_pn, y_py, components.values_qt, len(configuration)
         )
-        p_af = power_spectrum(a_atxy, self._terms_wk, self.scale_l, self.size)
+        p_af = power_spectrum(a_atxy, self._terms_wk, self.parameters.l_max, self.size)
         return ThreeBodyFeatures(configuration, pairs, h_pn, dh_pn, y_py, components, a_atxy, p_af)
 
     def spin_rows(self, features: ThreeBodyFeatures, columns: Columns) -> FloatArray:
@@ -185,14 +176,14 @@ class ThreeBodyDescriptor:
                 starts_q, pairs.s_q[q], self.mix_ks, features.h_pn, features.y_py, slopes_qt[q]
             )
             how = (a_txy, da_txyq)
-            by_product_fq = power_spectrum_jacobian(*how, scalar_wk, self.scale_l, self.size)
-            by_vector_fd = vector_jacobian(*how, vector_wk, self.scale_l, self.size)
+            by_product_fq = power_spectrum_jacobian(*how, scalar_wk, self.parameters.l_max, self.size)
+            by_vector_fd = vector_jacobian(*how, vector_wk, self.parameters.l_max, self.size)
             yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_fd, scalar_runs, vector_runs)
 
     def _position_jacobians(self, features: ThreeBodyFeatures) -> Iterator[PositionJacobian]:
         """Yield the Jacobian of every centre."""
-        pairs = features.pairs
-        dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, self.parameters.l_max)
+        pairs, l_max = features.pairs, self.parameters.l_max
+        dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, l_max)
         for i, a_txy in enumerate(features.a_atxy):
             q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
             da_txyd = density_position_slopes(
@@ -207,12 +198,14 @@ class ThreeBodyDescriptor:
                 dy_pyc,
                 features.components.values_qt[q],
             )
-            by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, self.scale_l, self.size)
+            by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, l_max, self.size)
             yield PositionJacobian(i, pairs.j_q[q], by_position_fd)
 
     def _density_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂A, (a, t, x, y, b)."""
-        return power_spectrum_adjoint(features.a_atxy, self._terms_wk, self.scale_l, np.ascontiguousarray(g_afb))
+        return power_spectrum_adjoint(
+            features.a_atxy, self._terms_wk, self.parameters.l_max, np.ascontiguousarray(g_afb)
+        )
 
     def _terms_of(self, kind: str) -> tuple[IntArray, tuple[slice, ...]]:
         """Return rows of `_terms_wk` and features of the pairs with a channel whose name begins like this."""

@@ -121,9 +121,7 @@ class FeatureTable:
             same = left == right
             if not same:
                 products.append((first[right], first[left], n_k, start + size))
-            features.append(
-                _features(place_x, descriptor.scale_l, n_species * n_pad, start, start if same else start + size, same)
-            )
+            features.append(_features(place_x, n_l, n_species * n_pad, start, start if same else start + size, same))
         columns = [np.concatenate(column) for column in zip(*features, strict=True)]
         row_f, column_f, scale_f, mirror_row_f, mirror_column_f, back_f = columns
         pairs_wk, products_qk = np.array(pairs, dtype=np.int64), np.array(products, dtype=np.int64)
@@ -131,16 +129,15 @@ class FeatureTable:
 
 
 def _features(
-    place_x: IntArray, scale_l: FloatArray, n_x: int, start: int, mirror_start: int, same: bool
+    place_x: IntArray, n_l: int, n_x: int, start: int, mirror_start: int, same: bool
 ) -> tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray]:
     """Return row, column, scale, mirrored row and column, and factor of the adjoint of one channel pair's features."""
-    n_l = len(scale_l)
     left, right = np.meshgrid(np.arange(len(place_x)), np.arange(len(place_x)), indexing="ij")
     kept = left <= right if same else np.ones_like(left, dtype=bool)
     x_f, x2_f = np.repeat(place_x[left[kept]], n_l), np.repeat(place_x[right[kept]], n_l)
     l_f = np.tile(np.arange(n_l), int(kept.sum()))
     off = same & (x_f != x2_f)
-    scale_f = np.sqrt(np.where(off, 2.0, 1.0)) * scale_l[l_f]
+    scale_f = np.sqrt(np.where(off, 2.0, 1.0) / (2 * l_f + 1))
     # A square gives its factor twice; with two different factors both places of the symmetric matrix do.
     back_f = scale_f * np.where(same & ~off, 2.0, 1.0)
     return start + l_f * n_x + x_f, x2_f, scale_f, mirror_start + l_f * n_x + x2_f, x_f, back_f

@@ -18,12 +18,6 @@ DECAYS = (2.0, 4.0, 6.0)
 """How the density of neighbours may fall with distance."""
 RADIAL_WIDTH = 0.24
 """Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
-ANGULAR_WIDTH = 0.15
-"""Radians, with derivatives of the energy; with energies alone, which hardly let the GP speak, zero.
-
-On 300 cells of the embedded engine with fields (benchmarks/mixed_pool.py) energies came out 20, 6 and 11 % better with
-5, 10 and 25 labels than at zero; 0.24 was no better with 10.
-"""
 ZETA = 2
 FEWEST_INDUCING, MOST_INDUCING = 40, 80
 """For each monomial of the covariance: a tenth of the environments, within these limits.
@@ -40,18 +34,17 @@ SEARCH_RADIUS = 6.0
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
 
-    Reach and radial widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is
-    clearly better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one
-    with derivatives of the energy, which are many labels in one, the short one with energies alone.
+    Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
+    better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
+    derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
-    angular_width = ANGULAR_WIDTH if _has_derivatives(dataset) else 0.0
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
     return tuple(
         FitSettings(
             pair=_pair_settings(nearest),
             descriptor=None,
-            three_body=_three_body_settings(nearest, reach, decay, angular_width),
+            three_body=_three_body_settings(nearest, reach, decay),
             zeta=ZETA,
             n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
         )
@@ -91,11 +84,9 @@ def _pair_settings(nearest: float) -> PairPartSettings:
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
-def _three_body_settings(nearest: float, reach: float, decay: float, angular_width: float) -> ThreeBodyParameters:
+def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
     width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
-    return ThreeBodyParameters(
-        cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, angular_width=angular_width, decay=decay
-    )
+    return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
 
 
 def _limited(cutoff: float) -> float:

@@ -102,7 +102,7 @@ def _add_gradient(
 
 @jit
 def power_spectrum_jacobian(
-    a_txy: FloatArray, da_txyd: FloatArray, terms_wk: IntArray, scale_l: FloatArray, n_features: int
+    a_txy: FloatArray, da_txyd: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
 ) -> FloatArray:
     """Return the derivatives of p of one centre along directions that move A by da_txyd, (f, d)."""
     out_fd = np.zeros((n_features, da_txyd.shape[3]))
@@ -110,7 +110,7 @@ def power_spectrum_jacobian(
         left, right, n_components, first_f = terms_wk[w]
         for k in range(n_components):
             add_products(
-                a_txy[left + k], a_txy[right + k], da_txyd[left + k], da_txyd[right + k], left == right, scale_l,
+                a_txy[left + k], a_txy[right + k], da_txyd[left + k], da_txyd[right + k], left == right, l_max,
                 first_f, 0, out_fd,
             )  # fmt: skip
     return out_fd
@@ -118,7 +118,7 @@ def power_spectrum_jacobian(
 
 @jit
 def vector_jacobian(
-    a_txy: FloatArray, da_txyq: FloatArray, terms_wk: IntArray, scale_l: FloatArray, n_features: int
+    a_txy: FloatArray, da_txyq: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
 ) -> FloatArray:
     """Return the derivatives of p for terms of vectors by e_j, (f, d), d = (c, q): component c moves with e_jc only."""
     n_q = da_txyq.shape[3]
@@ -127,7 +127,7 @@ def vector_jacobian(
         left, right, _, first_f = terms_wk[w]
         for c in range(3):
             add_products(
-                a_txy[left + c], a_txy[right + c], da_txyq[left + c], da_txyq[right + c], left == right, scale_l,
+                a_txy[left + c], a_txy[right + c], da_txyq[left + c], da_txyq[right + c], left == right, l_max,
                 first_f, c * n_q, out_fd,
             )  # fmt: skip
     return out_fd
@@ -140,18 +140,18 @@ def add_products(
     dleft_xyd: FloatArray,
     dright_xyd: FloatArray,
     same: bool,
-    scale_l: FloatArray,
+    l_max: int,
     first_f: int,
     first_d: int,
     out_fd: FloatArray,
 ) -> None:
-    """Add d(Σ_m left right) scale_l of every x, x', l to out_fd, from row first_f and column first_d on."""
+    """Add d(Σ_m left right) / sqrt(2l+1) of every x, x', l to out_fd, from row first_f and column first_d on."""
     f = first_f
     for x in range(len(left_xy)):
         for x2 in range(x if same else 0, len(left_xy)):
             twice = 2.0 if same and x2 != x else 1.0
-            for order in range(len(scale_l)):
-                scale = math.sqrt(twice) * scale_l[order]
+            for order in range(l_max + 1):
+                scale = math.sqrt(twice / (2 * order + 1))
                 for y in range(order * order, (order + 1) ** 2):
                     to_left = scale * right_xy[x2, y]
                     to_right = scale * left_xy[x, y]

@@ -57,8 +57,8 @@ def decorated_density(
 
 
 @jit
-def power_spectrum(a_atxy: FloatArray, terms_wk: IntArray, scale_l: FloatArray, n_features: int) -> FloatArray:
-    """Return p of every centre, (a, f); scale_l (l,) are factors of the sums over m."""
+def power_spectrum(a_atxy: FloatArray, terms_wk: IntArray, l_max: int, n_features: int) -> FloatArray:
+    """Return p of every centre, (a, f)."""
     n_x = a_atxy.shape[2]
     p_af = np.zeros((len(a_atxy), n_features))
     for a in range(len(a_atxy)):
@@ -68,22 +68,20 @@ def power_spectrum(a_atxy: FloatArray, terms_wk: IntArray, scale_l: FloatArray, 
             for x in range(n_x):
                 for x2 in range(x if same else 0, n_x):
                     twice = 2.0 if same and x2 != x else 1.0
-                    for order in range(len(scale_l)):
+                    for order in range(l_max + 1):
                         total = 0.0
                         for k in range(terms_wk[w, 2]):
                             left_y = a_atxy[a, terms_wk[w, 0] + k, x]
                             right_y = a_atxy[a, terms_wk[w, 1] + k, x2]
                             for y in range(order * order, (order + 1) ** 2):
                                 total += left_y[y] * right_y[y]
-                        p_af[a, f] = total * math.sqrt(twice) * scale_l[order]
+                        p_af[a, f] = total * math.sqrt(twice / (2 * order + 1))
                         f += 1
     return p_af
 
 
 @jit
-def power_spectrum_adjoint(
-    a_atxy: FloatArray, terms_wk: IntArray, scale_l: FloatArray, g_afb: FloatArray
-) -> FloatArray:
+def power_spectrum_adjoint(a_atxy: FloatArray, terms_wk: IntArray, l_max: int, g_afb: FloatArray) -> FloatArray:
     """Return ∂E_b/∂A, (a, t, x, y, b), from g = ∂E_b/∂p (a, f, b): each product gives to both its factors."""
     n_atoms, n_t, n_x, n_y = a_atxy.shape
     n_columns = g_afb.shape[2]
@@ -95,8 +93,8 @@ def power_spectrum_adjoint(
             for x in range(n_x):
                 for x2 in range(x if same else 0, n_x):
                     twice = 2.0 if same and x2 != x else 1.0
-                    for order in range(len(scale_l)):
-                        scale = math.sqrt(twice) * scale_l[order]
+                    for order in range(l_max + 1):
+                        scale = math.sqrt(twice / (2 * order + 1))
                         for k in range(terms_wk[w, 2]):
                             left, right = terms_wk[w, 0] + k, terms_wk[w, 1] + k
                             for y in range(order * order, (order + 1) ** 2):

@@ -73,8 +73,6 @@ def full_spectrum(configuration, p, species, pair):
         values = []
         for (s, n), (s2, n2), order in itertools.product(rows, rows, range(p.l_max + 1)):
             m = slice(order**2, (order + 1) ** 2)
-            smeared = [np.exp(-0.5 * order * (order + 1) * p.angular_width**2) * each for each in (a, b)]
-            product = smeared[0][i, :, s, n, m] * smeared[1][i, :, s2, n2, m]
-            values.append(np.sum(product) / np.sqrt(2 * order + 1))
+            values.append(np.sum(a[i, :, s, n, m] * b[i, :, s2, n2, m]) / np.sqrt(2 * order + 1))
         spectrum.append(values)
     return np.array(spectrum)

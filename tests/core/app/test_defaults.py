@@ -1,6 +1,5 @@
 """Settings chosen from the data."""
 
-from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -36,14 +35,6 @@ def test_choices_differ_in_what_they_say_they_differ_in():
     varied = differences(offered)
     assert {key for each in varied for key in each} == {"three_body.cutoff_angstrom", "three_body.decay"}
     assert len({tuple(each.values()) for each in varied}) == len(offered)
-
-
-def test_neighbours_are_smeared_where_there_are_derivatives():
-    alone = cubic_iron(2.86)
-    (label,) = alone
-    with_forces = Dataset((replace(label, forces_ac=np.zeros((2, 3))),))
-    assert {each.three_body.angular_width for each in choices(alone)} == {0.0}
-    assert {each.three_body.angular_width for each in choices(with_forces)} == {0.15}
 
 
 def test_reach_follows_the_lattice_and_radial_functions_keep_their_density():

@@ -34,7 +34,7 @@ CELLS = {"Fe4": skewed_iron(1), "Fe3Ge": iron_germanium(3), "Fe2Ge2": all_with_s
 
 
 def three_body(*channel_pairs, element_channels=None):
-    settings = {"cutoff_angstrom": 3.7, "n_max": 3, "l_max": 3, "angular_width": 0.2, "decay": 2.0}
+    settings = {"cutoff_angstrom": 3.7, "n_max": 3, "l_max": 3, "decay": 2.0}
     return ThreeBodyParameters(channel_pairs=channel_pairs, element_channels=element_channels, **settings)
 
 

@@ -19,7 +19,7 @@ SPECIES = (26, 32)
 
 
 def parameters(*pairs):
-    return ThreeBodyParameters(cutoff_angstrom=3.7, n_max=3, l_max=3, angular_width=0.2, decay=2.0, channel_pairs=pairs)
+    return ThreeBodyParameters(cutoff_angstrom=3.7, n_max=3, l_max=3, decay=2.0, channel_pairs=pairs)
 
 
 def features(configuration, descriptor):

@@ -100,7 +100,7 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 
 
 @calcfunction
-def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Dict) -> dict[str, Data]:
+def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
     The optional `earlier`, a model, is tested on the newest of the labels in `dataset`, as

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -38,6 +39,8 @@ from soso_workflows.given import given_dataset, given_model
 from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 
 POLL_SECONDS = 0.5
+WATCH_REST = 20.0
+"""Between two looks at a campaign, over what a look takes: looking takes longer as labels grow in number."""
 RUNNER_EXTRA = "soso_runner"
 """Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
 
@@ -148,7 +151,7 @@ def find_marked(fingerprint: str) -> WorkChainNode | None:
 def run_here(
     builder: ProcessBuilder, watch: Callable[[WorkChainNode], None], fingerprint: str | None = None
 ) -> WorkChainNode:
-    """Run the campaign in this process and call `watch` twice a second; needs neither daemon nor broker.
+    """Run the campaign in this process and call `watch` now and then; needs neither daemon nor broker.
 
     An interrupt kills the jobs, marks every open process as killed and comes out as KeyboardInterrupt:
     all that had finished is in the database, for `resume`.
@@ -205,8 +208,12 @@ def close_books(campaign: ProcessNode) -> None:
 
 
 async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], interrupted: asyncio.Event) -> None:
+    due = time.monotonic()
     while not node.is_terminated and not interrupted.is_set():
-        watch(node)
+        if (begun := time.monotonic()) >= due:
+            watch(node)
+            ended = time.monotonic()
+            due = ended + WATCH_REST * (ended - begun)
         await asyncio.sleep(POLL_SECONDS)
     watch(node)
 

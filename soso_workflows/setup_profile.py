@@ -11,7 +11,7 @@ from aiida.orm import Computer, InstalledCode, QueryBuilder
 from soso_core.errors import InputError
 
 COMPUTER, CODE = "localhost", "soso"
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 PROFILE_OPTIONS = {"daemon.timeout": 30, "runner.poll.interval": 1}
 
 

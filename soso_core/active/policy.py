@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import Field, model_validator
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from soso_core.active.records import Action, Alternative, BatchRecord, Decision
 from soso_core.settings import Settings
@@ -94,12 +94,12 @@ def upper_bound(rmse: float, n: int, confidence: float) -> float:
     n rmse²/σ² follows the chi-square distribution with n degrees of freedom.  Field components of one configuration are
     not independent and count as one error, which makes their bound wide rather than narrow.
     """
-    return float(rmse * (n / chi2.ppf(1.0 - confidence, n)) ** 0.5)
+    return float(rmse * (n / chdtri(n, confidence)) ** 0.5)
 
 
 def lower_bound(rmse: float, n: int, confidence: float) -> float:
     """Return what the true error is above, with this confidence."""
-    return float(rmse * (n / chi2.ppf(confidence, n)) ** 0.5)
+    return float(rmse * (n / chdtri(n, 1.0 - confidence)) ** 0.5)
 
 
 def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:

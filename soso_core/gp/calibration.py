@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.evidence import Scales
@@ -25,14 +25,14 @@ def stretch(z_k: FloatArray) -> float:
     """Return the factor on standard deviations with which 90 % of the errors z = error / deviation are inside."""
     if not len(z_k):
         return 1.0
-    quantile = float(np.quantile(np.abs(z_k), CONFIDENCE)) / norm.ppf(0.5 + 0.5 * CONFIDENCE)
+    quantile = float(np.quantile(np.abs(z_k), CONFIDENCE)) / ndtri(0.5 + 0.5 * CONFIDENCE)
     n = len(z_k)
     return float(np.clip(np.sqrt((n * quantile**2 + PRIOR_COUNT) / (n + PRIOR_COUNT)), SHARPEST, WIDEST))
 
 
 def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return expected and observed coverage, each (level,): the share of |z| within the central interval."""
-    bounds = norm.ppf(0.5 + 0.5 * LEVELS)
+    bounds = ndtri(0.5 + 0.5 * LEVELS)
     return LEVELS, np.array([np.mean(np.abs(z_k) <= bound) for bound in bounds])
 
 
@@ -74,7 +74,7 @@ def stretches(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
 def _students(n_configurations: int) -> float:
     """Return how much wider the interval of Student's t is than the normal one."""
     level = 0.5 + 0.5 * CONFIDENCE
-    return min(float(t.ppf(level, max(n_configurations - 1, 1)) / norm.ppf(level)), 2.0)
+    return min(float(stdtrit(max(n_configurations - 1, 1), level) / ndtri(level)), 2.0)
 
 
 def evenly_spaced(items: Sequence[Any], n_most: int) -> list[Any]:

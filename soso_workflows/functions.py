@@ -13,7 +13,7 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Float, Int, Str
 
-from soso_core.active.policy import PolicySettings, decide, earlier_test, trust
+from soso_core.active.policy import PolicySettings, decide, earlier_test, pooled, trust
 from soso_core.active.records import Alternative, BatchRecord
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
@@ -152,22 +152,26 @@ def first_unseen(history: Dict, policy: Dict) -> int | None:
     return None if asked is None else asked[0]
 
 
-def _earlier_test(history: Mapping[str, Any], settings: PolicySettings) -> tuple[int, int] | None:
-    return earlier_test(records_of(history)[since_of(history) :], settings.min_blind)
+def _earlier_test(history: Mapping[str, Any], settings: PolicySettings) -> tuple[int, tuple[int, ...]] | None:
+    return earlier_test(records_of(history)[since_of(history) :], settings)
 
 
 def _errors_of_earlier(
     history: Mapping[str, Any], settings: PolicySettings, model: SosoModel, dataset: SosoDataset
 ) -> dict[str, float | None]:
-    """Return `earlier_*` of the last record; nothing when the model has seen the newest labels."""
+    """Return `earlier_*` of the last record, pooled as its own tests are; nothing when the model has seen some."""
     asked, seen = _earlier_test(history, settings), seen_by(model)
     unseen = [item for item in dataset.get_dataset() if item.digest not in seen]
-    if asked is None or len(unseen) < asked[1]:
+    if asked is None or len(unseen) < sum(asked[1]):
         return {}
-    tested = evaluate(model.get_model(), Dataset(tuple(unseen[-asked[1] :])))
+    fitted, ends = model.get_model(), np.cumsum(asked[1])
+    newest = unseen[-sum(asked[1]) :]
+    tests = [
+        evaluate(fitted, Dataset(tuple(newest[end - size : end]))) for size, end in zip(asked[1], ends, strict=True)
+    ]
     return {
-        "earlier_energy_rmse_meV_per_spin": tested.energy_rmse_meV_per_spin,
-        "earlier_field_rmse_meV": tested.field_rmse_meV,
+        "earlier_energy_rmse_meV_per_spin": pooled(asked[1], [test.energy_rmse_meV_per_spin for test in tests]),
+        "earlier_field_rmse_meV": pooled(asked[1], [test.field_rmse_meV for test in tests]),
     }
 
 

@@ -67,7 +67,7 @@ class ActiveLearningWorkChain(WorkChain):
             metadata = {"call_link_label": stage_link("extend", self.ctx.batch)}
             self.ctx.history = functions.extend_history(self.ctx.history, metadata=metadata, **self.ctx.labels)
         if self.ctx.history:
-            self._decide("decide", self.ctx.batch - 1)
+            self._decide("decide", self.ctx.batch - 1, **self._earlier())
         else:
             self.ctx.action = Action.CONTINUE.value
             self.ctx.plan = functions.plan_first_batch(

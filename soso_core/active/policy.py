@@ -124,16 +124,27 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     return lowest > settings.target_energy_meV_per_spin and not better and not _beats_earlier(history[-1], newest)
 
 
-def earlier_test(history: Sequence[BatchRecord], min_blind: int) -> tuple[int, int] | None:
-    """Return what an earlier model should be tested with: the number of the first batch it had not seen, and the count
-    of newest blind tests.
+def earlier_test(history: Sequence[BatchRecord], settings: PolicySettings) -> tuple[int, tuple[int, ...]] | None:
+    """Return what an earlier model should be tested with: the number of the first batch it had not seen, and how many
+    of the newest blind tests belong to each batch, oldest first.
 
     Those tests were made with the models that came just before each of their batches.  The model before the tests that
     precede them has seen less, and its errors on the same configurations say whether labels help, while two sets of
-    configurations are not equally hard.  None when there are too few blind tests.
+    configurations are not equally hard.  None when there are too few blind tests, or nobody asks for the model form.
     """
-    newest, before = _two_pools(history, min_blind)
-    return (before[-1].batch, sum(item.n_blind for item in newest)) if before else None
+    newest, before = _two_pools(history, settings.min_blind)
+    if not before or not settings.stop_at_model_form:
+        return None
+    return before[-1].batch, tuple(item.n_blind for item in reversed(newest))
+
+
+def pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:
+    """Return the root mean square of errors of several batches, by their numbers of tests; None when one is missing."""
+    known = [error for error in errors if error is not None]
+    if not errors or len(known) < len(errors):
+        return None
+    total = sum(weight * error**2 for weight, error in zip(weights, known, strict=True))
+    return float((total / sum(weights)) ** 0.5)
 
 
 def trust(history: Sequence[BatchRecord]) -> float:
@@ -157,8 +168,8 @@ def pooled_blind_error(history: Sequence[BatchRecord], min_blind: int) -> tuple[
     if not tested:
         return None, None
     weights = [item.n_blind for item in tested]
-    energy = _pooled(weights, [item.energy_rmse_meV_per_spin for item in tested])
-    return energy, _pooled(weights, [item.field_rmse_meV for item in tested])
+    energy = pooled(weights, [item.energy_rmse_meV_per_spin for item in tested])
+    return energy, pooled(weights, [item.field_rmse_meV for item in tested])
 
 
 def _newest(history: Sequence[BatchRecord], min_blind: int) -> list[BatchRecord]:
@@ -182,27 +193,19 @@ def _two_pools(history: Sequence[BatchRecord], min_blind: int) -> tuple[list[Bat
 def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:
     """Return whether the tests of a pool came out better than with the earlier model; yes when that is not known."""
     weights = [item.n_blind for item in newest]
-    field = _pooled(weights, [item.field_rmse_meV for item in newest])
+    field = pooled(weights, [item.field_rmse_meV for item in newest])
     if field is not None and last.earlier_field_rmse_meV is not None:
         return field < FIELD_IMPROVEMENT * last.earlier_field_rmse_meV
-    energy = _pooled(weights, [item.energy_rmse_meV_per_spin for item in newest])
+    energy = pooled(weights, [item.energy_rmse_meV_per_spin for item in newest])
     earlier = last.earlier_energy_rmse_meV_per_spin
     return energy is None or earlier is None or energy < IMPROVEMENT * earlier
-
-
-def _pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:
-    known = [error for error in errors if error is not None]
-    if not errors or len(known) < len(errors):
-        return None
-    total = sum(weight * error**2 for weight, error in zip(weights, known, strict=True))
-    return float((total / sum(weights)) ** 0.5)
 
 
 def _known_share(pool: Sequence[BatchRecord]) -> tuple[float, float] | None:
     """Return the pooled blind error and what the model expected of it without noise; None where either is missing."""
     weights = [item.n_blind for item in pool]
-    error = _pooled(weights, [item.energy_rmse_meV_per_spin for item in pool])
-    expected = _pooled(weights, [item.energy_model_std_meV_per_spin for item in pool])
+    error = pooled(weights, [item.energy_rmse_meV_per_spin for item in pool])
+    expected = pooled(weights, [item.energy_model_std_meV_per_spin for item in pool])
     return None if error is None or expected is None else (error, expected)
 
 

@@ -103,7 +103,7 @@ def replay(
         batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
-        history[-1] = _with_earlier(pool, fits, chosen, history, policy.min_blind)
+        history[-1] = _with_earlier(pool, fits, chosen, history, policy)
     stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
     return Run(strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None)
 
@@ -218,14 +218,14 @@ def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord)
 
 
 def _with_earlier(
-    pool: Pool, fits: Sequence[PoolFit], chosen: Sequence[int], history: Sequence[BatchRecord], min_blind: int
+    pool: Pool, fits: Sequence[PoolFit], chosen: Sequence[int], history: Sequence[BatchRecord], policy: PolicySettings
 ) -> BatchRecord:
     """Return the last record with the errors of an earlier model on the newest pool; `fits` are by batch."""
-    asked = earlier_test(history, min_blind)
+    asked = earlier_test(history, policy)
     if asked is None:
         return history[-1]
-    unseen, n_tests = asked
-    earlier, newest = fits[unseen - 1], list(chosen[-n_tests:])
+    unseen, sizes = asked
+    earlier, newest = fits[unseen - 1], list(chosen[-sum(sizes) :])
     fields = _field_rms(pool, earlier, newest)
     errors = {
         "earlier_energy_rmse_meV_per_spin": _rms(1e3 * energy_errors(pool, earlier)[newest]),

@@ -49,6 +49,8 @@ ERRORS = {
     "largest field": "field_largest",
 }
 """Columns of the table of errors; those that nothing is known of are left out."""
+RULES = 2
+"""Raised when the policy or the replay changes: runs that were kept under other rules are made again."""
 POOL_SEED = 0
 """Draws the inducing points, which all runs share."""
 
@@ -211,7 +213,7 @@ def _all_runs(
     """Return the runs of every strategy by seed; those that are not kept yet are made, and kept as soon as they are."""
     pool = make_pool(part, fit, np.random.default_rng(POOL_SEED))
     key = sha256(
-        f"{part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out} "
+        f"{RULES} {part.fingerprint} {fit.model_dump_json()} {settings.policy.model_dump_json()} {settings.held_out} "
         f"{similar.groups_k}".encode()
     )
     tasks = [

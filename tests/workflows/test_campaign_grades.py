@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from aiida.orm import Dict, Int, Str
 from aiida_fixtures import labelled_pair
@@ -116,24 +117,41 @@ def test_histories_from_before_grades_still_load():
 
 
 def test_an_earlier_model_is_tested_on_the_newest_labels(model_file):
-    """It has seen batch 0 only; of batches of two, the last is asked with one blind test for a pool."""
-    model, new = SosoModel(model_file), [labelled_pair(seed) for seed in range(20, 24)]
+    """It has seen batch 0 only; of batches of two, the last two are tested, each by itself, and pooled."""
+    model, new = SosoModel(model_file), [labelled_pair(seed) for seed in range(20, 26)]
     blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0, "field_rmse_meV": 1.0}
-    batches = [
-        {"batch": 0, "n_labels": 6, "n_failed": 0},
-        {"batch": 1, "n_labels": 8, **blind},
-        {"batch": 2, "n_labels": 10, **blind},
-    ]
-    history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2})
+    batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(4)]
+    history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 4})
     assert functions.first_unseen(history, policy) == 1
     dataset = node(*(labelled_pair(seed) for seed in range(6)), *new)
     decided = functions.decide_next(history, policy, Int(1), earlier=model, dataset=dataset)
     last = decided["history"]["batches"][-1]
-    expected = evaluate(model.get_model(), Dataset(tuple(new[2:])))
-    assert last["earlier_energy_rmse_meV_per_spin"] == pytest.approx(expected.energy_rmse_meV_per_spin)
-    assert last["earlier_field_rmse_meV"] == pytest.approx(expected.field_rmse_meV)
+    tests = [evaluate(model.get_model(), Dataset(tuple(part))) for part in (new[2:4], new[4:])]
+    for key in ("energy_rmse_meV_per_spin", "field_rmse_meV"):
+        expected = np.sqrt(np.mean([getattr(test, key) ** 2 for test in tests]))
+        assert last[f"earlier_{key}"] == pytest.approx(expected)
     again = functions.decide_next(decided["history"], policy, Int(1))
     assert again["history"].get_dict() == decided["history"].get_dict()
+
+
+def test_an_exploration_of_its_own_asks_for_its_own_earlier_model():
+    """Three batches before the extension count for nothing; with four tested after it there are two pools."""
+    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0}
+    batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(7)]
+    policy = Dict({"max_labels": 20, "min_blind": 4})
+    extended = {"batches": batches, "extensions": [4]}
+    assert functions.first_unseen(Dict({**extended, "batches": batches[:6]}), policy) is None
+    assert functions.first_unseen(Dict(extended), policy) == 4
+
+
+def test_the_model_that_has_seen_the_newest_labels_says_nothing(model_file):
+    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0}
+    batches = [{"batch": k, "n_labels": 2 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(3)]
+    inputs = {"earlier": SosoModel(model_file), "dataset": node(*(labelled_pair(seed) for seed in range(6)))}
+    decided = functions.decide_next(
+        Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2}), Int(1), **inputs
+    )
+    assert "earlier_energy_rmse_meV_per_spin" not in decided["history"]["batches"][-1]
 
 
 def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):

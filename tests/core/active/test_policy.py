@@ -187,10 +187,11 @@ def test_where_there_are_fields_they_say_whether_labels_help():
 
 def test_which_earlier_model_is_asked():
     """Of batches of five, the newest two are tested again, by the model that had not seen the one before them."""
-    assert earlier_test(STUCK, min_blind=8) == (4, 10)
-    assert earlier_test(STUCK, min_blind=4) == (5, 5)
-    assert earlier_test(STUCK, min_blind=12) == (2, 15)
-    assert earlier_test(STUCK[:3], min_blind=8) is None
+    assert earlier_test(STUCK, LOW) == (4, (5, 5))
+    assert earlier_test(STUCK, LOW.model_copy(update={"min_blind": 4})) == (5, (5,))
+    assert earlier_test(STUCK, LOW.model_copy(update={"min_blind": 12})) == (2, (5, 5, 5))
+    assert earlier_test(STUCK[:3], LOW) is None
+    assert earlier_test(STUCK, LOW.model_copy(update={"stop_at_model_form": False})) is None
 
 
 def test_no_word_of_the_model_form_without_its_deviations():

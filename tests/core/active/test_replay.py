@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_label, random_spins, rigid_iron
 
-from soso_core.active.policy import PolicySettings
+from soso_core.active import replay as replay_module
+from soso_core.active.policy import PolicySettings, decide
 from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
-from soso_core.active.records import Action
+from soso_core.active.records import Action, BatchRecord
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
 from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
@@ -194,3 +195,21 @@ def test_what_the_pool_lacks_is_said(dataset):
 def test_policy_of_a_run_is_the_policy(pool):
     run = replay(pool, "random", POLICY, 4)
     assert run.steps[0].reason == "too few blind tests yet"
+
+
+def test_an_earlier_model_is_tested_on_the_newest_choices(pool, monkeypatch):
+    """Pools of four and two: the model before the two is asked; fits and their order are made once more by hand."""
+    histories = []
+    monkeypatch.setattr(replay_module, "decide", lambda history, policy: histories.append(list(history)) or goes_on)
+    goes_on = decide([BatchRecord(batch=0, n_labels=3, n_failed=0)], POLICY)
+    run = replay(pool, "mean-variance", POLICY, 1)
+    last = histories[-1][-1]
+    assert last.n_labels == len(run.picks) == 9
+    earlier = fit_part(pool, run.picks[:3])
+    newest = list(run.picks[-4:])
+    expected = 1e3 * np.sqrt(np.mean(energy_errors(pool, earlier)[newest] ** 2))
+    assert last.earlier_energy_rmse_meV_per_spin == pytest.approx(expected)
+    fields = [np.sqrt(np.mean(field_errors(pool, earlier)[k] ** 2)) for k in newest]
+    expected = 1e3 * (2 / 3) ** 0.5 * np.sqrt(np.mean(np.square(fields)))
+    assert last.earlier_field_rmse_meV == pytest.approx(expected)
+    assert all(history[-1].earlier_energy_rmse_meV_per_spin is None for history in histories[:3])

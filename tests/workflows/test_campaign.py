@@ -198,6 +198,30 @@ def test_labels_and_a_model_that_there_are(written, pair_dataset, model_file):
     assert read_campaign(path).fingerprint != before
 
 
+def sizes(n_candidates, **policy):
+    return {"exploration": {"supercell": [2, 2, 2], "n_candidates": n_candidates}, "policy": policy}
+
+
+def test_labels_that_there_are_stand_for_the_first_batch(written, pair_dataset):
+    """No candidate is asked for a first batch; the later ones take what the labels leave of the budget."""
+    path = written(dataset="mine.extxyz", **sizes(4, batch_size=4))
+    write_dataset(path.parent / "mine.extxyz", pair_dataset)
+    n_given = len(pair_dataset)
+    assert read_campaign(path)
+    assert read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 4)))
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 5"):
+        read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 5)))
+
+
+def test_an_extension_has_no_first_batch(written):
+    path = written(**sizes(4, batch_size=4))
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.n_initial takes, 5"):
+        read_campaign(path)
+    assert read_campaign(path, n_before=7)
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 6"):
+        read_campaign(written(**sizes(4, batch_size=6)), n_before=7)
+
+
 @pytest.mark.usefixtures("aiida_profile")
 def test_nodes_are_named_by_their_pk(written, pair_dataset, model_file):
     from soso_workflows.data.dataset import SosoDataset

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiida.orm import Computer, InstalledCode
 from ase.build import bulk
 
 import soso_workchains
@@ -156,6 +157,15 @@ def test_what_a_launch_would_refuse_is_told_line_by_line(written):
     assert len(found) == len(begins)
     for line, begin in zip(found, begins, strict=True):
         assert line.startswith(begin)
+
+
+def test_a_code_of_two_computers_wants_its_computer(written, localhost, tmp_path):
+    other = Computer("elsewhere", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+    for computer in (localhost, other):
+        InstalledCode(computer=computer, filepath_executable="/bin/true", label="twice").store()
+    found = refusals(read_campaign(written(**{**vasp(), "engine_code": "twice"})), "twice")
+    said = "several codes are called 'twice'; write twice@computer"
+    assert found[:2] == [said, f"engine_code: {said}"]
 
 
 def test_a_measurement_needs_no_field_scale_in_the_file(written):

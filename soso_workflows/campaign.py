@@ -87,9 +87,10 @@ class Campaign:
         return digest.hexdigest()
 
 
-def read_campaign(path: Path | str, measure: str | None = None) -> Campaign:
+def read_campaign(path: Path | str, measure: str | None = None, n_before: int | None = None) -> Campaign:
     """Read and check a campaign file; `measure` names a key of the engine's settings to be measured, whatever it says.
 
+    `n_before`: number of labels of the campaign that this one extends, in place of a first batch of its own.
     Raises InputError, one line, naming file, key and fault.
     """
     settings = read_settings(CampaignSettings, path)
@@ -108,9 +109,9 @@ def read_campaign(path: Path | str, measure: str | None = None) -> Campaign:
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
-    _check_sizes(settings, str(path))
     _check_engine(campaign, str(path))
-    _check_given(campaign, str(path))
+    n_given = _check_given(campaign, str(path))
+    _check_sizes(settings, n_given if n_before is None else n_before, str(path))
     return campaign
 
 
@@ -136,11 +137,12 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
             raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
 
 
-def _check_sizes(settings: CampaignSettings, source: str) -> None:
-    """Refuse fewer candidates than a batch takes; labels that are given stand for the first batch."""
+def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) -> None:
+    """Refuse fewer candidates than a batch takes; labels that there are, `n_before`, stand for the first batch."""
     policy, n_candidates = settings.policy, settings.exploration.n_candidates
-    later = min(policy.batch_size, policy.max_labels - policy.n_initial)
-    taken = {"n_initial": policy.n_initial if settings.dataset is None else 0, "batch_size": later}
+    first = policy.n_initial if n_before is None else n_before
+    taken = {} if n_before is not None else {"n_initial": first}
+    taken["batch_size"] = min(policy.batch_size, policy.max_labels - first)
     for key, n in taken.items():
         if n > n_candidates:
             raise InputError(
@@ -148,17 +150,17 @@ def _check_sizes(settings: CampaignSettings, source: str) -> None:
             )
 
 
-def _check_given(campaign: Campaign, source: str) -> None:
-    """Refuse labels or a model that cannot be read or do not go with the rest of the file."""
+def _check_given(campaign: Campaign, source: str) -> int | None:
+    """Return the number of labels given, None without; refuse those, or a model, that do not go with the file."""
     given, settings = campaign.given, campaign.settings
-    if "dataset" in given:
-        read_given_dataset(given["dataset"], f"{source}: dataset")
+    n_given = len(read_given_dataset(given["dataset"], f"{source}: dataset")) if "dataset" in given else None
     if "model" in given:
         check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
         if settings.fit is not None and "dataset" not in given:
             raise InputError(
                 f"{source}: fit: a model without its labels keeps its settings; leave fit out, or give dataset"
             )
+    return n_given
 
 
 def _check_engine(campaign: Campaign, source: str) -> None:

@@ -232,7 +232,8 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     from soso_workflows.state import load_campaign
 
     check_mode(run, start, dry_run)
-    state, campaign = load_campaign(pk), read_campaign(campaign_file)
+    state = load_campaign(pk)
+    campaign = read_campaign(campaign_file, n_before=state.n_labels)
     if campaign.given:
         raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
     builder = campaign_builder(campaign, find_code(code_label))

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 from aiida.cmdline.utils.log import CliHandler
-from aiida.common.exceptions import NotExistent
+from aiida.common.exceptions import MultipleObjectsError, NotExistent
 from aiida.engine import ProcessBuilder, ProcessState
 from aiida.engine import submit as submit_to_daemon
 from aiida.manage import get_manager
@@ -47,6 +47,8 @@ RUNNER_EXTRA = "soso_runner"
 FINGERPRINT_EXTRA = "soso_campaign"
 """Extra of a campaign: fingerprint of its file, for `launch --once`."""
 
+SEVERAL_CODES = "several codes are called '{label}'; write {label}@computer"
+
 
 def find_code(label: str) -> AbstractCode:
     """Return the code `soso@localhost`, or another label.  Raises InputError with what to type."""
@@ -54,6 +56,8 @@ def find_code(label: str) -> AbstractCode:
         return load_code(label)
     except NotExistent:
         raise InputError(f"there is no code '{label}' in this profile; run `verdi data soso setup` first") from None
+    except MultipleObjectsError:
+        raise InputError(SEVERAL_CODES.format(label=label)) from None
 
 
 def find_engine_code(label: str) -> AbstractCode:
@@ -63,6 +67,8 @@ def find_engine_code(label: str) -> AbstractCode:
     except NotExistent:
         message = f"engine_code: there is no code '{label}' in this profile; `verdi code list` shows those there are"
         raise InputError(message) from None
+    except MultipleObjectsError:
+        raise InputError(f"engine_code: {SEVERAL_CODES.format(label=label)}") from None
 
 
 def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:

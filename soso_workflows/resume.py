@@ -7,8 +7,8 @@ from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
 from aiida.plugins import WorkflowFactory
 
-from soso_core.active.policy import PolicySettings, decide
-from soso_core.active.records import Action, BatchRecord, Decision
+from soso_core.active.policy import PolicySettings, decide, spent_budgets
+from soso_core.active.records import Action, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.functions import records_of, since_of
@@ -142,18 +142,3 @@ def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str]) -> str
         return f"would end at once: {', '.join(spent)}; raise the budget with {' and '.join(names)}"
     why = f"{found.action.value} ({found.reason})"
     return f"would end at once: {why}; `verdi data soso extend` goes on with other settings"
-
-
-def spent_budgets(last: BatchRecord, policy: PolicySettings) -> dict[str, str]:
-    """Return the budgets that are used up after a batch, by their keys: what was used, of how much."""
-    budgets = (
-        ("max_labels", "labels", last.n_labels),
-        ("max_core_hours", "core-hours", last.core_hours),
-        ("max_wall_hours", "hours", last.wall_hours),
-    )
-    limits = {key: getattr(policy, key) for key, *_ in budgets}
-    return {
-        key: f"{used if isinstance(used, int) else f'{used:.3g}'} {unit} used of {limits[key]:g}"
-        for key, unit, used in budgets
-        if used is not None and limits[key] is not None and used >= limits[key]
-    }

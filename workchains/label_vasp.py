@@ -11,9 +11,9 @@ from ase import Atoms
 
 from soso_core.engines.vasp.incar import check_species
 from soso_core.engines.vasp.ramp import Action
-from soso_core.engines.vasp.settings import SpeciesSettings
+from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
-from soso_core.settings import read_yaml
+from soso_core.settings import parse_settings, read_yaml
 from soso_workchains.label import LabelWorkChain, Preparation
 from soso_workchains.vasp_handlers import ENDS, define_ends
 from soso_workflows import vasp_functions as functions
@@ -132,6 +132,7 @@ class VaspLabelWorkChain(LabelWorkChain):
         """Check that cell and settings fit, then arrange the atoms and write the first INCAR."""
         target = self.inputs.configuration.get_dataset()[0].configuration
         try:
+            parse_settings(VaspSettings, self.inputs.settings.get_dict(), "settings")  # they may be of an older version
             species = SpeciesSettings(**self.inputs.species.get_dict())
             check_species(target.symbols, target.is_magnetic_a.tolist(), species)
         except InputError as error:

@@ -109,7 +109,8 @@ def _kept(drawn: Sequence[Candidate | LostDraw], tell: Tell) -> list[Candidate]:
     kept = [item for item in drawn if isinstance(item, Candidate)]
     lost = [item for item in drawn if isinstance(item, LostDraw)]
     if lost and not kept:
-        raise InputError(f"generators: all {len(lost)} draws are lost ({lost[0]}); the forces need more labels")
+        what_helps = "the forces need more labels: add a generator with displacements: debye"
+        raise InputError(f"generators: all {len(lost)} draws are lost ({lost[0]}); {what_helps}")
     if lost:
         tell(f"{len(lost)} of {len(drawn)} candidates left out: langevin draws that an atom ended by leaving its site")
     return kept

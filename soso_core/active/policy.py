@@ -225,8 +225,8 @@ def _judge(
         return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
     if settings.stop_at_model_form and is_at_floor(present, settings):
         return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
-    if (spent := _spent(history[-1], settings)) is not None:
-        return Action.BUDGET_EXHAUSTED, spent
+    if spent := spent_budgets(history[-1], settings):
+        return Action.BUDGET_EXHAUSTED, next(iter(spent.values()))
     if _is_stuck(present, settings):
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
     if not present:
@@ -249,18 +249,19 @@ def _failures(history: Sequence[BatchRecord], since: int, settings: PolicySettin
     return f"{n_failed} of {attempted} labels failed{below}"
 
 
-def _spent(last: BatchRecord, settings: PolicySettings) -> str | None:
-    """Return which budget is used up."""
-    if last.n_labels >= settings.max_labels:
-        return f"{last.n_labels} labels used of {settings.max_labels}"
-    limits = (
-        ("core-hours", last.core_hours, settings.max_core_hours),
-        ("hours", last.wall_hours, settings.max_wall_hours),
+def spent_budgets(last: BatchRecord, settings: PolicySettings) -> dict[str, str]:
+    """Return the budgets that are used up after a batch, by their keys: what was used, of how much."""
+    budgets = (
+        ("max_labels", "labels", last.n_labels),
+        ("max_core_hours", "core-hours", last.core_hours),
+        ("max_wall_hours", "hours", last.wall_hours),
     )
-    for unit, used, limit in limits:
-        if used is not None and limit is not None and used >= limit:
-            return f"{used:.3g} {unit} used of {limit:g}"
-    return None
+    limits = {key: getattr(settings, key) for key, *_ in budgets}
+    return {
+        key: f"{used if isinstance(used, int) else f'{used:.3g}'} {unit} used of {limits[key]:g}"
+        for key, unit, used in budgets
+        if used is not None and limits[key] is not None and used >= limits[key]
+    }
 
 
 def _help(alternatives: Sequence[Alternative]) -> str:

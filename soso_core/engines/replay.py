@@ -64,7 +64,10 @@ PARTS: Mapping[str, Callable[[Configuration], FloatArray]] = MappingProxyType(
 
 
 def what_differs(configuration: Configuration, known: Sequence[Configuration]) -> str:
-    """Return in words in what a configuration that is not among those known differs from the nearest of them."""
+    """Return in words the first part in which none of those known agrees with a configuration.
+
+    Elements come first, then the parts in their order; each is looked for among those that agree so far.
+    """
     alike = [item for item in known if np.array_equal(item.numbers_a, configuration.numbers_a)]
     if not alike:
         return "none there has its elements in its order"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiida.orm import Computer, InstalledCode
 from ase.build import bulk
 
 import soso_workchains
@@ -158,6 +159,15 @@ def test_what_a_launch_would_refuse_is_told_line_by_line(written):
         assert line.startswith(begin)
 
 
+def test_a_code_of_two_computers_wants_its_computer(written, localhost, tmp_path):
+    other = Computer("elsewhere", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
+    for computer in (localhost, other):
+        InstalledCode(computer=computer, filepath_executable="/bin/true", label="twice").store()
+    found = refusals(read_campaign(written(**{**vasp(), "engine_code": "twice"})), "twice")
+    said = "several codes are called 'twice'; write twice@computer"
+    assert found[:2] == [said, f"engine_code: {said}"]
+
+
 def test_a_measurement_needs_no_field_scale_in_the_file(written):
     campaign = read_campaign(written(**vasp(field_scale=None)), measure="field_scale")
     assert campaign.engine_settings["field_scale"] == "measure"
@@ -196,6 +206,30 @@ def test_labels_and_a_model_that_there_are(written, pair_dataset, model_file):
     before = campaign.fingerprint
     write_dataset(path.parent / "mine.extxyz", pair_dataset.subset(range(3)))
     assert read_campaign(path).fingerprint != before
+
+
+def sizes(n_candidates, **policy):
+    return {"exploration": {"supercell": [2, 2, 2], "n_candidates": n_candidates}, "policy": policy}
+
+
+def test_labels_that_there_are_stand_for_the_first_batch(written, pair_dataset):
+    """No candidate is asked for a first batch; the later ones take what the labels leave of the budget."""
+    path = written(dataset="mine.extxyz", **sizes(4, batch_size=4))
+    write_dataset(path.parent / "mine.extxyz", pair_dataset)
+    n_given = len(pair_dataset)
+    assert read_campaign(path)
+    assert read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 4)))
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 5"):
+        read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 5)))
+
+
+def test_an_extension_has_no_first_batch(written):
+    path = written(**sizes(4, batch_size=4))
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.n_initial takes, 5"):
+        read_campaign(path)
+    assert read_campaign(path, n_before=7)
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 6"):
+        read_campaign(written(**sizes(4, batch_size=6)), n_before=7)
 
 
 @pytest.mark.usefixtures("aiida_profile")

@@ -150,6 +150,11 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path, pa
     dry = call("extend", pk, campaign_file, "--dry-run", "--code", "cli@localhost")
     assert f"campaign {pk}, 3 labels" in dry.output
     assert re.search(r"cost: +\S+ core-hours a label", dry.output)
+    small = tmp_path / "small.yaml"
+    small.write_text(campaign_file.read_text() + "exploration: {n_candidates: 1}\n")
+    assert "fewer than policy.n_initial takes, 2" in error_line(call("launch", small, "--dry-run"))
+    dry = call("extend", pk, small, "--dry-run", "--code", "cli@localhost")
+    assert dry.exit_code == 0, dry.output
 
     again = call("launch", campaign_file, "--run", "--once", "--code", "cli@localhost", "--model-out", model)
     assert again.exit_code == 0, again.output

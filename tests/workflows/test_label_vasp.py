@@ -5,7 +5,7 @@ from itertools import count
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, StructureData
+from aiida.orm import CalcJobNode, Dict, StructureData
 from ase import Atoms
 from ase.build import bulk
 
@@ -185,4 +185,14 @@ def test_what_does_not_fit_is_refused(inputs):
     assert "initial_moments_muB has no Fe" in node.exit_message
     _, node = run(mixed_cell(np.zeros((4, 3))), inputs())
     assert node.exit_status == 434
+    assert not node.called
+
+
+def test_stored_settings_that_are_refused_by_now_end_with_a_line(inputs):
+    """A campaign of an older version is resumed with the nodes it has, which nobody has checked since."""
+    given = inputs()
+    old = Dict({**given["settings"].get_dict(), "spin_orbit": True})
+    _, node = run(mixed_cell(), {**given, "settings": old})
+    assert node.exit_status == 434
+    assert "settings: spin_orbit: must be false" in node.exit_message
     assert not node.called

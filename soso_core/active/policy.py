@@ -12,7 +12,7 @@ REDUCIBLE = 0.5
 """The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
 IMPROVEMENT = 0.9
 """A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
-FIELD_IMPROVEMENT = 0.95
+FIELD_IMPROVEMENT = 0.93
 """The same for fields of one pool, by two models: tens of components in each configuration scatter by a few percent."""
 
 

@@ -181,7 +181,7 @@ def test_where_there_are_fields_they_say_whether_labels_help():
     assert decide(tested, LOW).action is Action.MODEL_FORM
     tested[-1] = tested[-1].model_copy(update={"earlier_energy_rmse_meV_per_spin": 3.0})
     assert decide(tested, LOW).action is Action.MODEL_FORM
-    tested[-1] = tested[-1].model_copy(update={"earlier_field_rmse_meV": 8.6})
+    tested[-1] = tested[-1].model_copy(update={"earlier_field_rmse_meV": 8.8})
     assert decide(tested, LOW).action is Action.CONTINUE
 
 

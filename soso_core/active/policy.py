@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pydantic import Field, model_validator
-from scipy.special import chdtri
+from scipy.special import chdtri  # scipy.stats takes half a second to import, in every job
 
 from soso_core.active.records import Action, Alternative, BatchRecord, Decision
 from soso_core.settings import Settings

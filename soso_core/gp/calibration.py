@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh, solve_triangular
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import, in every job
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.evidence import Scales

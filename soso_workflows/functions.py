@@ -13,7 +13,8 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Float, Int, Str
 
-from soso_core.active.policy import PolicySettings, decide, earlier_test, pooled, trust
+from soso_core.active.blind import EarlierTest
+from soso_core.active.policy import PolicySettings, decide, trust, wanted_test
 from soso_core.active.records import Alternative, BatchRecord
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
@@ -104,7 +105,7 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
     The optional `earlier`, a model, is tested on the newest of the labels in `dataset`, as
-    `soso_core.active.policy.earlier_test` asks.  The optional `alternatives`, from `soso.alternatives`, let a decision
+    `soso_core.active.policy.wanted_test` asks.  The optional `alternatives`, from `soso.alternatives`, let a decision
     for "model form" name what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
@@ -148,31 +149,27 @@ def since_of(history: Mapping[str, Any]) -> int:
 
 def first_unseen(history: Dict, policy: Dict) -> int | None:
     """Return the first batch that an earlier model, to be tested once more, had not seen; None when none is asked."""
-    asked = _earlier_test(history.get_dict(), PolicySettings(**policy.get_dict()))
-    return None if asked is None else asked[0]
+    asked = _wanted_test(history.get_dict(), PolicySettings(**policy.get_dict()))
+    return None if asked is None else asked.first_unseen
 
 
-def _earlier_test(history: Mapping[str, Any], settings: PolicySettings) -> tuple[int, tuple[int, ...]] | None:
-    return earlier_test(records_of(history)[since_of(history) :], settings)
+def _wanted_test(history: Mapping[str, Any], settings: PolicySettings) -> EarlierTest | None:
+    return wanted_test(records_of(history)[since_of(history) :], settings)
 
 
 def _errors_of_earlier(
     history: Mapping[str, Any], settings: PolicySettings, model: SosoModel, dataset: SosoDataset
 ) -> dict[str, float | None]:
-    """Return `earlier_*` of the last record, pooled as its own tests are; nothing when the model has seen some."""
-    asked, seen = _earlier_test(history, settings), seen_by(model)
-    unseen = [item for item in dataset.get_dataset() if item.digest not in seen]
-    if asked is None or len(unseen) < sum(asked[1]):
+    """Return `earlier_*` of the last record; nothing when the model has seen some of the tests."""
+    asked, seen = _wanted_test(history, settings), seen_by(model)
+    batches = (
+        [] if asked is None else asked.batches([item for item in dataset.get_dataset() if item.digest not in seen])
+    )
+    if asked is None or not batches:
         return {}
-    fitted, ends = model.get_model(), np.cumsum(asked[1])
-    newest = unseen[-sum(asked[1]) :]
-    tests = [
-        evaluate(fitted, Dataset(tuple(newest[end - size : end]))) for size, end in zip(asked[1], ends, strict=True)
-    ]
-    return {
-        "earlier_energy_rmse_meV_per_spin": pooled(asked[1], [test.energy_rmse_meV_per_spin for test in tests]),
-        "earlier_field_rmse_meV": pooled(asked[1], [test.field_rmse_meV for test in tests]),
-    }
+    fitted = model.get_model()
+    tests = [evaluate(fitted, Dataset(tuple(batch))) for batch in batches]
+    return asked.errors([test.energy_rmse_meV_per_spin for test in tests], [test.field_rmse_meV for test in tests])
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:

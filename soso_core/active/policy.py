@@ -5,6 +5,15 @@ from collections.abc import Sequence
 from pydantic import Field, model_validator
 from scipy.special import chdtri  # scipy.stats takes half a second to import, in every job
 
+from soso_core.active.blind import (
+    EarlierTest,
+    earlier_test,
+    known_share,
+    newest_pool,
+    pooled,
+    pooled_blind_error,
+    two_pools,
+)
 from soso_core.active.records import Action, Alternative, BatchRecord, Decision
 from soso_core.settings import Settings
 
@@ -57,7 +66,7 @@ def decide(
     exploration: they count for the budgets, and say nothing of the errors.  Pure: same history, same answer.
     """
     present = history[since:]
-    pool = _newest(present, settings.min_blind)
+    pool = newest_pool(present, settings.min_blind)
     energy, field = pooled_blind_error(present, settings.min_blind)
     n_blind = sum(item.n_blind for item in pool)
     bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
@@ -111,8 +120,8 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     same tests, judged by the fields where there are any.  Where the variance was a minor part before already, only a
     fall beyond doubt from one pool to the other counts as better.
     """
-    newest, before = _two_pools(history, settings.min_blind)
-    now, earlier = _known_share(newest), _known_share(before)
+    newest, before = two_pools(history, settings.min_blind)
+    now, earlier = known_share(newest), known_share(before)
     if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
         return False
     n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
@@ -124,27 +133,9 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     return lowest > settings.target_energy_meV_per_spin and not better and not _beats_earlier(history[-1], newest)
 
 
-def earlier_test(history: Sequence[BatchRecord], settings: PolicySettings) -> tuple[int, tuple[int, ...]] | None:
-    """Return what an earlier model should be tested with: the number of the first batch it had not seen, and how many
-    of the newest blind tests belong to each batch, oldest first.
-
-    Those tests were made with the models that came just before each of their batches.  The model before the tests that
-    precede them has seen less, and its errors on the same configurations say whether labels help, while two sets of
-    configurations are not equally hard.  None when there are too few blind tests, or nobody asks for the model form.
-    """
-    newest, before = _two_pools(history, settings.min_blind)
-    if not before or not settings.stop_at_model_form:
-        return None
-    return before[-1].batch, tuple(item.n_blind for item in reversed(newest))
-
-
-def pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:
-    """Return the root mean square of errors of several batches, by their numbers of tests; None when one is missing."""
-    known = [error for error in errors if error is not None]
-    if not errors or len(known) < len(errors):
-        return None
-    total = sum(weight * error**2 for weight, error in zip(weights, known, strict=True))
-    return float((total / sum(weights)) ** 0.5)
+def wanted_test(history: Sequence[BatchRecord], settings: PolicySettings) -> EarlierTest | None:
+    """Return what an earlier model should be tested with before `decide`; None when nobody asks for the model form."""
+    return earlier_test(history, settings.min_blind) if settings.stop_at_model_form else None
 
 
 def trust(history: Sequence[BatchRecord]) -> float:
@@ -154,40 +145,8 @@ def trust(history: Sequence[BatchRecord]) -> float:
     labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  1 as
     long as nothing is known.
     """
-    known = _known_share(_newest(history, 1))
+    known = known_share(newest_pool(history, 1))
     return 1.0 if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
-
-
-def pooled_blind_error(history: Sequence[BatchRecord], min_blind: int) -> tuple[float | None, float | None]:
-    """Return the energy and field RMSE over the newest blind tests, going back until `min_blind` are pooled.
-
-    Both None while fewer than `min_blind` configurations were tested blind; the field one also when
-    a pooled batch has no fields.
-    """
-    tested = _newest(history, min_blind)
-    if not tested:
-        return None, None
-    weights = [item.n_blind for item in tested]
-    energy = pooled(weights, [item.energy_rmse_meV_per_spin for item in tested])
-    return energy, pooled(weights, [item.field_rmse_meV for item in tested])
-
-
-def _newest(history: Sequence[BatchRecord], min_blind: int) -> list[BatchRecord]:
-    """Return the newest records with blind tests, newest first, that hold `min_blind` of them; none when too few."""
-    tested: list[BatchRecord] = []
-    for record in reversed(history):
-        if record.n_blind and record.energy_rmse_meV_per_spin is not None:
-            tested.append(record)
-        if sum(item.n_blind for item in tested) >= min_blind:
-            return tested
-    return []
-
-
-def _two_pools(history: Sequence[BatchRecord], min_blind: int) -> tuple[list[BatchRecord], list[BatchRecord]]:
-    """Return the newest records and those before them, newest first, with half as many tests; empty when too few."""
-    newest = _newest(history, min_blind)
-    before = _newest(history[: history.index(newest[-1])], -(-min_blind // 2)) if newest else []
-    return newest, before
 
 
 def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:
@@ -199,14 +158,6 @@ def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:
     energy = pooled(weights, [item.energy_rmse_meV_per_spin for item in newest])
     earlier = last.earlier_energy_rmse_meV_per_spin
     return energy is None or earlier is None or energy < IMPROVEMENT * earlier
-
-
-def _known_share(pool: Sequence[BatchRecord]) -> tuple[float, float] | None:
-    """Return the pooled blind error and what the model expected of it without noise; None where either is missing."""
-    weights = [item.n_blind for item in pool]
-    error = pooled(weights, [item.energy_rmse_meV_per_spin for item in pool])
-    expected = pooled(weights, [item.energy_model_std_meV_per_spin for item in pool])
-    return None if error is None or expected is None else (error, expected)
 
 
 def _judge(

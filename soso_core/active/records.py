@@ -25,7 +25,7 @@ class BatchRecord(Settings):
     `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed`, `n_below_grade` (labels that were
     not trusted enough to train on), `core_hours` and `wall_hours` are running totals.  `energy_std_meV_per_spin` is the
     error the model expected of the batch, noise included, `energy_model_std_meV_per_spin` without it.  `earlier_*` are
-    the errors that an earlier model makes on the newest pool of blind tests (`policy.earlier_test`).
+    the errors that an earlier model makes on the newest pool of blind tests (`blind.earlier_test`).
     """
 
     batch: int = Field(ge=0)

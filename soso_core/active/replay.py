@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from soso_core.active.policy import PolicySettings, decide, earlier_test, trust
+from soso_core.active.policy import PolicySettings, decide, trust, wanted_test
 from soso_core.active.pool import (
     Pool,
     PoolFit,
@@ -221,16 +221,15 @@ def _with_earlier(
     pool: Pool, fits: Sequence[PoolFit], chosen: Sequence[int], history: Sequence[BatchRecord], policy: PolicySettings
 ) -> BatchRecord:
     """Return the last record with the errors of an earlier model on the newest pool; `fits` are by batch."""
-    asked = earlier_test(history, policy)
+    asked = wanted_test(history, policy)
     if asked is None:
         return history[-1]
-    unseen, sizes = asked
-    earlier, newest = fits[unseen - 1], list(chosen[-sum(sizes) :])
-    fields = _field_rms(pool, earlier, newest)
-    errors = {
-        "earlier_energy_rmse_meV_per_spin": _rms(1e3 * energy_errors(pool, earlier)[newest]),
-        "earlier_field_rmse_meV": None if fields is None else _rms(fields),
-    }
+    earlier, batches = fits[asked.first_unseen - 1], [list(batch) for batch in asked.batches(chosen)]
+    energies_k = 1e3 * energy_errors(pool, earlier)
+    fields = [_field_rms(pool, earlier, batch) for batch in batches]
+    errors = asked.errors(
+        [_rms(energies_k[batch]) for batch in batches], [None if each is None else _rms(each) for each in fields]
+    )
     return history[-1].model_copy(update=errors)
 
 

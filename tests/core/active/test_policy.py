@@ -5,15 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soso_core.active.policy import (
-    PolicySettings,
-    decide,
-    earlier_test,
-    is_at_floor,
-    lower_bound,
-    pooled_blind_error,
-    upper_bound,
-)
+from soso_core.active.blind import EarlierTest, pooled_blind_error
+from soso_core.active.policy import PolicySettings, decide, is_at_floor, lower_bound, upper_bound, wanted_test
 from soso_core.active.records import Action, Alternative, BatchRecord
 
 SETTINGS = PolicySettings(
@@ -187,11 +180,21 @@ def test_where_there_are_fields_they_say_whether_labels_help():
 
 def test_which_earlier_model_is_asked():
     """Of batches of five, the newest two are tested again, by the model that had not seen the one before them."""
-    assert earlier_test(STUCK, LOW) == (4, (5, 5))
-    assert earlier_test(STUCK, LOW.model_copy(update={"min_blind": 4})) == (5, (5,))
-    assert earlier_test(STUCK, LOW.model_copy(update={"min_blind": 12})) == (2, (5, 5, 5))
-    assert earlier_test(STUCK[:3], LOW) is None
-    assert earlier_test(STUCK, LOW.model_copy(update={"stop_at_model_form": False})) is None
+    assert wanted_test(STUCK, LOW) == EarlierTest(4, (5, 5))
+    assert wanted_test(STUCK, LOW.model_copy(update={"min_blind": 4})) == EarlierTest(5, (5,))
+    assert wanted_test(STUCK, LOW.model_copy(update={"min_blind": 12})) == EarlierTest(2, (5, 5, 5))
+    assert wanted_test(STUCK[:3], LOW) is None
+    assert wanted_test(STUCK, LOW.model_copy(update={"stop_at_model_form": False})) is None
+
+
+def test_the_newest_items_are_cut_by_batch():
+    asked = EarlierTest(first_unseen=1, sizes=(2, 3))
+    assert asked.batches("abcdefg") == ["cd", "efg"]
+    assert asked.batches("cdefg") == ["cd", "efg"]
+    assert asked.batches("defg") == []
+    errors = asked.errors([1.0, 2.0], [4.0, None])
+    assert errors["earlier_energy_rmse_meV_per_spin"] == pytest.approx(((2 * 1.0 + 3 * 4.0) / 5) ** 0.5)
+    assert errors["earlier_field_rmse_meV"] is None
 
 
 def test_no_word_of_the_model_form_without_its_deviations():

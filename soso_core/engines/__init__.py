@@ -1,32 +1,27 @@
 """Electronic-structure engines behind `soso label`, by name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
-from soso_core.configuration import Configuration
-from soso_core.engines import abinit, gpaw, tight_binding
-from soso_core.labels import LabelledConfiguration
-from soso_core.settings import Settings
+from soso_core.engines.contract import Engine
 
+__all__ = ["ENGINES", "Engine"]
 
-@dataclass(frozen=True)
-class Engine:
-    """One engine: the class of its settings, and what it does with a configuration and such settings.
-
-    `check` is cheap and raises InputError for a configuration that `label` would refuse.
-    """
-
-    settings_class: type[Settings]
-    check: Callable[[Configuration, Any], None]
-    label: Callable[[Configuration, Any], LabelledConfiguration]
+PACKAGES = {"tight-binding": "tight_binding", "gpaw": "gpaw", "abinit": "abinit"}
 
 
-ENGINES: Mapping[str, Engine] = MappingProxyType(
-    {
-        "tight-binding": Engine(tight_binding.TightBindingSettings, tight_binding.check, tight_binding.label),
-        "gpaw": Engine(gpaw.GpawSettings, gpaw.check, gpaw.label),
-        "abinit": Engine(abinit.AbinitSettings, abinit.check, abinit.label),
-    }
-)
+class _Engines(Mapping[str, Engine]):
+    """The `ENGINE` of each package, imported when it is asked for: a job needs one, and imports take time."""
+
+    def __getitem__(self, name: str) -> Engine:
+        engine: Engine = import_module(f"{__name__}.{PACKAGES[name]}").ENGINE
+        return engine
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PACKAGES)
+
+    def __len__(self) -> int:
+        return len(PACKAGES)
+
+
+ENGINES = _Engines()

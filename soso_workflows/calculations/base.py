@@ -1,5 +1,6 @@
 """What all `soso` CalcJobs share: one serial command, file in, file out, exit status kept."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -7,7 +8,8 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_BLAS_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = {**ONE_BLAS_THREAD, "NUMBA_NUM_THREADS": "1"}
 
 
 class SosoCalculation(CalcJob):
@@ -27,6 +29,8 @@ class SosoCalculation(CalcJob):
     SETTINGS = "settings.yaml"
     OUTPUT = ""
     WALLCLOCK_SECONDS = 3600
+    ENVIRONMENT: Mapping[str, str] = ONE_BLAS_THREAD
+    """A job that a campaign runs alone may compute on every core it is bound to; one of many takes `ONE_THREAD`."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -36,7 +40,7 @@ class SosoCalculation(CalcJob):
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
         options["withmpi"].default = False
         options["max_wallclock_seconds"].default = cls.WALLCLOCK_SECONDS
-        options["environment_variables"].default = lambda: dict(ONE_THREAD)
+        options["environment_variables"].default = lambda: dict(cls.ENVIRONMENT)
         spec.inputs["code"].required = True
         spec.exit_code(300, "ERROR_OUT_OF_WALLTIME", message="the job ended before `soso` did: {detail}")
         spec.exit_code(301, "ERROR_OUTPUT_MISSING", message="{detail}")

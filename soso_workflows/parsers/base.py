@@ -1,10 +1,12 @@
 """From exit status, stderr and output file to nodes and exit codes."""
 
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aiida.engine import ExitCode
+from aiida.orm import FolderData
 from aiida.parsers import Parser
 
 from soso_core.errors import ConvergenceError, InputError
@@ -16,6 +18,11 @@ FIRST_SIGNAL_STATUS = 128
 
 class SosoParser(Parser):
     """Base of the parsers of `soso` CalcJobs: the exit status decides first, then the output file."""
+
+    @cached_property
+    def retrieved(self) -> FolderData:
+        """The retrieved files; AiiDA would query the database for them every time."""
+        return super().retrieved
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
         """Return the exit code of the job, or None when the outputs are attached and all is well."""

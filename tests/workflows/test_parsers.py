@@ -133,4 +133,6 @@ def test_each_calculation_has_its_parser(name):
     options = CalculationFactory(name).spec().inputs["metadata"]["options"]
     assert options["parser_name"].default == name
     assert options["withmpi"].default is False
-    assert options["environment_variables"].default()["OMP_NUM_THREADS"] == "1"
+    environment = options["environment_variables"].default()
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert ("NUMBA_NUM_THREADS" in environment) == name.startswith("soso.label")

@@ -5,5 +5,8 @@ The settings and outputs that this relies on are those of ABINIT 9.6 (Gonze et a
 
 from soso_core.engines.abinit.engine import check, label
 from soso_core.engines.abinit.settings import AbinitSettings
+from soso_core.engines.contract import Engine
 
-__all__ = ["AbinitSettings", "check", "label"]
+__all__ = ["ENGINE", "AbinitSettings", "check", "label"]
+
+ENGINE = Engine(AbinitSettings, check, label)

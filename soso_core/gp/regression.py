@@ -1,7 +1,6 @@
 """fit, update, choose: from labelled configurations to a FittedModel."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +21,7 @@ from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, equations_of, labelled_rows, merged
 from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energies
 from soso_core.labels import LabelledConfiguration
-from soso_core.threads import in_threads, one_blas_thread, worker_count
+from soso_core.threads import in_threads, one_blas_thread
 
 FIXED_BLOCKS = frozenset({"species"})
 DECISIVE = float(np.log(100.0))
@@ -36,19 +35,12 @@ Equations = Mapping[str, NormalEquations]
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
-    """One choice of settings and its sums over the data, not weighed yet."""
+class Candidate:
+    """One choice of settings, fitted: everything but lengths and calibration."""
 
     basis: ModelBasis
     levels: Levels
     equations: Equations
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One choice of settings, fitted: everything but lengths and calibration."""
-
-    draft: Draft
     baseline: EvidenceMaximum
     best: EvidenceMaximum
 
@@ -60,7 +52,7 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
     dataset = checked(dataset)
-    return completed(weighed(draft(dataset, settings, rng)), dataset)
+    return completed(candidate(dataset, settings, rng), dataset)
 
 
 def choose(
@@ -76,14 +68,16 @@ def choose(
     """
     if not choices:
         raise InputError("no settings to choose from")
-    dataset, streams = checked(dataset), rng.spawn(len(choices))
-    # While the rows of one choice are made, the scales of those before it are searched: linear algebra, which lets go.
-    with one_blas_thread(), ThreadPoolExecutor(worker_count()) as pool:
-        drafts = (draft(dataset, settings, stream) for settings, stream in zip(track(choices), streams, strict=True))
-        searches = [pool.submit(weighed, each) for each in drafts]
-        candidates = [search.result() for search in searches]
-    evidences = [each.best.log_evidence for each in candidates]
-    return completed(candidates[preferred(evidences)], dataset), evidences
+    dataset = checked(dataset)
+    best: Candidate | None = None
+    evidences: list[float] = []
+    for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
+        fitted = candidate(dataset, settings, stream)
+        evidences.append(fitted.best.log_evidence)
+        if best is None or preferred(evidences) == len(evidences) - 1:
+            best = fitted
+    assert best is not None
+    return completed(best, dataset), evidences
 
 
 def preferred(evidences: Sequence[float]) -> int:
@@ -137,22 +131,18 @@ def basis_of(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) 
     return centred(uncentred, [item.configuration for item in dataset], environments)
 
 
-def draft(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Draft:
-    """Return the sums over the data for one choice of settings."""
+def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
+    """Return the fit of one choice of settings."""
     basis = basis_of(dataset, settings, rng)
     levels = Levels(reference_energies(dataset), mean_moments(dataset))
-    return Draft(basis, levels, equations_of(dataset.labelled, basis, levels))
-
-
-def weighed(drafted: Draft) -> Candidate:
-    """Return a draft with the scales of highest evidence."""
-    basis, energy, small = drafted.basis, _of_energy(drafted.equations), drafted.basis.pair_only()
+    equations = equations_of(dataset.labelled, basis, levels)
+    energy, small = _of_energy(equations), basis.pair_only()
     with one_blas_thread():
         belief = believed(_restricted(energy, small.size), small.blocks)
         baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
         belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
         best = believable(energy, basis.blocks, belief, baseline)
-    return Candidate(drafted, baseline, best)
+    return Candidate(basis, levels, equations, baseline, best)
 
 
 def believable(
@@ -180,15 +170,16 @@ def believable(
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
     """Return the model of a candidate, with its baseline, lengths and calibration."""
-    basis, levels, equations = chosen.draft.basis, chosen.draft.levels, chosen.draft.equations
-    energy, record, small = _of_energy(equations), FitRecord.of(dataset), basis.pair_only()
+    energy, record = _of_energy(chosen.equations), FitRecord.of(dataset)
+    small = chosen.basis.pair_only()
+    levels = chosen.levels
     with one_blas_thread():
         solved = posterior(_restricted(energy, small.size), small.blocks, chosen.baseline.scales)
         baseline = FittedModel(small, *solved, chosen.baseline.scales, levels.offsets_s, levels.moments_s, record, None)
-        lengths = fit_lengths(equations[LENGTH], basis.blocks) if LENGTH in equations else None
-        solved = posterior(energy, basis.blocks, chosen.best.scales)
+        lengths = fit_lengths(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
+        solved = posterior(energy, chosen.basis.blocks, chosen.best.scales)
     model = FittedModel(
-        basis,
+        chosen.basis,
         *solved,
         chosen.best.scales,
         levels.offsets_s,
@@ -196,7 +187,7 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
         record,
         baseline,
         lengths,
-        equations,
+        chosen.equations,
     )
     return replace(model, calibration=_calibration(model, dataset))
 

@@ -114,7 +114,7 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     values, settings = history.get_dict(), PolicySettings(**policy.get_dict())
     *before, last = values["batches"]
     if "earlier" in nodes:
-        last = {**last, **_errors_of_earlier(values, settings, nodes["earlier"], nodes["dataset"])}
+        last = {**last, **errors_of_earlier(values, settings, nodes["earlier"], nodes["dataset"])}
     records, since = records_of({"batches": [*before, last]}), since_of(values)
     weighed = nodes["alternatives"].get_dict()["alternatives"] if "alternatives" in nodes else ()
     found = decide(records, settings, [Alternative(**item) for item in weighed], since)
@@ -147,17 +147,13 @@ def since_of(history: Mapping[str, Any]) -> int:
     return int(extensions[-1]) if extensions else 0
 
 
-def first_unseen(history: Dict, policy: Dict) -> int | None:
+def first_unseen(history: Mapping[str, Any], settings: PolicySettings) -> int | None:
     """Return the first batch that an earlier model, to be tested once more, had not seen; None when none is asked."""
-    asked = _wanted_test(history.get_dict(), PolicySettings(**policy.get_dict()))
+    asked = _wanted_test(history, settings)
     return None if asked is None else asked.first_unseen
 
 
-def _wanted_test(history: Mapping[str, Any], settings: PolicySettings) -> EarlierTest | None:
-    return wanted_test(records_of(history)[since_of(history) :], settings)
-
-
-def _errors_of_earlier(
+def errors_of_earlier(
     history: Mapping[str, Any], settings: PolicySettings, model: SosoModel, dataset: SosoDataset
 ) -> dict[str, float | None]:
     """Return `earlier_*` of the last record; nothing when the model has seen some of the tests."""
@@ -170,6 +166,10 @@ def _errors_of_earlier(
     fitted = model.get_model()
     tests = [evaluate(fitted, Dataset(tuple(batch))) for batch in batches]
     return asked.errors([test.energy_rmse_meV_per_spin for test in tests], [test.field_rmse_meV for test in tests])
+
+
+def _wanted_test(history: Mapping[str, Any], settings: PolicySettings) -> EarlierTest | None:
+    return wanted_test(records_of(history)[since_of(history) :], settings)
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:

@@ -10,6 +10,7 @@ from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
+from soso_core.active.policy import PolicySettings
 from soso_core.active.records import Action
 from soso_workchains import active_learning_inputs as declared
 from soso_workflows import functions
@@ -233,7 +234,8 @@ class ActiveLearningWorkChain(WorkChain):
 
     def _earlier(self) -> dict[str, Data]:
         """Return the earlier model that the policy wants tested on the newest labels, and the labels."""
-        unseen = functions.first_unseen(self.ctx.history, self.inputs.policy)
+        policy = PolicySettings(**self.inputs.policy.get_dict())
+        unseen = functions.first_unseen(self.ctx.history.get_dict(), policy)
         model = None if unseen is None else CampaignState(self.node).tester_of(unseen)
         return {} if model is None else {"earlier": model, "dataset": self.ctx.dataset}
 

@@ -7,6 +7,7 @@ import pytest
 from aiida.orm import Dict, Int, Str
 from aiida_fixtures import labelled_pair
 
+from soso_core.active.policy import PolicySettings
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
 from soso_core.quality import LabelQuality
@@ -122,7 +123,7 @@ def test_an_earlier_model_is_tested_on_the_newest_labels(model_file):
     blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0, "field_rmse_meV": 1.0}
     batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(4)]
     history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 4})
-    assert functions.first_unseen(history, policy) == 1
+    assert functions.first_unseen(history, PolicySettings(**policy.get_dict())) == 1
     dataset = node(*(labelled_pair(seed) for seed in range(6)), *new)
     decided = functions.decide_next(history, policy, Int(1), earlier=model, dataset=dataset)
     last = decided["history"]["batches"][-1]
@@ -138,10 +139,10 @@ def test_an_exploration_of_its_own_asks_for_its_own_earlier_model():
     """Three batches before the extension count for nothing; with four tested after it there are two pools."""
     blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0}
     batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(7)]
-    policy = Dict({"max_labels": 20, "min_blind": 4})
+    policy = PolicySettings(max_labels=20, min_blind=4)
     extended = {"batches": batches, "extensions": [4]}
-    assert functions.first_unseen(Dict({**extended, "batches": batches[:6]}), policy) is None
-    assert functions.first_unseen(Dict(extended), policy) == 4
+    assert functions.first_unseen({**extended, "batches": batches[:6]}, policy) is None
+    assert functions.first_unseen(extended, policy) == 4
 
 
 def test_the_model_that_has_seen_the_newest_labels_says_nothing(model_file):

@@ -3,12 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
+from aiida_fixtures import labelled_pair
 
 from soso_core.active.policy import PolicySettings
 from soso_core.errors import InputError
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
 from soso_workflows.resume import check_goes_on
 
-pytestmark = pytest.mark.aiida
+pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
 SPENT = {"batch": 0, "n_labels": 12, "n_failed": 0, "core_hours": 3.0, "wall_hours": 1.5}
 
@@ -46,3 +49,24 @@ def test_an_extension_is_told_the_keys_of_its_file(state):
 
 def test_a_budget_that_is_left_goes_on(state):
     check_goes_on(state, PolicySettings(max_labels=13, max_core_hours=3.1, max_wall_hours=1.6))
+
+
+def floored(batch):
+    """A batch of two whose error stands while what the model expects of it falls."""
+    errors = {"energy_rmse_meV_per_spin": 1e3, "energy_model_std_meV_per_spin": 100.0 / (1 + batch)}
+    return {"batch": batch, "n_labels": 6 + 2 * batch, "n_failed": 0, **({"n_blind": 2, **errors} if batch else {})}
+
+
+@pytest.mark.parametrize("has_tester", [True, False])
+def test_model_form_is_asked_with_the_earlier_model_as_the_campaign_will_ask(model_file, has_tester):
+    """Histories of campaigns from before that question lack its answer; then it is asked before a process starts."""
+    history = SimpleNamespace(get_dict=lambda: {"batches": [floored(batch) for batch in range(4)]})
+    dataset = SosoDataset.from_dataset([labelled_pair(seed) for seed in range(12)])
+    testers = {2: SosoModel(model_file)} if has_tester else {}
+    state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset=dataset, tester_of=testers.get)
+    policy = PolicySettings(target_energy_meV_per_spin=0.1, max_labels=20, min_blind=2)
+    if not has_tester:
+        check_goes_on(state, policy)
+        return
+    with pytest.raises(InputError, match="campaign 7 would end at once: model form"):
+        check_goes_on(state, policy)

@@ -17,6 +17,7 @@ from soso_core.active.settings import ExplorationSettings
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import read_configurations
+from soso_core.quality import is_at_least
 from soso_core.settings import Settings, read_settings
 from soso_workflows.given import MEASURE, Source, check_given_model, given_content, read_given_dataset, source_of
 
@@ -151,9 +152,12 @@ def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) 
 
 
 def _check_given(campaign: Campaign, source: str) -> int | None:
-    """Return the number of labels given, None without; refuse those, or a model, that do not go with the file."""
+    """Return the number of usable labels given, None without; refuse labels or a model that do not go with the file."""
     given, settings = campaign.given, campaign.settings
-    n_given = len(read_given_dataset(given["dataset"], f"{source}: dataset")) if "dataset" in given else None
+    n_given = None
+    if "dataset" in given:
+        labels = read_given_dataset(given["dataset"], f"{source}: dataset")
+        n_given = sum(is_at_least(item.grade, settings.min_grade) for item in labels)
     if "model" in given:
         check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
         if settings.fit is not None and "dataset" not in given:

@@ -19,6 +19,9 @@ from rich.console import Console
 from soso_core.errors import InputError, SosoError
 from soso_workflows.cli_start import Start, begin, check_mode, go_on, start_options
 
+SOSO_CODE = "soso@localhost"
+"""The code that `setup` makes."""
+
 
 def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
     """Load the profile, then run the command; every `SosoError` becomes one line on stderr and an exit code."""
@@ -81,7 +84,7 @@ def setup(workdir: Path | None) -> None:
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
 @click.option("--once", is_flag=True, help="Show the campaign if it ended before, go on with it if it was cut short.")
-@click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
+@click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @start_options
 @with_profile
 def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run: bool, start: Start) -> None:
@@ -211,7 +214,7 @@ def resume(
 @click.argument("pk")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
-@click.option("--code", "code_label", default="soso@localhost", show_default=True, help="Label of the soso code.")
+@click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @start_options
 @with_profile
 def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bool, start: Start) -> None:
@@ -262,7 +265,7 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
     from soso_workflows.campaign import read_campaign
 
     campaign = read_campaign(campaign_file, measure="field_scale")
-    builder = launching.field_scale_builder(campaign)
+    builder = launching.field_scale_builder(campaign, SOSO_CODE)
     if submit:
         node = launching.submit(builder)
         click.echo(f"field scale <{node.pk}>: submitted; see `verdi process show {node.pk}`")

@@ -116,20 +116,21 @@ def _refusal(find: Callable[[str], AbstractCode], label: str) -> str | None:
     return None
 
 
-def field_scale_builder(campaign: Campaign) -> ProcessBuilder:
-    """Return the builder of what measures the field scale of a campaign.  Raises InputError when it needs none."""
-    settings = campaign.settings
-    if settings.engine_code is None:
-        raise InputError(f"the fields of {settings.engine} have no factor to measure")
-    code = find_engine_code(settings.engine_code)
+def field_scale_builder(campaign: Campaign, code_label: str) -> ProcessBuilder:
+    """Return the builder of what measures the field scale of a campaign; `code_label` is that of `soso`.
+
+    Raises InputError when the engine, with these settings, measures nothing.
+    """
+    named = campaign.settings.engine_code
+    code = find_code(code_label) if named is None else find_engine_code(named)
     campaign.engine.check_profile(campaign.engine_settings, campaign.structure)
     inputs = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
     wanted = campaign.engine.preparation(inputs, StructureData(ase=campaign.structure))
     if wanted is None:
-        raise InputError(f"the fields of {settings.engine} have no factor to measure")
+        raise InputError(f"engine {campaign.settings.engine} measures nothing with these settings")
     builder = wanted.process_class.get_builder()
     builder._update(wanted.inputs)
-    builder.metadata.label = f"{settings.name}: field scale"
+    builder.metadata.label = f"{campaign.settings.name}: field scale"
     return builder
 
 

@@ -1,6 +1,6 @@
 """Settings of a fit, chosen from the data: reaches from the distances, the choice between them left to the evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,8 +16,8 @@ THREE_BODY_REACHES = (1.87, 2.37)
 """The same for the three-body part: 4.6 Å and 5.8 Å in bcc iron, three and five shells with their taper."""
 DECAYS = (2.0, 4.0, 6.0)
 """How the density of neighbours may fall with distance."""
-RADIAL_WIDTH = 0.24
-"""Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
+RADIAL_WIDTHS = (0.24, 0.2)
+"""Widths of the radial Gaussians over the nearest distance: 0.6 and 0.5 Å in bcc iron."""
 ZETA = 2
 FEWEST_INDUCING, MOST_INDUCING = 40, 80
 """For each monomial of the covariance: a tenth of the environments, within these limits.
@@ -25,6 +25,8 @@ FEWEST_INDUCING, MOST_INDUCING = 40, 80
 On a rigid lattice more change nothing; on displaced cells 80 were measured to bring forces from 6.5 to 5.4 % of their
 rms.
 """
+Refinement = Callable[[FitSettings], Sequence[FitSettings]]
+"""From the best settings so far to others that differ in one thing."""
 SHORTEST_REACH, LONGEST_REACH = 3.0, 12.0
 """Å; the cost grows with the cube of the cutoff."""
 SEARCH_RADIUS = 6.0
@@ -32,29 +34,40 @@ SEARCH_RADIUS = 6.0
 
 
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
-    """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
+    """Return settings between which the evidence of `dataset` should choose first: slow to fast decay.
 
     Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
     better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
     derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
-    nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
+    nearest = _nearest(dataset)
     n_environments = sum(len(item.configuration) for item in dataset)
-    return tuple(
-        FitSettings(
-            pair=_pair_settings(nearest),
-            descriptor=None,
-            three_body=_three_body_settings(nearest, reach, decay),
-            zeta=ZETA,
-            n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
-        )
-        for reach in (THREE_BODY_REACHES[::-1] if _has_derivatives(dataset) else THREE_BODY_REACHES)
-        for decay in DECAYS
+    first = FitSettings(
+        pair=_pair_settings(nearest),
+        descriptor=None,
+        three_body=_three_body_settings(nearest, THREE_BODY_REACHES[_has_derivatives(dataset)]),
+        zeta=ZETA,
+        n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
     )
+    return _with_three_body(first, [{"decay": decay} for decay in DECAYS])
 
 
-def _has_derivatives(dataset: Dataset) -> bool:
-    return any(item.exchange_fields_ac is not None or item.forces_ac is not None for item in dataset)
+def refinements(dataset: Dataset) -> tuple[Refinement, ...]:
+    """Return what to weigh after `choices`, one after the other, each from the best so far.
+
+    The other reach; the decays with it, should it be better; a narrower radial width; more inducing points.  What has
+    been weighed already need not be again.
+    """
+    nearest, n_environments = _nearest(dataset), sum(len(item.configuration) for item in dataset)
+    reaches = [{"cutoff_angstrom": _limited(reach * nearest)} for reach in THREE_BODY_REACHES]
+    widths = [{"sigma_angstrom": _width(RADIAL_WIDTHS[-1] * nearest)}]
+    n_most = min(n_environments, MOST_INDUCING)
+    return (
+        lambda best: _with_three_body(best, reaches),
+        lambda best: _with_three_body(best, [{"decay": decay} for decay in DECAYS]),
+        lambda best: _with_three_body(best, widths),
+        lambda best: (best.model_copy(update={"n_inducing": max(best.n_inducing, n_most)}),),
+    )
 
 
 def choose_settings(dataset: Dataset) -> FitSettings:
@@ -67,6 +80,18 @@ def differences(settings: Sequence[FitSettings]) -> list[dict[str, object]]:
     flat = [_flat(each.model_dump()) for each in settings]
     keys = [key for key in flat[0] if any(each.get(key) != flat[0][key] for each in flat)]
     return [{key: each.get(key) for key in keys} for each in flat]
+
+
+def _with_three_body(settings: FitSettings, updates: Sequence[dict[str, float]]) -> tuple[FitSettings, ...]:
+    """Return the settings with each update of the three-body part; none when there is no such part."""
+    if settings.three_body is None:
+        return ()
+    parts = [settings.three_body.model_copy(update=update) for update in updates]
+    return tuple(settings.model_copy(update={"three_body": part}) for part in parts)
+
+
+def _has_derivatives(dataset: Dataset) -> bool:
+    return any(item.exchange_fields_ac is not None or item.forces_ac is not None for item in dataset)
 
 
 def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -84,9 +109,19 @@ def _pair_settings(nearest: float) -> PairPartSettings:
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
-def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
-    width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
-    return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
+def _three_body_settings(nearest: float, reach: float) -> ThreeBodyParameters:
+    return ThreeBodyParameters(
+        cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=_width(RADIAL_WIDTHS[0] * nearest)
+    )
+
+
+def _width(sigma: float) -> float:
+    return round(max(sigma, 0.1), 2)
+
+
+def _nearest(dataset: Dataset) -> float:
+    """Return the mean distance of nearest magnetic atoms in all configurations, Å."""
+    return float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
 
 
 def _limited(cutoff: float) -> float:

@@ -34,7 +34,7 @@ SEARCH_RADIUS = 6.0
 
 
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
-    """Return settings between which the evidence of `dataset` should choose first: slow to fast decay.
+    """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
 
     Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
     better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
@@ -42,32 +42,37 @@ def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     """
     nearest = _nearest(dataset)
     n_environments = sum(len(item.configuration) for item in dataset)
-    first = FitSettings(
-        pair=_pair_settings(nearest),
-        descriptor=None,
-        three_body=_three_body_settings(nearest, THREE_BODY_REACHES[_has_derivatives(dataset)]),
-        zeta=ZETA,
-        n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
+    return tuple(
+        FitSettings(
+            pair=_pair_settings(nearest),
+            descriptor=None,
+            three_body=_three_body_settings(nearest, reach, decay),
+            zeta=ZETA,
+            n_inducing=min(n_environments, int(np.clip(n_environments // 10, FEWEST_INDUCING, MOST_INDUCING))),
+        )
+        for reach in (THREE_BODY_REACHES[::-1] if _has_derivatives(dataset) else THREE_BODY_REACHES)
+        for decay in DECAYS
     )
-    return _with_three_body(first, [{"decay": decay} for decay in DECAYS])
 
 
 def refinements(dataset: Dataset) -> tuple[Refinement, ...]:
     """Return what to weigh after `choices`, one after the other, each from the best so far.
 
-    The other reach; the decays with it, should it be better; a narrower radial width; more inducing points.  What has
-    been weighed already need not be again.
+    Narrower radial functions, then more inducing points: both matter less than reach and decay.
     """
-    nearest, n_environments = _nearest(dataset), sum(len(item.configuration) for item in dataset)
-    reaches = [{"cutoff_angstrom": _limited(reach * nearest)} for reach in THREE_BODY_REACHES]
-    widths = [{"sigma_angstrom": _width(RADIAL_WIDTHS[-1] * nearest)}]
-    n_most = min(n_environments, MOST_INDUCING)
-    return (
-        lambda best: _with_three_body(best, reaches),
-        lambda best: _with_three_body(best, [{"decay": decay} for decay in DECAYS]),
-        lambda best: _with_three_body(best, widths),
-        lambda best: (best.model_copy(update={"n_inducing": max(best.n_inducing, n_most)}),),
-    )
+    narrow = _width(RADIAL_WIDTHS[-1] * _nearest(dataset))
+    most = min(sum(len(item.configuration) for item in dataset), MOST_INDUCING)
+
+    def narrower(best: FitSettings) -> tuple[FitSettings, ...]:
+        if best.three_body is None:
+            return ()
+        three_body = best.three_body.model_copy(update={"sigma_angstrom": narrow})
+        return (best.model_copy(update={"three_body": three_body}),)
+
+    def denser(best: FitSettings) -> tuple[FitSettings, ...]:
+        return (best.model_copy(update={"n_inducing": max(best.n_inducing, most)}),)
+
+    return (narrower, denser)
 
 
 def choose_settings(dataset: Dataset) -> FitSettings:
@@ -80,14 +85,6 @@ def differences(settings: Sequence[FitSettings]) -> list[dict[str, object]]:
     flat = [_flat(each.model_dump()) for each in settings]
     keys = [key for key in flat[0] if any(each.get(key) != flat[0][key] for each in flat)]
     return [{key: each.get(key) for key in keys} for each in flat]
-
-
-def _with_three_body(settings: FitSettings, updates: Sequence[dict[str, float]]) -> tuple[FitSettings, ...]:
-    """Return the settings with each update of the three-body part; none when there is no such part."""
-    if settings.three_body is None:
-        return ()
-    parts = [settings.three_body.model_copy(update=update) for update in updates]
-    return tuple(settings.model_copy(update={"three_body": part}) for part in parts)
 
 
 def _has_derivatives(dataset: Dataset) -> bool:
@@ -109,10 +106,9 @@ def _pair_settings(nearest: float) -> PairPartSettings:
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
-def _three_body_settings(nearest: float, reach: float) -> ThreeBodyParameters:
-    return ThreeBodyParameters(
-        cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=_width(RADIAL_WIDTHS[0] * nearest)
-    )
+def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
+    width = _width(RADIAL_WIDTHS[0] * nearest)
+    return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
 
 
 def _width(sigma: float) -> float:

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from soso_core.dataset import Dataset
 from soso_core.gp.comparison import Comparison, compare
-from soso_core.gp.defaults import choices, differences, refinements
+from soso_core.gp.defaults import choices, differences
 from soso_core.gp.evaluation import predictions_for
-from soso_core.gp.regression import choose
+from soso_core.gp.regression import choose, preferred
 from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, read_dataset
 from soso_core.threads import one_blas_thread
@@ -92,13 +92,12 @@ def run_fold(fold: Fold, published: bool) -> tuple[Errors, Errors, dict[str, Any
     """Return errors of the model and of its pair-only baseline, and what was chosen."""
     offered = (FitSettings(),) if published else choices(fold.train)
     with one_blas_thread():
-        rng = np.random.default_rng(fold.seed)
-        model, evidences = choose(fold.train, offered, rng, refine=() if published else refinements(fold.train))
+        model, evidences = choose(fold.train, offered, np.random.default_rng(fold.seed))
         own = compare(predictions_for(model, fold.test), fold.test, model.scales.field_scale)
         assert model.baseline is not None
         small = model.baseline
         pair = compare(predictions_for(small, fold.test), fold.test, small.scales.field_scale)
-    varied = dict(zip(evidences, differences(tuple(evidences)), strict=True))[model.basis.settings]
+    varied = differences(offered)[preferred(evidences)]
     return own, pair, {**varied, "field_scale": model.scales.field_scale}
 
 
@@ -200,7 +199,7 @@ def main() -> int:
     over = [(row, target, ratio) for row in rows for target, ratio in exceeded(row).items()]
     for row, target, ratio in over:
         where = f"{row['data']}, {row['n_train']} labels, {target}"
-        print(f"above its limit by {100 * (ratio - 1):.2g} %: {where}", file=sys.stderr)
+        print(f"above its limit by {100 * (ratio - 1):.1f} %: {where}", file=sys.stderr)
     return 1 if any(ratio > 1.0 + SLACK for _, _, ratio in over) else 0
 
 

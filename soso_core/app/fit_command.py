@@ -14,7 +14,7 @@ from soso_core.app.progress import progress_bar, track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.defaults import Refinement, choices, differences, refinements
+from soso_core.gp.defaults import choices, differences
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.fitted import FittedModel
 from soso_core.gp.regression import choose
@@ -34,9 +34,8 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     """Fit a model to the energies, exchange fields, forces, stresses and moment lengths of TRAIN; any may be missing.
 
     Settings that are left out are chosen from the data: reaches from the distances of the atoms, and between a short
-    and a long one, slow and fast decays, wide and narrow radial functions by the evidence.  Prints the settings, the
-    scales that were learnt, and the errors on TRAIN itself beside those of the pair-only baseline.  Errors on other
-    data: `soso evaluate`.
+    and a long one by the evidence.  Prints the settings, the scales that were learnt, and the errors on TRAIN itself
+    beside those of the pair-only baseline.  Errors on other data: `soso evaluate`.
 
     With --update the inducing points and scales of the old model are kept and only the rows of TRAIN are computed;
     what it has seen already is left out.
@@ -71,24 +70,17 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
 def _chosen(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
     """Return the fit of highest evidence among the settings that the file leaves open, and print them."""
     offered = merged_settings(dataset, path)
-    refine = [_overruling(refinement, path) for refinement in refinements(dataset)]
     with progress_bar() as progress:
-        model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress), refine)
-    if len(evidences) > 1:
-        print_choices(evidences, model.basis.settings)
+        model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress))
+    if len(offered) > 1:
+        print_choices(offered, evidences, model.basis.settings)
     print_settings(model.basis.settings)
     return model
 
 
 def _tracked(progress: Progress) -> Callable[[Sequence[FitSettings]], Iterable[FitSettings]]:
-    """Return what counts the fits of every stage on one bar."""
-    bar = progress.add_task("fitting", total=0)
-
     def track(settings: Sequence[FitSettings]) -> Iterable[FitSettings]:
-        progress.update(bar, total=(progress.tasks[0].total or 0) + len(settings))
-        for each in settings:
-            yield each
-            progress.advance(bar)
+        return progress.track(settings, description="fitting")
 
     return track
 
@@ -102,29 +94,21 @@ def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
 
 def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ...]:
     """Return the settings offered for the data, overruled by those of the file; equal ones once."""
-    return overruled(choices(dataset), path)
-
-
-def _overruling(refinement: Refinement, path: Path | None) -> Refinement:
-    return lambda best: overruled(refinement(best), path)
-
-
-def overruled(offered: Sequence[FitSettings], path: Path | None) -> tuple[FitSettings, ...]:
-    """Return settings overruled by those of the file, if there is one; equal ones once."""
+    offered = choices(dataset)
     if path is None:
-        return tuple(offered)
+        return offered
     given = read_yaml(path)
     merged = [parse_settings(FitSettings, _overruled(each.model_dump(), given), str(path)) for each in offered]
     return tuple(dict.fromkeys(merged))
 
 
-def print_choices(evidences: Mapping[FitSettings, float], chosen: FitSettings) -> None:
-    """Print in what the settings that were weighed differ, and their log evidence below the best."""
-    varied, best = differences(tuple(evidences)), max(evidences.values())
+def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], chosen: FitSettings) -> None:
+    """Print in what the offered settings differ, and their log evidence below the best."""
+    varied = differences(offered)
     rows = [
         (*(f"{value:g}" if isinstance(value, float) else str(value) for value in each.values()),
-         number(evidence - best, 1), "chosen" if settings == chosen else "")
-        for each, (settings, evidence) in zip(varied, evidences.items(), strict=True)
+         number(evidence - max(evidences), 1), "chosen" if settings == chosen else "")
+        for each, evidence, settings in zip(varied, evidences, offered, strict=True)
     ]  # fmt: skip
     print_table("settings weighed by evidence", (*varied[0], "log evidence", ""), rows)
 

@@ -1,6 +1,6 @@
 """Settings of a fit, chosen from the data: reaches from the distances, the choice between them left to the evidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,8 +16,8 @@ THREE_BODY_REACHES = (1.87, 2.37)
 """The same for the three-body part: 4.6 Å and 5.8 Å in bcc iron, three and five shells with their taper."""
 DECAYS = (2.0, 4.0, 6.0)
 """How the density of neighbours may fall with distance."""
-RADIAL_WIDTHS = (0.24, 0.2)
-"""Widths of the radial Gaussians over the nearest distance: 0.6 and 0.5 Å in bcc iron."""
+RADIAL_WIDTH = 0.24
+"""Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
 ZETA = 2
 FEWEST_INDUCING, MOST_INDUCING = 40, 80
 """For each monomial of the covariance: a tenth of the environments, within these limits.
@@ -25,8 +25,6 @@ FEWEST_INDUCING, MOST_INDUCING = 40, 80
 On a rigid lattice more change nothing; on displaced cells 80 were measured to bring forces from 6.5 to 5.4 % of their
 rms.
 """
-Refinement = Callable[[FitSettings], Sequence[FitSettings]]
-"""From the best settings so far to others that differ in one thing."""
 SHORTEST_REACH, LONGEST_REACH = 3.0, 12.0
 """Å; the cost grows with the cube of the cutoff."""
 SEARCH_RADIUS = 6.0
@@ -40,7 +38,7 @@ def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
     derivatives of the energy, which are many labels in one, the short one with energies alone.
     """
-    nearest = _nearest(dataset)
+    nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
     return tuple(
         FitSettings(
@@ -55,24 +53,8 @@ def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
     )
 
 
-def refinements(dataset: Dataset) -> tuple[Refinement, ...]:
-    """Return what to weigh after `choices`, one after the other, each from the best so far.
-
-    Narrower radial functions, then more inducing points: both matter less than reach and decay.
-    """
-    narrow = _width(RADIAL_WIDTHS[-1] * _nearest(dataset))
-    most = min(sum(len(item.configuration) for item in dataset), MOST_INDUCING)
-
-    def narrower(best: FitSettings) -> tuple[FitSettings, ...]:
-        if best.three_body is None:
-            return ()
-        three_body = best.three_body.model_copy(update={"sigma_angstrom": narrow})
-        return (best.model_copy(update={"three_body": three_body}),)
-
-    def denser(best: FitSettings) -> tuple[FitSettings, ...]:
-        return (best.model_copy(update={"n_inducing": max(best.n_inducing, most)}),)
-
-    return (narrower, denser)
+def _has_derivatives(dataset: Dataset) -> bool:
+    return any(item.exchange_fields_ac is not None or item.forces_ac is not None for item in dataset)
 
 
 def choose_settings(dataset: Dataset) -> FitSettings:
@@ -85,10 +67,6 @@ def differences(settings: Sequence[FitSettings]) -> list[dict[str, object]]:
     flat = [_flat(each.model_dump()) for each in settings]
     keys = [key for key in flat[0] if any(each.get(key) != flat[0][key] for each in flat)]
     return [{key: each.get(key) for key in keys} for each in flat]
-
-
-def _has_derivatives(dataset: Dataset) -> bool:
-    return any(item.exchange_fields_ac is not None or item.forces_ac is not None for item in dataset)
 
 
 def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
@@ -107,17 +85,8 @@ def _pair_settings(nearest: float) -> PairPartSettings:
 
 
 def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
-    width = _width(RADIAL_WIDTHS[0] * nearest)
+    width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
     return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
-
-
-def _width(sigma: float) -> float:
-    return round(max(sigma, 0.1), 2)
-
-
-def _nearest(dataset: Dataset) -> float:
-    """Return the mean distance of nearest magnetic atoms in all configurations, Å."""
-    return float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
 
 
 def _limited(cutoff: float) -> float:

@@ -32,7 +32,6 @@ CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
 
 Equations = Mapping[str, NormalEquations]
-Track = Callable[[Sequence[FitSettings]], Iterable[FitSettings]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,48 +59,31 @@ def choose(
     dataset: Dataset,
     choices: Sequence[FitSettings],
     rng: np.random.Generator,
-    track: Track = iter,
-    refine: Sequence[Callable[[FitSettings], Sequence[FitSettings]]] = (),
-) -> tuple[FittedModel, dict[FitSettings, float]]:
-    """Return the model whose settings have the highest evidence, and the log evidence of all that were weighed.
+    track: Callable[[Sequence[FitSettings]], Iterable[FitSettings]] = iter,
+) -> tuple[FittedModel, list[float]]:
+    """Return the model whose settings have the highest evidence, and the log evidence of every choice.
 
-    Only the data at hand are asked.  The first choice stands unless another is better by DECISIVE.  What each of
-    `refine` makes of the best so far is weighed after `choices`; what was weighed already, not again.  `track` is
-    passed over the settings as they are fitted, for a progress bar.  Raises InputError as `fit`.
+    Only the data at hand are asked.  The first choice stands unless another is better by DECISIVE.
+    `track` is passed over the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
     """
     if not choices:
         raise InputError("no settings to choose from")
     dataset = checked(dataset)
-    evidences: dict[FitSettings, float] = {}
-    best = _best_of(dataset, choices, rng, track, evidences)
-    for refinement in refine:
-        new = [settings for settings in refinement(best.basis.settings) if settings not in evidences]
-        best = _best_of(dataset, new, rng, track, evidences, best) if new else best
+    best: Candidate | None = None
+    evidences: list[float] = []
+    for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
+        fitted = candidate(dataset, settings, stream)
+        evidences.append(fitted.best.log_evidence)
+        if best is None or preferred(evidences) == len(evidences) - 1:
+            best = fitted
+    assert best is not None
     return completed(best, dataset), evidences
 
 
-def preferred(evidences: Mapping[FitSettings, float]) -> FitSettings:
-    """Return which settings to take by log evidence: the best, or the first unless they are clearly worse."""
-    first, best = next(iter(evidences)), max(evidences, key=evidences.__getitem__)
-    return best if evidences[best] > evidences[first] + DECISIVE else first
-
-
-def _best_of(
-    dataset: Dataset,
-    offered: Sequence[FitSettings],
-    rng: np.random.Generator,
-    track: Track,
-    evidences: dict[FitSettings, float],
-    best: Candidate | None = None,
-) -> Candidate:
-    """Return the candidate to take, `best` or one of those offered, and note the evidence of each."""
-    for settings, stream in zip(track(offered), rng.spawn(len(offered)), strict=True):
-        fitted = candidate(dataset, settings, stream)
-        evidences[settings] = fitted.best.log_evidence
-        if best is None or preferred(evidences) == settings:
-            best = fitted
-    assert best is not None
-    return best
+def preferred(evidences: Sequence[float]) -> int:
+    """Return which choice to take, given their log evidences: the best, or the first when that is not clearly worse."""
+    best = int(np.argmax(evidences))
+    return best if evidences[best] > evidences[0] + DECISIVE else 0
 
 
 def update(model: FittedModel, new: Dataset) -> FittedModel:

@@ -7,7 +7,7 @@ import pytest
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.gp.defaults import choices, choose_settings, differences, refinements
+from soso_core.gp.defaults import choices, choose_settings, differences
 from soso_core.gp.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 
@@ -35,30 +35,6 @@ def test_choices_differ_in_what_they_say_they_differ_in():
     varied = differences(offered)
     assert {key for each in varied for key in each} == {"three_body.cutoff_angstrom", "three_body.decay"}
     assert len({tuple(each.values()) for each in varied}) == len(offered)
-
-
-def test_refinements_change_one_thing_each():
-    dataset = cubic_iron(2.86, 100)
-    best = choices(dataset)[1]
-    keys = ("three_body.sigma_angstrom", "n_inducing")
-    for key, refinement in zip(keys, refinements(dataset), strict=True):
-        new = [each for each in refinement(best) if each != best]
-        assert new
-        assert {name for each in differences([best, *new]) for name in each} == {key}
-
-
-def test_without_a_three_body_part_only_inducing_points_are_refined():
-    dataset = cubic_iron(2.86, 100)
-    pair_alone = FitSettings(n_inducing=40)
-    made = [each for refinement in refinements(dataset) for each in refinement(pair_alone)]
-    assert made == [pair_alone.model_copy(update={"n_inducing": 80})]
-
-
-def test_inducing_points_are_not_refined_beyond_the_environments_or_what_there_are():
-    for dataset, settings in ((cubic_iron(2.86, 10), 20), (cubic_iron(2.86, 500), 80)):
-        first = choose_settings(dataset)
-        assert first.n_inducing == settings
-        assert refinements(dataset)[-1](first) == (first,)
 
 
 def test_reach_follows_the_lattice_and_radial_functions_keep_their_density():

@@ -5,9 +5,9 @@ import pytest
 from spin_cells import complete_dataset, four_spin_label, heisenberg_label, random_spins, rigid_iron, skewed_iron
 
 from soso_core import Dataset, InputError, LabelledConfiguration
-from soso_core.gp.defaults import choices, choose_settings, refinements
+from soso_core.gp.defaults import choices, choose_settings
 from soso_core.gp.evaluation import evaluate
-from soso_core.gp.regression import candidate, choose, fit, preferred
+from soso_core.gp.regression import candidate, choose, fit
 from soso_core.gp.settings import FitSettings
 
 SHORT = FitSettings(
@@ -26,8 +26,8 @@ def test_the_settings_of_highest_evidence_are_chosen():
     for offered in ((SHORT, LONG), (LONG, SHORT)):
         model, evidences = choose(data, offered, np.random.default_rng(0))
         assert model.basis.settings == LONG
-        assert list(evidences) == list(offered)
-        assert evidences[LONG] > evidences[SHORT] + 10.0
+        assert np.argmax(evidences) == offered.index(LONG)
+        assert abs(evidences[0] - evidences[1]) > 10.0
 
 
 def test_every_choice_is_weighed_and_seen():
@@ -43,32 +43,10 @@ def test_every_choice_is_weighed_and_seen():
     assert seen == list(offered)
     streams = np.random.default_rng(4).spawn(3)
     alone = [candidate(data, s, r).best.log_evidence for s, r in zip(offered, streams, strict=True)]
-    np.testing.assert_allclose(list(evidences.values()), alone, rtol=1e-12)
-    best = int(np.argmax(alone))
+    np.testing.assert_allclose(evidences, alone, rtol=1e-12)
+    best = int(np.argmax(evidences))
     again = fit(data, offered[best], np.random.default_rng(4).spawn(3)[best])
     np.testing.assert_array_equal(model.weights_m, again.weights_m)
-
-
-def test_refinements_start_from_the_best_so_far_and_repeat_nothing():
-    data = complete_dataset([skewed_iron(seed) for seed in range(6)])
-    denser, asked = LONG.model_copy(update={"n_inducing": 6}), []
-
-    def refine(best):
-        asked.append(best)
-        return (SHORT, LONG, denser)
-
-    model, evidences = choose(data, (SHORT,), np.random.default_rng(0), refine=(refine, refine))
-    assert asked[0] == SHORT
-    assert list(evidences) == [SHORT, LONG, denser]
-    assert asked[1] == model.basis.settings == max(evidences, key=evidences.get)
-
-
-def test_the_first_stands_unless_another_is_clearly_better():
-    """A hundred to one is 4.6 in the logarithm; against the first, whatever is between them."""
-    denser = LONG.model_copy(update={"n_inducing": 6})
-    assert preferred({SHORT: 10.0, LONG: 14.0}) == SHORT
-    assert preferred({SHORT: 10.0, LONG: 15.0}) == LONG
-    assert preferred({SHORT: 10.0, LONG: 14.0, denser: 14.7}) == denser
 
 
 def test_no_settings_no_choice():
@@ -110,7 +88,7 @@ def test_the_gp_spoils_little_in_a_heisenberg_magnet(n_labels, seed):
     rng = np.random.default_rng(seed)
     train = Dataset(tuple(noisy_heisenberg(cell, rng) for cell in rigid_cells(n_labels, 100 * seed + n_labels)))
     test = Dataset(tuple(heisenberg_label(cell, biquadratic=0.0) for cell in rigid_cells(10, 10)))
-    model, _ = choose(train, choices(train), np.random.default_rng(0), refine=refinements(train))
+    model, _ = choose(train, choices(train), np.random.default_rng(0))
     errors = evaluate(model, test)
     if n_labels == 5:
         assert gp_share(model, test) < 0.1

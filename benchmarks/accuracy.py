@@ -199,7 +199,7 @@ def main() -> int:
     over = [(row, target, ratio) for row in rows for target, ratio in exceeded(row).items()]
     for row, target, ratio in over:
         where = f"{row['data']}, {row['n_train']} labels, {target}"
-        print(f"above its limit by {100 * (ratio - 1):.1f} %: {where}", file=sys.stderr)
+        print(f"above its limit by {100 * (ratio - 1):.2g} %: {where}", file=sys.stderr)
     return 1 if any(ratio > 1.0 + SLACK for _, _, ratio in over) else 0
 
 

@@ -28,7 +28,7 @@ MORE_CHANNELS = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"), ("
 
 def variants(dataset: Dataset) -> dict[str, tuple[FitSettings, int]]:
     """Return settings and number of labels of every fit, by name: the settings the evidence chooses, and others."""
-    usual = choices(dataset)[4]
+    usual = next(each for each in choices(dataset) if each.three_body is not None and each.three_body.decay == 4.0)
     assert usual.three_body is not None
     wider = usual.three_body.model_copy(update={"channel_pairs": MORE_CHANNELS})
     return {

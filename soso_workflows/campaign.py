@@ -158,6 +158,8 @@ def _check_given(campaign: Campaign, source: str) -> int | None:
     if "dataset" in given:
         labels = read_given_dataset(given["dataset"], f"{source}: dataset")
         n_given = sum(is_at_least(item.grade, settings.min_grade) for item in labels)
+        if not n_given:
+            raise InputError(f"{source}: dataset: no label is of grade {settings.min_grade} or better")
     if "model" in given:
         check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
         if settings.fit is not None and "dataset" not in given:

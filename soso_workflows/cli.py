@@ -250,8 +250,9 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
 @soso.command("field-scale")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--submit", is_flag=True, help="Hand it to the daemon and return; default: run here.")
+@click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @with_profile
-def field_scale(campaign_file: Path, submit: bool) -> None:
+def field_scale(campaign_file: Path, submit: bool, code_label: str) -> None:
     """Measure the factor of the field that your VASP prints, with code and settings of a campaign file.
 
     Three labels of the cell in the file: its first spin turned by 30 degrees, and by 5 degrees more and less. The
@@ -265,7 +266,7 @@ def field_scale(campaign_file: Path, submit: bool) -> None:
     from soso_workflows.campaign import read_campaign
 
     campaign = read_campaign(campaign_file, measure="field_scale")
-    builder = launching.field_scale_builder(campaign, SOSO_CODE)
+    builder = launching.field_scale_builder(campaign, code_label)
     if submit:
         node = launching.submit(builder)
         click.echo(f"field scale <{node.pk}>: submitted; see `verdi process show {node.pk}`")

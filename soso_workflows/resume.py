@@ -34,7 +34,8 @@ def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuil
     check_idle(state)
     changed = {key: value for key, value in changes.items() if value is not None}
     policy = changed_policy(state, changed)
-    if changed or state.node.is_finished:  # one that died before it could say so may end at once
+    is_open = state.candidates is not None or bool(state.labels)  # a batch is finished, whatever the policy says
+    if not is_open and (changed or state.node.is_finished):  # one that died before it could say so may end at once
         check_goes_on(state, policy)
     builder = state.node.get_builder_restart()
     builder.policy = Dict(policy.model_dump(mode="json"))

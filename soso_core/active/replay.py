@@ -180,7 +180,7 @@ def _measured(
     energies_k = 1e3 * energy_errors(pool, fitted)[list(left)]
     rows = uncertainty(pool, fitted)
     variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
-    fields = _field_rms(pool, fitted, left)
+    fields = _field_rms(field_errors(pool, fitted), left)
     return Step(
         n_labels=n_labels,
         energy=_rms(energies_k),
@@ -204,7 +204,7 @@ def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord)
     rows = uncertainty(pool, fitted).subset(batch)
     variance_k, factors_k = np.sum(rows.energies_km**2, axis=1), pool.factors_k[list(batch)]
     label_k = variance_k + (factors_k * rows.energy_noise_k) ** 2
-    fields = _field_rms(pool, fitted, batch)
+    fields = _field_rms(field_errors(pool, fitted), batch)
     return BatchRecord(
         batch=last.batch + 1,
         n_labels=last.n_labels + len(batch),
@@ -225,20 +225,17 @@ def _with_earlier(
     if asked is None:
         return history[-1]
     earlier, batches = fits[asked.first_unseen - 1], [list(batch) for batch in asked.batches(chosen)]
-    energies_k = 1e3 * energy_errors(pool, earlier)
-    fields = [_field_rms(pool, earlier, batch) for batch in batches]
+    energies_k, fields_k = 1e3 * energy_errors(pool, earlier), field_errors(pool, earlier)
+    fields = [_field_rms(fields_k, batch) for batch in batches]
     errors = asked.errors(
         [_rms(energies_k[batch]) for batch in batches], [None if each is None else _rms(each) for each in fields]
     )
     return history[-1].model_copy(update=errors)
 
 
-def _field_rms(pool: Pool, fitted: PoolFit, chosen: Sequence[int]) -> FloatArray | None:
+def _field_rms(errors_k: Sequence[FloatArray], chosen: Sequence[int]) -> FloatArray | None:
     """Return the root mean square field error of each configuration, per Cartesian component, meV; None without."""
-    if not len(pool.fields_rm):
-        return None
-    errors = field_errors(pool, fitted)
-    found = [1e3 * CARTESIAN * _rms(errors[k]) for k in chosen if len(errors[k])]
+    found = [1e3 * CARTESIAN * _rms(errors_k[k]) for k in chosen if len(errors_k[k])]
     return np.array(found) if found else None
 
 

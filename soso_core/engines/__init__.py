@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import MappingProxyType
 
 from soso_core.engines.contract import Engine
 
 __all__ = ["ENGINES", "Engine"]
 
-PACKAGES = {"tight-binding": "tight_binding", "gpaw": "gpaw", "abinit": "abinit"}
+PACKAGES: Mapping[str, str] = MappingProxyType({"tight-binding": "tight_binding", "gpaw": "gpaw", "abinit": "abinit"})
+"""Packages of this one, by the names of their engines; each has an `ENGINE`."""
 
 
 class _Engines(Mapping[str, Engine]):
@@ -16,6 +18,9 @@ class _Engines(Mapping[str, Engine]):
     def __getitem__(self, name: str) -> Engine:
         engine: Engine = import_module(f"{__name__}.{PACKAGES[name]}").ENGINE
         return engine
+
+    def __contains__(self, name: object) -> bool:
+        return name in PACKAGES
 
     def __iter__(self) -> Iterator[str]:
         return iter(PACKAGES)

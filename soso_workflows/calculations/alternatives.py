@@ -3,7 +3,7 @@
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Int
 
-from soso_workflows.calculations.base import SosoCalculation
+from soso_workflows.calculations.base import ONE_BLAS_THREAD, SosoCalculation
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
@@ -13,6 +13,7 @@ class SosoAlternativesCalculation(SosoCalculation):
 
     MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
     WALLCLOCK_SECONDS = 4 * 3600
+    ENVIRONMENT = ONE_BLAS_THREAD
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -1,4 +1,4 @@
-"""What all `soso` CalcJobs share: one serial command, file in, file out, exit status kept."""
+"""What all `soso` CalcJobs share: one command, file in, file out, exit status kept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +29,8 @@ class SosoCalculation(CalcJob):
     SETTINGS = "settings.yaml"
     OUTPUT = ""
     WALLCLOCK_SECONDS = 3600
-    ENVIRONMENT: Mapping[str, str] = ONE_BLAS_THREAD
-    """A job that a campaign runs alone may compute on every core it is bound to; one of many takes `ONE_THREAD`."""
+    ENVIRONMENT: Mapping[str, str] = ONE_THREAD
+    """One of many jobs keeps to one core; with `ONE_BLAS_THREAD` a job computes on every core it may use."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -4,7 +4,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Float, Int, StructureData
 
-from soso_workflows.calculations.base import SosoCalculation, write_settings
+from soso_workflows.calculations.base import ONE_BLAS_THREAD, SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
@@ -13,6 +13,7 @@ class SosoExploreCalculation(SosoCalculation):
     """Run `soso explore`, or `soso generate` when there is no model yet.  Exit codes: see `SosoCalculation`."""
 
     MODEL, STRUCTURE, KNOWN, OUTPUT = "model.soso", "POSCAR", "known.extxyz", "candidates.extxyz"
+    ENVIRONMENT = ONE_BLAS_THREAD
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

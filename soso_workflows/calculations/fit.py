@@ -4,7 +4,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Int
 
-from soso_workflows.calculations.base import SosoCalculation, write_settings
+from soso_workflows.calculations.base import ONE_BLAS_THREAD, SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
@@ -13,6 +13,7 @@ class SosoFitCalculation(SosoCalculation):
     """Run `soso fit`; with `model`, `soso fit --update`.  Exit codes: see `SosoCalculation`."""
 
     DATASET, OLD, OUTPUT = "train.extxyz", "old.soso", "model.soso"
+    ENVIRONMENT = ONE_BLAS_THREAD
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

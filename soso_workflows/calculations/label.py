@@ -4,7 +4,7 @@ from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict
 
-from soso_workflows.calculations.base import ONE_THREAD, SosoCalculation, write_settings
+from soso_workflows.calculations.base import SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
 
 
@@ -12,7 +12,6 @@ class SosoLabelCalculation(SosoCalculation):
     """Run `soso label ENGINE` on one configuration.  Exit codes: see `SosoCalculation`."""
 
     ENGINE = ""
-    ENVIRONMENT = ONE_THREAD
     CONFIGURATION, OUTPUT = "configuration.extxyz", "labelled.extxyz"
 
     @classmethod

@@ -1,5 +1,6 @@
 """Campaign files: what is right is read, what is wrong gets one line that names it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,21 @@ def test_labels_and_a_model_that_there_are(written, pair_dataset, model_file):
 
 def sizes(n_candidates, **policy):
     return {"exploration": {"supercell": [2, 2, 2], "n_candidates": n_candidates}, "policy": policy}
+
+
+def test_given_labels_count_by_their_grade(written, pair_dataset):
+    """Two of them are of no use: the campaign may take two more candidates before there are too few."""
+    n_given = len(pair_dataset)
+    bad = [replace(item, info={**item.info, "label_grade": "D"}) for item in pair_dataset]
+    path = written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 3))
+    write_dataset(path.parent / "mine.extxyz", pair_dataset)
+    assert read_campaign(path)
+    write_dataset(path.parent / "mine.extxyz", [*bad[:2], *pair_dataset.labelled[2:]])
+    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 5"):
+        read_campaign(path)
+    write_dataset(path.parent / "mine.extxyz", bad)
+    with pytest.raises(InputError, match=r"dataset: no label is of grade \w or better"):
+        read_campaign(path)
 
 
 def test_labels_that_there_are_stand_for_the_first_batch(written, pair_dataset):

@@ -9,6 +9,7 @@ from aiida.orm import CalcJobNode, FolderData, Int, Log
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.plugins.entry_point import format_entry_point_string
 
+from soso_workflows.calculations.base import ONE_THREAD, SosoCalculation
 from soso_workflows.data.dataset import SosoDataset
 
 pytestmark = pytest.mark.aiida
@@ -136,3 +137,7 @@ def test_each_calculation_has_its_parser(name):
     environment = options["environment_variables"].default()
     assert environment["OMP_NUM_THREADS"] == "1"
     assert ("NUMBA_NUM_THREADS" in environment) == name.startswith("soso.label")
+
+
+def test_an_engine_of_somebody_else_keeps_to_one_core():
+    assert SosoCalculation.spec().inputs["metadata"]["options"]["environment_variables"].default() == ONE_THREAD

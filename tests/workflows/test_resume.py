@@ -1,12 +1,14 @@
 """What a resumption says when it would end at once: the budgets that are spent, and what raises each."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from aiida_fixtures import labelled_pair
 
 from soso_core.active.policy import PolicySettings
 from soso_core.errors import InputError
+from soso_workflows import resume
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.resume import check_goes_on
@@ -70,3 +72,15 @@ def test_model_form_is_asked_with_the_earlier_model_as_the_campaign_will_ask(mod
         return
     with pytest.raises(InputError, match="campaign 7 would end at once: model form"):
         check_goes_on(state, policy)
+
+
+@pytest.mark.parametrize("labels", [{}, {"label_000": None}])
+def test_an_open_batch_is_finished_whatever_the_policy_says(state, labels, monkeypatch):
+    """A campaign whose fit failed has labels that are not decided on yet: it does not end at once."""
+    state.node.is_finished, state.candidates, state.labels = True, None, labels
+    monkeypatch.setattr(resume, "check_idle", lambda state: None)
+    monkeypatch.setattr(resume, "changed_policy", lambda state, changes: PolicySettings(max_labels=12))
+    state.node.get_builder_restart = goes_on = Mock(side_effect=StopIteration)
+    with pytest.raises(StopIteration if labels else InputError):
+        resume.resume_builder(state)
+    assert goes_on.called == bool(labels)

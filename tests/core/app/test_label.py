@@ -163,3 +163,10 @@ def test_signals_to_a_real_process(desk, number, status):
     assert said.count("\n") <= (1 if number == signal.SIGINT else 0), said
     assert len(read_dataset("out.extxyz")) >= 1
     assert not [name for name in desk.names() if name.endswith(".part")]
+
+
+def test_engines_are_imported_when_they_are_asked_for():
+    """A job that labels needs one; the import of all of them was a tenth of a small label."""
+    asked = "import sys; from soso_core.engines import ENGINES; ENGINES['tight-binding']; "
+    there = "assert 'gpaw' in ENGINES and 'soso_core.engines.gpaw' not in sys.modules"
+    subprocess.run([sys.executable, "-c", asked + there], check=True)

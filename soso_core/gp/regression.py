@@ -152,13 +152,16 @@ def believable(
     baseline: EvidenceMaximum,
     start: Scales | None = None,
 ) -> EvidenceMaximum:
-    """Return the scales of highest evidence for the whole model, starting the climb at `start`.
+    """Return the scales of highest evidence for the whole model, starting the climb at `start` if that leads up.
 
     Few energies alone are asked three ways: labels repeat to a fraction of an meV, or what is left over is as large as
     it likes, or the pair part is all there is and the GP stays silent.  The first belief alone would make a flexible GP
     explain what no model of this form can.  Fields and forces are labels enough to need no such question.
     """
     best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS, start)
+    if start is not None and best.log_evidence < baseline.log_evidence:
+        # The pair part alone does better: the climb got stuck where fewer data had led, such as noise near nothing.
+        best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS)
     if equations.keys() != {"energy"}:
         return best
     free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)

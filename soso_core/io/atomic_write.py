@@ -1,9 +1,9 @@
 """Write beside, then rename: a reader never sees half a file."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from soso_core.errors import InputError
@@ -20,13 +20,10 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
         raise InputError(f"cannot write {path}: it is not a regular file")
+    # Named before it is made: a signal may raise anywhere, and what has no name yet would stay behind.
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(6)}.part"
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -35,7 +32,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be made, it cannot be removed
+            temporary.unlink()
 
 
 def _current_umask() -> int:

@@ -17,6 +17,7 @@ from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle
 from soso_core.errors import InputError
+from soso_core.gp import regression
 from soso_core.gp.regression import fit
 from soso_core.gp.settings import FitSettings
 
@@ -65,6 +66,23 @@ def test_a_fit_of_the_whole_pool_is_that_of_the_regression(dataset, pool):
     field = field_errors(pool, fitted)[3]
     direct = predictions[3].fields_ac / model.scales.field_scale - dataset[3].spin_gradient_ac
     assert np.sum(field**2) == pytest.approx(np.sum(direct**2), abs=1e-3 * np.sum(dataset[3].spin_gradient_ac ** 2))
+
+
+def test_a_climb_that_got_stuck_begins_again_at_the_centre(pool, monkeypatch):
+    """Seen on a pool of four kinds: from the scales of fewer labels it ended far below the pair part alone."""
+    starts, climb = [], regression.maximise_evidence
+
+    def stuck(equations, blocks, belief, fixed, start=None):
+        starts.append(start)
+        found = climb(equations, blocks, belief, fixed)
+        return found if start is None else replace(found, log_evidence=-1e4)
+
+    before = fit_part(pool, range(6))
+    monkeypatch.setattr(regression, "maximise_evidence", stuck)
+    after = fit_part(pool, range(8), before)
+    assert starts == [before.scales, None]
+    assert after.best.log_evidence >= after.baseline.log_evidence > -1e4
+    np.testing.assert_allclose(after.weights_m, fit_part(pool, range(8)).weights_m, rtol=1e-3, atol=1e-6)
 
 
 def test_labels_of_others_do_not_matter(dataset, pool):

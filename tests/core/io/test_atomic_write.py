@@ -42,3 +42,26 @@ def test_a_link_is_followed(tmp_path):
         temporary.write_text("new")
     assert link.is_symlink()
     assert target.read_text() == "new"
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with (
+        pytest.raises(InputError, match=r"cannot write .*file/out: Not a directory"),
+        atomic_write(tmp_path / "file/out"),
+    ):
+        pass
+
+
+def test_a_signal_while_the_file_is_made_leaves_nothing(tmp_path, monkeypatch):
+    """A handler may raise as soon as the system has made the file."""
+    make = os.open
+
+    def interrupted(*args):
+        os.close(make(*args))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "out"):
+        pass
+    assert not list(tmp_path.iterdir())

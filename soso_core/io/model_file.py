@@ -34,6 +34,9 @@ FORMAT_VERSION = 2
 """Raised whenever an older program could not read, or would misread, what is written."""
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
 
+SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
+"""Scales outside are no model's; their squares would overflow or vanish."""
+
 
 def save_model(path: Path | str, model: FittedModel) -> None:
     """Write a model, whole or not at all.  Raises InputError when the file cannot be written."""
@@ -257,6 +260,8 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
 def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
         raise InputError(f"scales: {value!r} is not a positive number")
+    if not SMALLEST_SCALE < value < LARGEST_SCALE:
+        raise InputError(f"scales: {value!r} is out of all proportion")
     return float(value)
 
 

@@ -183,6 +183,16 @@ def test_every_array_is_looked_at(complete_content, tmp_path, damage):
         assert len(outcome.splitlines()) == 1, outcome
 
 
+@pytest.mark.parametrize("scale", [2e154, 1e-200])
+def test_a_scale_whose_square_is_no_number_is_refused(complete_content, tmp_path, scale):
+    def change(header):
+        header["model"]["length_scales"]["noise"]["length"] = scale
+
+    outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
+    assert isinstance(outcome, str)
+    assert "out of all proportion" in outcome
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -158,10 +158,10 @@ def errors_of_earlier(
 ) -> dict[str, float | None]:
     """Return `earlier_*` of the last record; nothing when the model has seen some of the tests."""
     asked, seen = _wanted_test(history, settings), seen_by(model)
-    batches = (
-        [] if asked is None else asked.batches([item for item in dataset.get_dataset() if item.digest not in seen])
-    )
-    if asked is None or not batches:
+    if asked is None:
+        return {}
+    batches = asked.batches([item for item in dataset.get_dataset() if item.digest not in seen])
+    if not batches:
         return {}
     fitted = model.get_model()
     tests = [evaluate(fitted, Dataset(tuple(batch))) for batch in batches]

@@ -126,7 +126,7 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     history = state.history.get_dict()
     records = records_of(history)
     if since is None:
-        records[-1] = records[-1].model_copy(update=_errors_of_earlier(state, policy))
+        records[-1] = records[-1].model_copy(update=_errors_of_earlier(state, history, policy))
     found = decide(records, policy, since=since_of(history) if since is None else since)
     if found.action is not Action.CONTINUE:
         spent = spent_budgets(records[-1], policy)
@@ -134,10 +134,10 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
         raise InputError(f"campaign {state.node.pk} {_why_not(found, list(spent.values()), names)}")
 
 
-def _errors_of_earlier(state: CampaignState, policy: PolicySettings) -> dict[str, float | None]:
+def _errors_of_earlier(
+    state: CampaignState, history: dict[str, Any], policy: PolicySettings
+) -> dict[str, float | None]:
     """Return what the campaign will ask of an earlier model before it decides again; nothing when it asks nothing."""
-    assert state.history is not None
-    history = state.history.get_dict()
     unseen = first_unseen(history, policy)
     tester = None if unseen is None else state.tester_of(unseen)
     if tester is None or state.dataset is None:

@@ -19,8 +19,8 @@ class PairDescriptorParameters(Settings):
     taper_angstrom: float = Field(default=1.0, gt=0.0)
     n_max: int = Field(default=12, ge=1, le=40)
     lambda_max: int = Field(default=6, ge=0, le=12)
-    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05)
-    sigma_spin: float = Field(default=1.5, gt=0.1)
+    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
+    sigma_spin: float = Field(default=1.5, gt=0.1, le=100.0)
 
     @model_validator(mode="after")
     def _check_taper(self) -> "PairDescriptorParameters":
@@ -44,7 +44,7 @@ class ThreeBodyParameters(Settings):
     taper_angstrom: float = Field(default=1.0, gt=0.0)
     n_max: int = Field(default=4, ge=1, le=20)
     l_max: int = Field(default=4, ge=0, le=20)
-    sigma_angstrom: float = Field(default=0.5, gt=0.05)
+    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
     decay: float = Field(default=6.0, ge=0.0, le=12.0)
     element_channels: int | None = Field(default=None, ge=1, le=20)
     channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))

@@ -13,7 +13,7 @@ class PairPartSettings(Settings):
     taper_angstrom: float = Field(default=1.0, gt=0.0)
     n_max: int = Field(default=12, ge=1, le=40)
     lambda_max: int = Field(default=3, ge=1, le=6)
-    sigma_angstrom: float = Field(default=0.5, gt=0.05)
+    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
     decay: float = Field(default=3.0, ge=0.0, le=6.0, description="prior J(r) falls as r^-decay")
 
     @model_validator(mode="after")

@@ -252,7 +252,7 @@ def _floats(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], may_be
 def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
     prior = {str(name): _positive(value) for name, value in facts["prior"].items()}
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
-    if set(prior) != set(basis.blocks) or not set(noise) <= targets:
+    if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
     return Scales(prior, noise, _positive(facts["field_scale"]))
 

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from aiida.common.links import LinkType
+from aiida.common.log import configure_logging
 from aiida.orm import CalcJobNode, FolderData, Int, Log
 from aiida.plugins import CalculationFactory, ParserFactory
 from aiida.plugins.entry_point import format_entry_point_string
@@ -107,6 +108,7 @@ def test_notes_of_an_exploration_are_warnings(parse, pair_dataset):
         "candidates.extxyz": content,
         "soso.out": b"next batch\nnote: 7 of 12 left out\n6 written\n",
     }
+    configure_logging(with_orm=True)  # a command run in this interpreter may have taken the database's handler away
     parse("soso.explore", files, n_select=Int(6))
     assert [log.message for log in Log.collection.all() if "left out" in log.message] == ["7 of 12 left out"]
 

@@ -193,6 +193,24 @@ def test_a_scale_whose_square_is_no_number_is_refused(complete_content, tmp_path
     assert "out of all proportion" in outcome
 
 
+def test_lengths_without_a_noise_are_refused(complete_content, tmp_path):
+    def change(header):
+        header["model"]["length_scales"]["noise"] = {}
+
+    outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
+    assert isinstance(outcome, str)
+    assert "names do not belong to this model" in outcome
+
+
+def test_a_width_beyond_any_cutoff_is_refused(complete_content, tmp_path):
+    def change(header):
+        header["model"]["settings"]["three_body"]["sigma_angstrom"] = 1e300
+
+    outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
+    assert isinstance(outcome, str)
+    assert "sigma_angstrom" in outcome
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -220,7 +238,9 @@ def test_any_header_is_read_or_refused(complete_content, tmp_path, data, value):
     if isinstance(outcome, str):
         assert len(outcome.splitlines()) == 1, outcome
     else:
-        assert np.isfinite(outcome.predict(iron_germanium(0)).energy)
+        cell = iron_germanium(0)
+        numbers_a = np.array(outcome.basis.species)[np.unique(cell.numbers_a, return_inverse=True)[1]]
+        assert np.isfinite(outcome.predict(replace(cell, numbers_a=numbers_a)).energy)
 
 
 def test_no_pickle_inside(content):

@@ -59,7 +59,7 @@ test-slow: $(VENV)/.installed-dev ## run the tests that take minutes each
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-long: $(VENV)/.installed-dev ## run the tests that take tens of minutes or need a DFT program (make gpaw, make abinit)
-	$(BIN)/python -m pytest -m long -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m long --timeout 0 -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev ## style, types, import directions
 	$(BIN)/lint-imports

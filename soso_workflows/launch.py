@@ -41,6 +41,8 @@ from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 POLL_SECONDS = 0.5
 WATCH_REST = 20.0
 """Between two looks at a campaign, over what a look takes: looking takes longer as labels grow in number."""
+UNWIND_SECONDS = 30.0
+"""How long the processes of an interrupted campaign may take to let go."""
 RUNNER_EXTRA = "soso_runner"
 """Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
 
@@ -174,6 +176,7 @@ def run_here(
         with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
             runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
     finally:
+        _unwind(runner.loop)
         manager.reset_runner()
     if interrupted.is_set():
         _kill_jobs(node)
@@ -223,6 +226,23 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
             due = ended + WATCH_REST * (ended - begun)
         await asyncio.sleep(POLL_SECONDS)
     watch(node)
+
+
+def _unwind(loop: asyncio.AbstractEventLoop) -> None:
+    """End what is still open on a loop, here and now.
+
+    Left to the garbage collector, the clean-up of a process that was interrupted in a database session would run
+    whenever that collects, in the middle of the transaction of another process.
+    """
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    ended, _ = loop.run_until_complete(asyncio.wait(tasks, timeout=UNWIND_SECONDS))
+    for task in ended:
+        if not task.cancelled():
+            task.exception()  # looked at: whatever it was, the process is closed as killed
 
 
 @contextmanager

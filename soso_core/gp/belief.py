@@ -24,12 +24,6 @@ The evidence of some tens of energies alone cannot tell noise from what a model 
 it noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives the data are left to say it.
 """
 LABEL_NOISE_WIDTH = 0.2
-LEAST_NOISE_FRACTION = 1e-3
-"""How small noise may be, relative to the data: no self-consistent calculation repeats its labels better.
-
-With a handful of labels a GP of many columns can interpolate all fields, and without this the evidence has a second,
-higher maximum where it does: there the error of energies on cells unlike each other was measured to be twice as large.
-"""
 GP_WIDTH = 2.0
 """Width of the belief in the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
 GP_WIDTH_DERIVATIVES = 1.0
@@ -44,7 +38,7 @@ def believed(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slic
     prior = {name: _amplitude(visibility_m[block]) for name, block in blocks.items()}
     prior["species"] = SPECIES_PRIOR
     noise = {target: NOISE_FRACTION * s for target, s in size.items()}
-    return Hyperprior(Scales(prior, noise), least={target: LEAST_NOISE_FRACTION * s for target, s in size.items()})
+    return Hyperprior(Scales(prior, noise))
 
 
 def with_gp(
@@ -70,8 +64,8 @@ def with_gp(
         prior[name] = _amplitude(left_m[blocks[name]]) / np.sqrt(len(names))
     if equations.keys() <= {"energy"}:
         widths = dict.fromkeys(names, GP_WIDTH) | {"energy": LABEL_NOISE_WIDTH}
-        return Hyperprior(Scales(prior, {"energy": LABEL_NOISE}), widths, belief.least)
-    return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES), belief.least)
+        return Hyperprior(Scales(prior, {"energy": LABEL_NOISE}), widths)
+    return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
 
 
 def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
@@ -79,7 +73,7 @@ def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]
     size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
     noise = {**belief.centre.noise, "energy": NOISE_FRACTION * size}
     widths = {name: width for name, width in belief.log_width.items() if name != "energy"}
-    return Hyperprior(Scales(belief.centre.prior, noise, belief.centre.field_scale), widths, belief.least)
+    return Hyperprior(Scales(belief.centre.prior, noise, belief.centre.field_scale), widths)
 
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:

@@ -23,8 +23,6 @@ from soso_core.gp.normal_equations import NormalEquations
 
 LOG_WIDTH = 2.0
 """A scale is expected within a factor exp(2) of its centre."""
-BOUND_WIDTHS = 3.0
-"""Widths from its centre within which a scale is searched."""
 FIELD_SCALE = "field scale"
 FIELD_SCALE_WIDTH = 0.05
 """Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
@@ -56,24 +54,15 @@ class Scales:
 class Hyperprior:
     """A Gaussian belief in the logarithm of each scale: its centre, and how sure; keeps few data from extremes.
 
-    `log_width` holds the widths (by block or target) that differ from LOG_WIDTH, `least` the noise (by target) below
-    which there is none, unless the centre lies lower still.
+    `log_width` holds the widths (by block or target) that differ from LOG_WIDTH.
     """
 
     centre: Scales
     log_width: Mapping[str, float] = field(default_factory=dict)
-    least: Mapping[str, float] = field(default_factory=dict)
 
     def width(self, name: str) -> float:
         """Return the width of the belief in one scale."""
         return self.log_width.get(name, FIELD_SCALE_WIDTH if name == FIELD_SCALE else LOG_WIDTH)
-
-    def bounds(self, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Return between which logarithms of the scales named to search, (k,) and (k,)."""
-        centre_k = np.log(_picked(self.centre, names))
-        reach_k = BOUND_WIDTHS * np.array([self.width(name) for name in names])
-        least_k = np.log([self.least.get(name, np.finfo(float).tiny) for name in names])
-        return np.minimum(np.maximum(centre_k - reach_k, least_k), centre_k), centre_k + reach_k
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +133,9 @@ def maximise_evidence(
         offset_k = (log_k - centre_k) / width_k
         return -value + 0.5 * float(offset_k @ offset_k), -_picked(slopes, names) + offset_k / width_k
 
-    bounds = hyperprior.bounds(names)
-    first_k = centre_k if start is None else np.clip(np.log(_picked(start, names)), *bounds)
-    search = {"method": "L-BFGS-B", "bounds": np.transpose(bounds), "options": {"ftol": FTOL}}
-    best = minimize(objective, first_k, jac=True, **search)
+    bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
+    first_k = centre_k if start is None else np.clip(np.log(_picked(start, names)), *np.transpose(bounds))
+    best = minimize(objective, first_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": FTOL})
     return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
 
 

@@ -103,7 +103,7 @@ class _Fit:
         basis = centred(bare, [item.configuration for item in dataset], [None] * len(dataset))
         parts = _parts(dataset, basis)
         total = _total(parts)
-        belief = replace(believed(total, basis.blocks), log_width={FIELD_SCALE: OPEN_WIDTH})
+        belief = Hyperprior(believed(total, basis.blocks).centre, {FIELD_SCALE: OPEN_WIDTH})
         return cls(basis, parts, belief, maximise_evidence(total, basis.blocks, belief, FIXED_BLOCKS))
 
     def with_gp(self, dataset: Dataset, rng: np.random.Generator) -> "_Fit":
@@ -116,7 +116,7 @@ class _Fit:
         parts = _parts(dataset, basis)
         total = _total(parts)
         belief = with_gp(self.belief, total, basis.blocks, bare.blocks, self.best.scales)
-        belief = replace(belief, log_width={**belief.log_width, FIELD_SCALE: OPEN_WIDTH})
+        belief = Hyperprior(belief.centre, {**belief.log_width, FIELD_SCALE: OPEN_WIDTH})
         return _Fit(basis, parts, belief, maximise_evidence(total, basis.blocks, belief, FIXED_BLOCKS))
 
     def field_scale(self) -> FieldScale:

@@ -1,5 +1,6 @@
 """The loop, with a stand-in for the `soso` command: what it does is under test, not the physics."""
 
+import asyncio
 import os
 import signal
 
@@ -103,13 +104,16 @@ def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
         if CampaignState(node).labels:
             os.kill(os.getpid(), signal.SIGINT)
             seen.append(node)
+            tasks.update(asyncio.all_tasks())
 
-    seen = []
+    seen, tasks = [], set()
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING, n_initial=5)
     builder = WorkflowFactory("soso.active_learning").get_builder()
     builder._merge(inputs)
     with pytest.raises(KeyboardInterrupt):
         run_here(builder, interrupt)
+    assert len(tasks) > 2  # the watch, the campaign and at least one label
+    assert all(task.done() for task in tasks)
     state = CampaignState(seen[0])
     assert state.node.is_killed
     assert all(item.is_sealed for item in [*state.node.called_descendants, state.node])

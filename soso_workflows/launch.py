@@ -41,6 +41,7 @@ from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 POLL_SECONDS = 0.5
 WATCH_REST = 20.0
 """Between two looks at a campaign, over what a look takes: looking takes longer as labels grow in number."""
+OPEN_STATES = (ProcessState.CREATED, ProcessState.RUNNING, ProcessState.WAITING)
 UNWIND_SECONDS = 30.0
 """How long the processes of an interrupted campaign may take to let go."""
 RUNNER_EXTRA = "soso_runner"
@@ -221,11 +222,35 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
     due = time.monotonic()
     while not node.is_terminated and not interrupted.is_set():
         if (begun := time.monotonic()) >= due:
+            _give_up_paused(node)
             watch(node)
             ended = time.monotonic()
             due = ended + WATCH_REST * (ended - begun)
         await asyncio.sleep(POLL_SECONDS)
     watch(node)
+
+
+def _give_up_paused(campaign: ProcessNode) -> None:
+    """Close the jobs of a campaign that AiiDA paused after repeated failures to reach their files or scheduler.
+
+    Without daemon or broker nothing could ever play them again; closed, they are labels that failed.
+    """
+    paused = {"attributes.paused": True, "attributes.process_state": {"in": [state.value for state in OPEN_STATES]}}
+    for job in QueryBuilder().append(CalcJobNode, filters=paused).all(flat=True):
+        if _is_called_by(job, campaign):
+            reason = job.process_status
+            job.set_process_state(ProcessState.KILLED)
+            job.set_process_status(f"given up: {reason}")
+            job.seal()
+
+
+def _is_called_by(process: ProcessNode, ancestor: ProcessNode) -> bool:
+    """Tell whether a process was called by another, directly or not."""
+    while (caller := process.caller) is not None:
+        if caller.pk == ancestor.pk:
+            return True
+        process = caller
+    return False
 
 
 def _unwind(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,11 +1,14 @@
 """The loop, with a stand-in for the `soso` command: what it does is under test, not the physics."""
 
 import asyncio
+import errno
 import os
 import signal
 
 import pytest
 from aiida.engine import run_get_node
+from aiida.engine.processes.calcjobs import tasks
+from aiida.manage.configuration import get_config_option
 from aiida.orm import CalcJobNode, Dict, Int, QueryBuilder, Str
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls
@@ -123,6 +126,27 @@ def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
     assert node.is_finished_ok, node.exit_message
     assert count_label_calls(tmp_path) - n_before == (5 - n_kept) + 1
     assert len(label_jobs_behind(node.outputs.model)) == 6
+
+
+def test_jobs_whose_files_cannot_be_written_are_labels_that_failed(campaign_inputs, tmp_path, monkeypatch):
+    """AiiDA pauses a job after several failures to upload its files; nobody could play it again here."""
+
+    async def on_a_full_disk(node, *arguments, **options):
+        if "label" in node.process_type:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return await upload(node, *arguments, **options)
+
+    upload = tasks.execmanager.upload_calculation
+    monkeypatch.setattr(tasks.execmanager, "upload_calculation", on_a_full_disk)
+    once = {"transport.task_maximum_attempts": 1}
+    monkeypatch.setattr(tasks, "get_config_option", lambda name: once.get(name) or get_config_option(name))
+    builder = WorkflowFactory("soso.active_learning").get_builder()
+    builder._merge(campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING))
+    node = run_here(builder, lambda node: None)
+    assert node.exit_status == 403
+    first, second = CampaignState(node).failures
+    assert "upload_calculation" in first.reason
+    assert "upload_calculation" in second.reason
 
 
 @pytest.mark.slow

@@ -109,7 +109,8 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     for "model form" name what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
-    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, and `trusted`: Float, for the next batch.
+    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float
+    once blind tests say how far its choice by variance can be trusted.
     """
     values, settings = history.get_dict(), PolicySettings(**policy.get_dict())
     *before, last = values["batches"]
@@ -120,10 +121,11 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     found = decide(records, settings, [Alternative(**item) for item in weighed], since)
     decision = found.model_dump(mode="json")
     decided = [*before, {**last, "decision": decision}]
+    trusted = trust(records[since:])
     return {
         "decision": Dict(decision),
         "history": Dict({**values, "batches": decided}),
-        "trusted": Float(trust(records[since:])),
+        **({} if trusted is None else {"trusted": Float(trusted)}),
         **_plan(seed.value, len(records), decision["n_next"]),
     }
 

@@ -8,7 +8,15 @@ import numpy as np
 from soso_core.active.duplicates import twins
 from soso_core.active.generators import Candidate, Tell, generate, say_nothing
 from soso_core.active.scores import CandidateRows, candidate_rows, deviations, scores
-from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest, spread
+from soso_core.active.selection import (
+    at_random,
+    by_mean_variance,
+    by_trust,
+    by_variance,
+    farthest,
+    spread,
+    trusted_untested,
+)
 from soso_core.active.settings import ExploreSettings
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
@@ -86,7 +94,7 @@ def next_batch(
     candidates = generate(structure, settings, draws, model, tell)
     rows = candidate_rows(model, [item.configuration for item in candidates])
     twins_k = twins([*known, *(item.configuration for item in candidates)])
-    picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control)
+    picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control, tell)
     energy_k, mean_k, largest_k = deviations(rows)
     label_k = np.hypot(
         energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
@@ -108,11 +116,15 @@ def next_batch(
 
 
 def choose_batch(
-    rows: CandidateRows, settings: ExploreSettings, twins_k: IntArray, rng: np.random.Generator
+    rows: CandidateRows,
+    settings: ExploreSettings,
+    twins_k: IntArray,
+    rng: np.random.Generator,
+    tell: Tell = say_nothing,
 ) -> IntArray:
     """Return which candidates the settings choose, best first: none with `twins_k` below zero, no two alike.
 
-    Raises InputError when no candidate is left.
+    `tell` gets a line when all are drawn at random, as no choice promises more.  Raises InputError when no candidate is left.
     """
     free_k = np.flatnonzero(twins_k >= 0)
     if not len(free_k):
@@ -127,8 +139,12 @@ def choose_batch(
 
     if settings.selection == "random":
         return np.asarray(free_k[draw(n_select, [])])
-    picks = by_trust(n_select, settings.trusted, rng, lambda n: _chosen(left, n, settings, same_k), draw)
-    return np.asarray(free_k[picks])
+    picks, trusted = _chosen(left, n_select, settings, same_k), settings.trusted
+    if trusted is None:
+        trusted = trusted_untested(left, picks, settings.score, rng)
+        if not trusted:
+            tell("by variance no choice promises more than a draw: the batch is drawn at random (trusted: 1 chooses)")
+    return np.asarray(free_k[by_trust(picks, trusted, rng, draw)])
 
 
 def _chosen(rows: CandidateRows, n_select: int, settings: ExploreSettings, twins_k: IntArray) -> list[int]:

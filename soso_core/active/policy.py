@@ -138,15 +138,15 @@ def wanted_test(history: Sequence[BatchRecord], settings: PolicySettings) -> Ear
     return earlier_test(history, settings.min_blind) if settings.stop_at_model_form else None
 
 
-def trust(history: Sequence[BatchRecord]) -> float:
+def trust(history: Sequence[BatchRecord]) -> float | None:
     """Return the share of the next batch that is worth choosing by variance; the rest is better drawn at random.
 
     It is the share of the blind mean square that the model's own variance accounts for.  What is left is no lack of
-    labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  1 as
-    long as nothing is known.
+    labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  None
+    as long as nothing is known.
     """
     known = known_share(newest_pool(history, 1))
-    return 1.0 if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
+    return None if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
 
 
 def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:

@@ -21,7 +21,7 @@ from soso_core.active.pool import (
 )
 from soso_core.active.records import Action, BatchRecord, Decision
 from soso_core.active.scores import CandidateRows, ScoreSettings
-from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest
+from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest, trusted_untested
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.settings import Settings
 
@@ -100,7 +100,8 @@ def replay(
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
             break
-        batch = _next_batch(pool, fitted, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
+        rows = None if strategy == "random" else uncertainty(pool, fitted)
+        batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
         history[-1] = _with_earlier(pool, fits, chosen, history, policy)
@@ -119,32 +120,32 @@ def _first_batch(
     start, rest = free[0], list(free[1:])
     rows = prior_uncertainty(pool)
     rows = rows if strategy == "farthest-point" else rows.after(start)
-    return [start, *_picked(rows, strategy, rest, n_initial - 1, rng, twins_k, [start])]
+    return [start, *_batch(rows, strategy, rest, n_initial - 1, rng, twins_k, [start], None)]
 
 
-def _next_batch(
-    pool: Pool,
-    fitted: PoolFit,
+def _batch(
+    rows: CandidateRows | None,
     strategy: Strategy,
     rest: Sequence[int],
     n_next: int,
     rng: np.random.Generator,
     twins_k: IntArray | None,
     chosen: Sequence[int],
-    trusted: float,
+    trusted: float | None,
 ) -> list[int]:
-    if strategy == "random":
-        return _picked(None, strategy, rest, n_next, rng, twins_k, chosen)
-    rows = uncertainty(pool, fitted)
-
-    def choose(n: int) -> list[int]:
-        return _picked(rows, strategy, rest, n, rng, twins_k, chosen)
+    """Return the next picks, the share `trusted` of them by `strategy` (None: not known), the rest at random."""
 
     def draw(n: int, batch: list[int]) -> list[int]:
         left = [k for k in rest if k not in frozenset(batch)]
         return _picked(None, "random", left, n, rng, twins_k, [*chosen, *batch])
 
-    return by_trust(n_next, trusted, rng, choose, draw)
+    if rows is None:
+        return draw(n_next, [])
+    picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
+    if trusted is None:
+        places = [list(rest).index(k) for k in picks]
+        trusted = trusted_untested(rows.subset(rest), places, None, rng)
+    return by_trust(picks, trusted, rng, draw)
 
 
 def _picked(

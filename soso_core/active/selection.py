@@ -11,6 +11,10 @@ from soso_core.errors import InputError
 VANISHED = 1e-12
 """A variance below this fraction of the largest one at the start is rounding."""
 
+N_DRAWS = 8
+LEAST_WORTH = 1.1
+"""A choice by variance that promises less than ten per cent more labels is within what variances are wrong by."""
+
 Gain = Callable[[CandidateRows], FloatArray]
 
 
@@ -89,19 +93,46 @@ def at_random(n_candidates: int, n_select: int, rng: np.random.Generator, twins_
     return np.array(picks, dtype=np.int64)
 
 
+def worth(rows: CandidateRows, picks: Sequence[int], score: ScoreSettings | None, rng: np.random.Generator) -> float:
+    """Return how many labels drawn at random one label of `picks` is worth, by the variance that they leave.
+
+    It is the logarithm of the factor by which the sum of squared scores of all candidates falls, over what it is for
+    as many that `rng` draws (mean of several draws): deviations fall as a power of the number of labels.  1 when
+    labels would change nothing.
+    """
+    settings = score or ScoreSettings()
+    of_interest_qm = _of_interest(rows, settings, np.ones(len(rows)))
+    before = float(np.sum(of_interest_qm**2))
+
+    def fall(chosen: Sequence[int]) -> float:
+        gain = _gain(of_interest_qm, np.concatenate([rows.label_of(k) for k in chosen]))
+        return -float(np.log(max(1.0 - gain / before, VANISHED)))
+
+    if not len(picks) or not before > 0.0:
+        return 1.0
+    drawn = float(np.mean([fall(rng.permutation(len(rows))[: len(picks)].tolist()) for _ in range(N_DRAWS)]))
+    return fall(picks) / drawn if drawn > 0.0 else 1.0
+
+
+def trusted_untested(
+    rows: CandidateRows, picks: Sequence[int], score: ScoreSettings | None, rng: np.random.Generator
+) -> float:
+    """Return the share of `picks` to take while no blind test says how far variances can be trusted: all, or none.
+
+    None when they promise hardly more than labels drawn at random, which say what the usual error is, too.
+    """
+    return 1.0 if worth(rows, picks, score, rng) > LEAST_WORTH else 0.0
+
+
 def by_trust(
-    n_select: int,
-    trusted: float,
-    rng: np.random.Generator,
-    choose: Callable[[int], list[int]],
-    draw: Callable[[int, list[int]], list[int]],
+    picks: Sequence[int], trusted: float, rng: np.random.Generator, draw: Callable[[int, list[int]], list[int]]
 ) -> list[int]:
-    """Return choose(n) for the share of the batch that is `trusted`, and draw(n, those) for the rest.
+    """Return the first of `picks`, the share of the batch that is `trusted`, and draw(n, those) for the rest.
 
     The share is rounded at random, so that it is right on average.  See `soso_core.active.policy.trust`.
     """
-    chosen = choose(int(trusted * n_select + rng.random()))
-    return [*chosen, *draw(n_select - len(chosen), chosen)]
+    chosen = list(picks[: int(trusted * len(picks) + rng.random())])
+    return [*chosen, *draw(len(picks) - len(chosen), chosen)]
 
 
 def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Sequence[int]) -> IntArray:

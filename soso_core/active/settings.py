@@ -165,4 +165,6 @@ class ExploreSettings(ExplorationSettings):
     n_select: int = Field(default=5, ge=1)
     seed: int = Field(default=0, ge=0)
     known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
-    trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")
+    trusted: float | None = Field(
+        default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection; null: all, if worth it"
+    )

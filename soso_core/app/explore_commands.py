@@ -55,7 +55,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     Each pick is the candidate whose energy is most uncertain once the picks before it are known
     (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and two more: what
     symmetry turns into a configuration of `known` is not chosen (when little else is left, the batch is smaller);
-    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random.
+    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random; null, all is chosen
+    unless that promises hardly more than a draw does.
 
     \b
     Example:

@@ -35,7 +35,12 @@ class SosoExploreCalculation(SosoCalculation):
         spec.input("seed", valid_type=Int, help="seed of every random draw")
         spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
         spec.input("known", valid_type=SosoDataset, required=False, help="labels there are; none is chosen again")
-        spec.input("trusted", valid_type=Float, required=False, help="share chosen by score; the rest is drawn")
+        spec.input(
+            "trusted",
+            valid_type=Float,
+            required=False,
+            help="share chosen by score; left out: all, if that is worth more than a draw",
+        )
         spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
 
@@ -52,8 +57,8 @@ class SosoExploreCalculation(SosoCalculation):
         values.update(structure=self.STRUCTURE, n_select=self.inputs.n_select.value, seed=self.inputs.seed.value)
         if "known" in self.inputs:
             values["known"] = self.KNOWN
-        if "trusted" in self.inputs:
-            values["trusted"] = self.inputs.trusted.value
+        if "model" in self.inputs:
+            values["trusted"] = self.inputs.trusted.value if "trusted" in self.inputs else None
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:

@@ -57,7 +57,8 @@ def test_explore(prepare, model_file, with_model):
     assert info.codes_info[0].cmdline_params == [*verb, "settings.yaml", "-o", "candidates.extxyz"]
     assert len(info.local_copy_list) == int(with_model)
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
-    assert settings == {"n_candidates": 9, "n_select": 3, "seed": 4, "structure": "POSCAR"}
+    expected = {"n_candidates": 9, "n_select": 3, "seed": 4, "structure": "POSCAR"}
+    assert settings == (expected | {"trusted": None} if with_model else expected)
     assert read(folder.get_abs_path("POSCAR")).cell.array[0, 0] == 2.8512345678901
 
 

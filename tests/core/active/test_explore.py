@@ -170,6 +170,20 @@ def test_what_is_not_trusted_is_drawn_at_random(iron, small_model, selection):
     assert nothing[:5] != chosen[:5]
 
 
+def test_without_a_promise_a_batch_is_drawn_and_that_is_said(iron, small_model):
+    """The small model knows its random candidates equally well, and no choice among them is worth more than another."""
+    told: list[str] = []
+    drawn = next_batch(small_model, iron, settings(n_select=10, trusted=None), (), told.append)
+    assert told == [
+        "by variance no choice promises more than a draw: the batch is drawn at random (trusted: 1 chooses)"
+    ]
+    nothing = next_batch(small_model, iron, settings(n_select=10, trusted=0.0), (), told.append)
+    assert len(told) == 1
+    assert len(drawn) == len(nothing) == 10
+    chosen = next_batch(small_model, iron, settings(n_select=10), (), told.append)
+    assert {item.candidate.index for item in drawn} != {item.candidate.index for item in chosen}
+
+
 def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_model):
     (item,) = next_batch(small_model, iron, settings(n_select=1, score={"energy": 0.0, "field_largest": 1.0}))
     rows = small_model.basis.rows(item.candidate.configuration)

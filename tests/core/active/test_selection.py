@@ -7,7 +7,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from soso_core.active.scores import CandidateRows, ScoreSettings, deviations, learnt, scores
-from soso_core.active.selection import at_random, by_mean_variance, by_variance, farthest, gains, spread
+from soso_core.active.selection import (
+    at_random,
+    by_mean_variance,
+    by_trust,
+    by_variance,
+    farthest,
+    gains,
+    spread,
+    trusted_untested,
+    worth,
+)
 from soso_core.errors import InputError
 
 
@@ -168,3 +178,57 @@ def test_spread_reaches_both_ends_of_the_ladder():
 def test_too_few_candidates(choose):
     with pytest.raises(InputError, match="n_select is 4, but there are only 3 candidates"):
         choose()
+
+
+def alike_and_odd(n_alike, n_odd, seed=0):
+    """Candidates along one common direction, each its own rest; the odd ones along another."""
+    common_km = np.concatenate([np.tile([3.0, 0.0], (n_alike, 1)), np.tile([0.0, 9.0], (n_odd, 1))])
+    return candidates(np.hstack([common_km, 0.1 * random_rows(n_alike + n_odd, 6, seed)]), noise=0.05)
+
+
+def test_the_odd_ones_are_worth_choosing_and_the_alike_are_not():
+    rng = np.random.default_rng(1)
+    alike, mixed = alike_and_odd(40, 0), alike_and_odd(40, 4)
+    assert trusted_untested(alike, by_mean_variance(alike, 2).tolist(), None, rng) == 0.0
+    picks = by_mean_variance(mixed, 2).tolist()
+    assert sum(k >= 40 for k in picks) == 1
+    assert worth(mixed, picks, None, rng) > 2.0
+    assert trusted_untested(mixed, picks, None, rng) == 1.0
+
+
+@pytest.mark.parametrize("fields_per", [0, 4])
+def test_worth_is_a_ratio_of_logarithms_of_what_is_left(fields_per):
+    rows = candidates(random_rows(12, 6, 3), 0.5, fields_per, 3, 2.0)
+
+    def left(picks):
+        for k in picks:
+            rows_left.append(rows_left[-1].after(int(k)))
+        return np.sum(rows_left[-1].energies_km ** 2) / np.sum(rows.energies_km**2)
+
+    picks, twin = [4, 7], np.random.default_rng(9)
+    drawn = []
+    for _ in range(8):
+        rows_left = [rows]
+        drawn.append(-np.log(left(twin.permutation(12)[:2])))
+    rows_left = [rows]
+    expected = -np.log(left(picks)) / np.mean(drawn)
+    assert worth(rows, picks, None, np.random.default_rng(9)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_where_nothing_is_uncertain_no_choice_is_worth_more():
+    rows = candidates(np.zeros((5, 3)), 0.1)
+    assert worth(rows, [0, 1], None, np.random.default_rng(0)) == 1.0
+    assert worth(candidates(random_rows(5, 3, 0), 0.1), [], None, np.random.default_rng(0)) == 1.0
+
+
+@pytest.mark.parametrize(("trusted", "n_chosen"), [(1.0, 4), (0.5, 2), (0.0, 0)])
+def test_what_is_trusted_is_chosen(trusted, n_chosen):
+    picks, asked = [8, 3, 5, 1], []
+
+    def draw(n, before):
+        asked.append(before)
+        return [100 + k for k in range(n)]
+
+    batch = by_trust(picks, trusted, np.random.default_rng(0), draw)
+    assert batch == [*picks[:n_chosen], *range(100, 104 - n_chosen)]
+    assert asked == [picks[:n_chosen]]

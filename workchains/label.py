@@ -138,7 +138,8 @@ class LabelWorkChain(WorkChain):
         """Return the labels, or the exit code that says why there are none."""
         engine = self.ctx.engine
         if not engine.is_finished_ok:
-            detail = f"{engine.process_label}<{engine.pk}>: {engine.exit_message or engine.process_status or engine.process_state.value}"
+            reason = engine.exit_message or engine.process_status or engine.process_state.value
+            detail = f"{engine.process_label}<{engine.pk}>: {reason}"
             if engine.exit_status == NOT_CONVERGED_STATUS:
                 return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)
             return self.exit_codes.ERROR_ENGINE_FAILED.format(detail=detail)

@@ -124,7 +124,8 @@ def choose_batch(
 ) -> IntArray:
     """Return which candidates the settings choose, best first: none with `twins_k` below zero, no two alike.
 
-    `tell` gets a line when all are drawn at random, as no choice promises more.  Raises InputError when no candidate is left.
+    `tell` gets a line when all are drawn at random, as no choice promises more.  Raises InputError when no candidate
+    is left.
     """
     free_k = np.flatnonzero(twins_k >= 0)
     if not len(free_k):

@@ -175,9 +175,11 @@ def run_here(
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
     try:
         with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
-            runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
+            try:
+                runner.run_until_complete(runner.loop.create_task(_watched(node, watch, interrupted)))
+            finally:
+                _unwind(runner.loop)
     finally:
-        _unwind(runner.loop)
         manager.reset_runner()
     if interrupted.is_set():
         _kill_jobs(node)
@@ -231,13 +233,14 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
 
 
 def _give_up_paused(campaign: ProcessNode) -> None:
-    """Close the jobs of a campaign that AiiDA paused after repeated failures to reach their files or scheduler.
+    """Close the jobs of a campaign that AiiDA paused after it failed to upload or submit them several times.
 
-    Without daemon or broker nothing could ever play them again; closed, they are labels that failed.
+    Without daemon or broker nothing could ever play them again; a label that is closed so is one that failed.  A job
+    that its scheduler has is left alone: it may still run.
     """
     paused = {"attributes.paused": True, "attributes.process_state": {"in": [state.value for state in OPEN_STATES]}}
     for job in QueryBuilder().append(CalcJobNode, filters=paused).all(flat=True):
-        if _is_called_by(job, campaign):
+        if job.get_job_id() is None and _is_called_by(job, campaign):
             reason = job.process_status
             job.set_process_state(ProcessState.KILLED)
             job.set_process_status(f"given up: {reason}")
@@ -267,7 +270,7 @@ def _unwind(loop: asyncio.AbstractEventLoop) -> None:
     ended, _ = loop.run_until_complete(asyncio.wait(tasks, timeout=UNWIND_SECONDS))
     for task in ended:
         if not task.cancelled():
-            task.exception()  # looked at: whatever it was, the process is closed as killed
+            task.exception()  # looked at: what ends an interrupted process is no news
 
 
 @contextmanager

@@ -138,7 +138,8 @@ class LabelWorkChain(WorkChain):
         """Return the labels, or the exit code that says why there are none."""
         engine = self.ctx.engine
         if not engine.is_finished_ok:
-            reason = engine.exit_message or engine.process_status or engine.process_state.value
+            given_up = engine.process_status if engine.is_killed else None
+            reason = engine.exit_message or given_up or engine.process_state.value
             detail = f"{engine.process_label}<{engine.pk}>: {reason}"
             if engine.exit_status == NOT_CONVERGED_STATUS:
                 return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)

@@ -141,10 +141,12 @@ def choose_batch(
     if settings.selection == "random":
         return np.asarray(free_k[draw(n_select, [])])
     picks, trusted = _chosen(left, n_select, settings, same_k), settings.trusted
-    if trusted is None:
+    if trusted is None and settings.selection == "farthest-point":
+        trusted = 1.0
+    elif trusted is None:
         trusted = trusted_untested(left, picks, settings.score, rng)
         if not trusted:
-            tell("by variance no choice promises more than a draw: the batch is drawn at random (trusted: 1 chooses)")
+            tell("the choice by variance promises no more than a draw: the batch is drawn at random")
     return np.asarray(free_k[by_trust(picks, trusted, rng, draw)])
 
 

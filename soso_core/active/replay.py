@@ -82,9 +82,9 @@ def replay(
     """Return one run of the policy up to its budget of labels, also beyond where it would have stopped.
 
     The first configuration is drawn by `seed`, the same for every strategy; the rest of the first batch is chosen by
-    what is known before there are labels.  Errors are measured on `held_out`, which is never chosen, or else on
-    everything that is left, also within each of `groups_k` (a name for each configuration, or none).  `go_on` is called
-    before every fit, and may raise to stop.
+    what is known before there are labels, where that promises more than a draw.  Errors are measured on `held_out`,
+    which is never chosen, or else on everything that is left, also within each of `groups_k` (a name for each
+    configuration, or none).  `go_on` is called before every fit, and may raise to stop.
     """
     first, draws = np.random.default_rng(seed).spawn(2)
     free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
@@ -118,8 +118,9 @@ def _first_batch(
     twins_k: IntArray | None,
 ) -> list[int]:
     start, rest = free[0], list(free[1:])
-    rows = prior_uncertainty(pool)
-    rows = rows if strategy == "farthest-point" else rows.after(start)
+    rows = None if strategy == "random" else prior_uncertainty(pool)
+    if rows is not None and strategy != "farthest-point":
+        rows = rows.after(start)
     return [start, *_batch(rows, strategy, rest, n_initial - 1, rng, twins_k, [start], None)]
 
 
@@ -142,7 +143,9 @@ def _batch(
     if rows is None:
         return draw(n_next, [])
     picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
-    if trusted is None:
+    if trusted is None and strategy == "farthest-point":
+        trusted = 1.0
+    elif trusted is None:
         places = [list(rest).index(k) for k in picks]
         trusted = trusted_untested(rows.subset(rest), places, None, rng)
     return by_trust(picks, trusted, rng, draw)

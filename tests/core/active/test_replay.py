@@ -231,3 +231,19 @@ def test_an_earlier_model_is_tested_on_the_newest_choices(pool, monkeypatch):
     expected = 1e3 * (2 / 3) ** 0.5 * np.sqrt(np.mean(np.square(fields)))
     assert last.earlier_field_rmse_meV == pytest.approx(expected)
     assert all(history[-1].earlier_energy_rmse_meV_per_spin is None for history in histories[:3])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "is_asked"), [("random", False), ("farthest-point", False), ("mean-variance", True)]
+)
+def test_only_a_choice_by_variance_is_asked_what_it_promises(pool, monkeypatch, strategy, is_asked):
+    asked = []
+
+    def promises_nothing(rows, picks, score, rng):
+        asked.append(list(picks))
+        return 0.0
+
+    monkeypatch.setattr(replay_module, "trusted_untested", promises_nothing)
+    run = replay(pool, strategy, POLICY, 0)
+    assert bool(asked) is is_asked
+    assert len(set(run.picks)) == len(run.picks)

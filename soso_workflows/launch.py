@@ -41,7 +41,6 @@ from soso_workflows.state import LAST_SIGN_EXTRA, CampaignState
 POLL_SECONDS = 0.5
 WATCH_REST = 20.0
 """Between two looks at a campaign, over what a look takes: looking takes longer as labels grow in number."""
-OPEN_STATES = (ProcessState.CREATED, ProcessState.RUNNING, ProcessState.WAITING)
 UNWIND_SECONDS = 30.0
 """How long the processes of an interrupted campaign may take to let go."""
 RUNNER_EXTRA = "soso_runner"
@@ -215,16 +214,14 @@ def close_books(campaign: ProcessNode) -> None:
         campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignState(campaign).last_sign.isoformat())
     for node in [*campaign.called_descendants, campaign]:
         if not node.is_terminated:
-            node.set_process_state(ProcessState.KILLED)
-            node.set_process_status("the campaign was interrupted")
-            node.seal()
+            _close(node, "the campaign was interrupted")
 
 
 async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], interrupted: asyncio.Event) -> None:
     due = time.monotonic()
     while not node.is_terminated and not interrupted.is_set():
         if (begun := time.monotonic()) >= due:
-            _give_up_paused(node)
+            give_up_paused(node)
             watch(node)
             ended = time.monotonic()
             due = ended + WATCH_REST * (ended - begun)
@@ -232,28 +229,23 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
     watch(node)
 
 
-def _give_up_paused(campaign: ProcessNode) -> None:
+def give_up_paused(campaign: ProcessNode) -> None:
     """Close the jobs of a campaign that AiiDA paused after it failed to upload or submit them several times.
 
     Without daemon or broker nothing could ever play them again; a label that is closed so is one that failed.  A job
     that its scheduler has is left alone: it may still run.
     """
-    paused = {"attributes.paused": True, "attributes.process_state": {"in": [state.value for state in OPEN_STATES]}}
-    for job in QueryBuilder().append(CalcJobNode, filters=paused).all(flat=True):
-        if job.get_job_id() is None and _is_called_by(job, campaign):
-            reason = job.process_status
-            job.set_process_state(ProcessState.KILLED)
-            job.set_process_status(f"given up: {reason}")
-            job.seal()
+    paused = QueryBuilder().append(CalcJobNode, filters={"attributes.paused": True}).all(flat=True)
+    waiting = {job.pk: job for job in paused if not job.is_terminated and job.get_job_id() is None}
+    for node in campaign.called_descendants if waiting else ():
+        if node.pk in waiting:
+            _close(node, f"given up: {waiting[node.pk].process_status}")
 
 
-def _is_called_by(process: ProcessNode, ancestor: ProcessNode) -> bool:
-    """Tell whether a process was called by another, directly or not."""
-    while (caller := process.caller) is not None:
-        if caller.pk == ancestor.pk:
-            return True
-        process = caller
-    return False
+def _close(process: ProcessNode, status: str) -> None:
+    process.set_process_state(ProcessState.KILLED)
+    process.set_process_status(status)
+    process.seal()
 
 
 def _unwind(loop: asyncio.AbstractEventLoop) -> None:

@@ -124,8 +124,8 @@ def choose_batch(
 ) -> IntArray:
     """Return which candidates the settings choose, best first: none with `twins_k` below zero, no two alike.
 
-    `tell` gets a line when all are drawn at random, as no choice promises more.  Raises InputError when no candidate
-    is left.
+    `tell` gets a line when all are drawn at random, as the choice promises hardly more.  Raises InputError when no
+    candidate is left.
     """
     free_k = np.flatnonzero(twins_k >= 0)
     if not len(free_k):
@@ -141,12 +141,10 @@ def choose_batch(
     if settings.selection == "random":
         return np.asarray(free_k[draw(n_select, [])])
     picks, trusted = _chosen(left, n_select, settings, same_k), settings.trusted
-    if trusted is None and settings.selection == "farthest-point":
-        trusted = 1.0
-    elif trusted is None:
-        trusted = trusted_untested(left, picks, settings.score, rng)
+    if trusted is None:
+        trusted = trusted_untested(settings.selection, left, picks, lambda n: draw(n, []), settings.score)
         if not trusted:
-            tell("the choice by variance promises no more than a draw: the batch is drawn at random")
+            tell("the choice by variance promises hardly more than a draw: the batch is drawn at random")
     return np.asarray(free_k[by_trust(picks, trusted, rng, draw)])
 
 

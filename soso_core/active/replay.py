@@ -143,11 +143,10 @@ def _batch(
     if rows is None:
         return draw(n_next, [])
     picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
-    if trusted is None and strategy == "farthest-point":
-        trusted = 1.0
-    elif trusted is None:
-        places = [list(rest).index(k) for k in picks]
-        trusted = trusted_untested(rows.subset(rest), places, None, rng)
+    if trusted is None:
+        places = {k: place for place, k in enumerate(rest)}
+        at = [places[k] for k in picks]
+        trusted = trusted_untested(strategy, rows.subset(rest), at, lambda n: [places[k] for k in draw(n, [])])
     return by_trust(picks, trusted, rng, draw)
 
 

@@ -86,6 +86,10 @@ class CandidateRows:
             return np.asarray(energy_m[None])
         return np.concatenate([energy_m[None], self.fields_of(k) / max(self.field_noise, SMALLEST_NOISE)])
 
+    def labels_of(self, indices: Sequence[int]) -> FloatArray:
+        """Return the rows (r, m) of all that the labels of some candidates say, over their noise."""
+        return np.concatenate([self.label_of(k) for k in indices])
+
     def subset(self, indices: Sequence[int]) -> "CandidateRows":
         """Return the rows of some candidates, in that order."""
         fields = [self.fields_of(k) for k in indices] if self.has_fields else [self.fields_rm]

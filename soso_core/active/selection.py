@@ -12,6 +12,7 @@ VANISHED = 1e-12
 """A variance below this fraction of the largest one at the start is rounding."""
 
 N_DRAWS = 8
+"""Random batches that a choice is held against."""
 LEAST_WORTH = 1.1
 """A choice by variance that promises less than ten per cent more labels is within what variances are wrong by."""
 
@@ -93,35 +94,41 @@ def at_random(n_candidates: int, n_select: int, rng: np.random.Generator, twins_
     return np.array(picks, dtype=np.int64)
 
 
-def worth(rows: CandidateRows, picks: Sequence[int], score: ScoreSettings | None, rng: np.random.Generator) -> float:
+def worth(
+    rows: CandidateRows, picks: Sequence[int], draws: Sequence[Sequence[int]], score: ScoreSettings | None = None
+) -> float:
     """Return how many labels drawn at random one label of `picks` is worth, by the variance that they leave.
 
-    It is the logarithm of the factor by which the sum of squared scores of all candidates falls, over what it is for
-    as many that `rng` draws (mean of several draws): deviations fall as a power of the number of labels.  1 when
-    labels would change nothing.
+    It is the logarithm of the factor by which the sum of squared scores of all candidates falls, over the mean of what
+    it is for `draws`: deviations fall as a power of the number of labels.  The largest of several field deviations
+    counts as the mean one.  1 when labels would change nothing.
     """
-    settings = score or ScoreSettings()
-    of_interest_qm = _of_interest(rows, settings, np.ones(len(rows)))
+    of_interest_qm = _of_interest(rows, score or ScoreSettings(), np.ones(len(rows)))
     before = float(np.sum(of_interest_qm**2))
-
-    def fall(chosen: Sequence[int]) -> float:
-        gain = _gain(of_interest_qm, np.concatenate([rows.label_of(k) for k in chosen]))
-        return -float(np.log(max(1.0 - gain / before, VANISHED)))
-
     if not len(picks) or not before > 0.0:
         return 1.0
-    drawn = float(np.mean([fall(rng.permutation(len(rows))[: len(picks)].tolist()) for _ in range(N_DRAWS)]))
-    return fall(picks) / drawn if drawn > 0.0 else 1.0
+    left = [1.0 - _gain(of_interest_qm, rows.labels_of(chosen)) / before for chosen in (picks, *draws)]
+    chosen_fall, *falls = -np.log(np.maximum(left, VANISHED))
+    drawn_fall = float(np.mean(falls))
+    return float(chosen_fall) / drawn_fall if drawn_fall > 0.0 else 1.0
 
 
 def trusted_untested(
-    rows: CandidateRows, picks: Sequence[int], score: ScoreSettings | None, rng: np.random.Generator
+    selection: str,
+    rows: CandidateRows,
+    picks: Sequence[int],
+    draw: Callable[[int], list[int]],
+    score: ScoreSettings | None = None,
 ) -> float:
     """Return the share of `picks` to take while no blind test says how far variances can be trusted: all, or none.
 
-    None when they promise hardly more than labels drawn at random, which say what the usual error is, too.
+    None when they promise hardly more than labels that `draw` takes at random, which say what the usual error is, too.
+    `farthest-point` is a control that promises nothing, and is not asked.
     """
-    return 1.0 if worth(rows, picks, score, rng) > LEAST_WORTH else 0.0
+    if selection == "farthest-point":
+        return 1.0
+    draws = [draw(len(picks)) for _ in range(N_DRAWS)]
+    return 1.0 if worth(rows, picks, draws, score) > LEAST_WORTH else 0.0
 
 
 def by_trust(

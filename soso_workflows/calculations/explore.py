@@ -14,6 +14,8 @@ class SosoExploreCalculation(SosoCalculation):
 
     MODEL, STRUCTURE, KNOWN, OUTPUT = "model.soso", "POSCAR", "known.extxyz", "candidates.extxyz"
     ENVIRONMENT = ONE_BLAS_THREAD
+    CACHE_VERSION = 1
+    """Raised when the same inputs mean something else: without `trusted`, all was chosen once."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -107,16 +107,16 @@ def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
         if CampaignState(node).labels:
             os.kill(os.getpid(), signal.SIGINT)
             seen.append(node)
-            tasks.update(asyncio.all_tasks())
+            open_then.update(asyncio.all_tasks())
 
-    seen, tasks = [], set()
+    seen, open_then = [], set()
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING, n_initial=5)
     builder = WorkflowFactory("soso.active_learning").get_builder()
     builder._merge(inputs)
     with pytest.raises(KeyboardInterrupt):
         run_here(builder, interrupt)
-    assert len(tasks) > 2  # the watch, the campaign and at least one label
-    assert all(task.done() for task in tasks)
+    assert len(open_then) > 2  # the watch, the campaign and at least one label
+    assert all(task.done() for task in open_then)
     state = CampaignState(seen[0])
     assert state.node.is_killed
     assert all(item.is_sealed for item in [*state.node.called_descendants, state.node])

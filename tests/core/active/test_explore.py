@@ -174,7 +174,7 @@ def test_without_a_promise_a_batch_is_drawn_and_that_is_said(iron, small_model):
     """The small model knows its random candidates equally well, and no choice among them is worth more than another."""
     told: list[str] = []
     drawn = next_batch(small_model, iron, settings(n_select=10, trusted=None), (), told.append)
-    assert told == ["the choice by variance promises no more than a draw: the batch is drawn at random"]
+    assert told == ["the choice by variance promises hardly more than a draw: the batch is drawn at random"]
     nothing = next_batch(small_model, iron, settings(n_select=10, trusted=0.0), (), told.append)
     assert len(told) == 1
     assert len(drawn) == len(nothing) == 10

@@ -7,6 +7,7 @@ import pytest
 from spin_cells import heisenberg_label, random_spins, rigid_iron
 
 from soso_core.active import replay as replay_module
+from soso_core.active import selection
 from soso_core.active.policy import PolicySettings, decide
 from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
 from soso_core.active.records import Action, BatchRecord
@@ -239,11 +240,11 @@ def test_an_earlier_model_is_tested_on_the_newest_choices(pool, monkeypatch):
 def test_only_a_choice_by_variance_is_asked_what_it_promises(pool, monkeypatch, strategy, is_asked):
     asked = []
 
-    def promises_nothing(rows, picks, score, rng):
+    def worth_nothing(rows, picks, draws, score):
         asked.append(list(picks))
         return 0.0
 
-    monkeypatch.setattr(replay_module, "trusted_untested", promises_nothing)
+    monkeypatch.setattr(selection, "worth", worth_nothing)
     run = replay(pool, strategy, POLICY, 0)
     assert bool(asked) is is_asked
     assert len(set(run.picks)) == len(run.picks)

@@ -189,11 +189,13 @@ def alike_and_odd(n_alike, n_odd, seed=0):
 def test_the_odd_ones_are_worth_choosing_and_the_alike_are_not():
     rng = np.random.default_rng(1)
     alike, mixed = alike_and_odd(40, 0), alike_and_odd(40, 4)
-    assert trusted_untested(alike, by_mean_variance(alike, 2).tolist(), None, rng) == 0.0
+    picks = by_mean_variance(alike, 2).tolist()
+    assert trusted_untested("mean-variance", alike, picks, lambda n: at_random(40, n, rng).tolist()) == 0.0
+    assert trusted_untested("farthest-point", alike, picks, lambda n: at_random(40, n, rng).tolist()) == 1.0
     picks = by_mean_variance(mixed, 2).tolist()
     assert sum(k >= 40 for k in picks) == 1
-    assert worth(mixed, picks, None, rng) > 2.0
-    assert trusted_untested(mixed, picks, None, rng) == 1.0
+    assert worth(mixed, picks, [at_random(44, 2, rng).tolist() for _ in range(20)]) > 2.0
+    assert trusted_untested("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist()) == 1.0
 
 
 @pytest.mark.parametrize("fields_per", [0, 4])
@@ -201,24 +203,20 @@ def test_worth_is_a_ratio_of_logarithms_of_what_is_left(fields_per):
     rows = candidates(random_rows(12, 6, 3), 0.5, fields_per, 3, 2.0)
 
     def left(picks):
+        after = rows
         for k in picks:
-            rows_left.append(rows_left[-1].after(int(k)))
-        return np.sum(rows_left[-1].energies_km ** 2) / np.sum(rows.energies_km**2)
+            after = after.after(k)
+        return np.sum(after.energies_km**2) / np.sum(rows.energies_km**2)
 
-    picks, twin = [4, 7], np.random.default_rng(9)
-    drawn = []
-    for _ in range(8):
-        rows_left = [rows]
-        drawn.append(-np.log(left(twin.permutation(12)[:2])))
-    rows_left = [rows]
-    expected = -np.log(left(picks)) / np.mean(drawn)
-    assert worth(rows, picks, None, np.random.default_rng(9)) == pytest.approx(expected, rel=1e-9)
+    picks, draws = [4, 7], [[0, 1], [5, 11], [7, 3]]
+    expected = -np.log(left(picks)) / np.mean([-np.log(left(drawn)) for drawn in draws])
+    assert worth(rows, picks, draws) == pytest.approx(expected, rel=1e-9)
 
 
 def test_where_nothing_is_uncertain_no_choice_is_worth_more():
     rows = candidates(np.zeros((5, 3)), 0.1)
-    assert worth(rows, [0, 1], None, np.random.default_rng(0)) == 1.0
-    assert worth(candidates(random_rows(5, 3, 0), 0.1), [], None, np.random.default_rng(0)) == 1.0
+    assert worth(rows, [0, 1], [[2, 3]]) == 1.0
+    assert worth(candidates(random_rows(5, 3, 0), 0.1), [], [[]]) == 1.0
 
 
 @pytest.mark.parametrize(("trusted", "n_chosen"), [(1.0, 4), (0.5, 2), (0.0, 0)])

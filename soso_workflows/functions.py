@@ -13,8 +13,7 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Data, Dict, Float, Int, Str
 
-from soso_core.active.blind import EarlierTest
-from soso_core.active.policy import PolicySettings, decide, trust, wanted_test
+from soso_core.active.policy import PolicySettings, decide, trust
 from soso_core.active.records import Alternative, BatchRecord
 from soso_core.dataset import Dataset
 from soso_core.gp.evaluation import evaluate
@@ -104,9 +103,8 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
-    The optional `earlier`, a model, is tested on the newest of the labels in `dataset`, as
-    `soso_core.active.policy.wanted_test` asks.  The optional `alternatives`, from `soso.alternatives`, let a decision
-    for "model form" name what would help.
+    The optional `alternatives`, from `soso.alternatives`, overrule a decision for "model form" when labels still help,
+    and let it name what would help when they do not.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float
@@ -114,11 +112,11 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     """
     values, settings = history.get_dict(), PolicySettings(**policy.get_dict())
     *before, last = values["batches"]
-    if "earlier" in nodes:
-        last = {**last, **errors_of_earlier(values, settings, nodes["earlier"], nodes["dataset"])}
+    weighed = nodes["alternatives"].get_dict() if "alternatives" in nodes else {"alternatives": []}
+    if "learning" in weighed:
+        last = {**last, "learning": weighed["learning"]}
     records, since = records_of({"batches": [*before, last]}), since_of(values)
-    weighed = nodes["alternatives"].get_dict()["alternatives"] if "alternatives" in nodes else ()
-    found = decide(records, settings, [Alternative(**item) for item in weighed], since)
+    found = decide(records, settings, [Alternative(**item) for item in weighed["alternatives"]], since)
     decision = found.model_dump(mode="json")
     decided = [*before, {**last, "decision": decision}]
     trusted = trust(records[since:])
@@ -147,31 +145,6 @@ def since_of(history: Mapping[str, Any]) -> int:
     """Return the number of the first batch of the present exploration."""
     extensions = history.get("extensions", [])
     return int(extensions[-1]) if extensions else 0
-
-
-def first_unseen(history: Mapping[str, Any], settings: PolicySettings) -> int | None:
-    """Return the first batch that an earlier model, to be tested once more, had not seen; None when none is asked."""
-    asked = _wanted_test(history, settings)
-    return None if asked is None else asked.first_unseen
-
-
-def errors_of_earlier(
-    history: Mapping[str, Any], settings: PolicySettings, model: SosoModel, dataset: SosoDataset
-) -> dict[str, float | None]:
-    """Return `earlier_*` of the last record; nothing when the model has seen some of the tests."""
-    asked, seen = _wanted_test(history, settings), seen_by(model)
-    if asked is None:
-        return {}
-    batches = asked.batches([item for item in dataset.get_dataset() if item.digest not in seen])
-    if not batches:
-        return {}
-    fitted = model.get_model()
-    tests = [evaluate(fitted, Dataset(tuple(batch))) for batch in batches]
-    return asked.errors([test.energy_rmse_meV_per_spin for test in tests], [test.field_rmse_meV for test in tests])
-
-
-def _wanted_test(history: Mapping[str, Any], settings: PolicySettings) -> EarlierTest | None:
-    return wanted_test(records_of(history)[since_of(history) :], settings)
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:

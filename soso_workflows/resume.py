@@ -11,7 +11,7 @@ from soso_core.active.policy import PolicySettings, decide, spent_budgets
 from soso_core.active.records import Action, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
-from soso_workflows.functions import errors_of_earlier, first_unseen, records_of, since_of
+from soso_workflows.functions import records_of, since_of
 from soso_workflows.launch import close_books, is_alive
 from soso_workflows.state import CampaignState
 
@@ -125,24 +125,12 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
         return
     history = state.history.get_dict()
     records = records_of(history)
-    if since is None:
-        records[-1] = records[-1].model_copy(update=_errors_of_earlier(state, history, policy))
     found = decide(records, policy, since=since_of(history) if since is None else since)
-    if found.action is not Action.CONTINUE:
+    is_suspicion = found.action is Action.MODEL_FORM and records[-1].learning is None  # the campaign will look into it
+    if found.action is not Action.CONTINUE and not is_suspicion:
         spent = spent_budgets(records[-1], policy)
         names = [OPTIONS[key] if since is None else f"policy.{key}" for key in spent]
         raise InputError(f"campaign {state.node.pk} {_why_not(found, list(spent.values()), names)}")
-
-
-def _errors_of_earlier(
-    state: CampaignState, history: dict[str, Any], policy: PolicySettings
-) -> dict[str, float | None]:
-    """Return what the campaign will ask of an earlier model before it decides again; nothing when it asks nothing."""
-    unseen = first_unseen(history, policy)
-    tester = None if unseen is None else state.tester_of(unseen)
-    if tester is None or state.dataset is None:
-        return {}
-    return errors_of_earlier(history, policy, tester, state.dataset)
 
 
 def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str]) -> str:

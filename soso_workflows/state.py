@@ -72,12 +72,10 @@ class CampaignState:
 
     @cached_property
     def history(self) -> Dict | None:
-        """The history after the last decision."""
-        for stage in ("advise", "decide"):
-            decided: Dict | None = self._last_output(stage, "history", None)
-            if decided is not None:
-                return decided
-        return self._resumed("history")
+        """The history after the last decision; that with advice comes after the one without."""
+        decided: list[Dict | None] = [self._last_output(stage, "history", None) for stage in ("advise", "decide")]
+        made = [item for item in decided if item is not None]
+        return max(made, key=lambda item: len(item["batches"])) if made else self._resumed("history")
 
     @property
     def batches(self) -> list[dict[str, Any]]:
@@ -148,15 +146,6 @@ class CampaignState:
         blind = {batch: process for (stage, batch, _), process in self.calls.items() if stage == "blind"}
         made = {batch: process.outputs for batch, process in blind.items() if process.is_finished_ok}
         return {batch: outputs.predictions for batch, outputs in made.items() if "predictions" in outputs}
-
-    def tester_of(self, batch: int) -> SosoModel | None:
-        """Return the model that a batch was tested with before it was trained on; None when it was not tested."""
-        for state in reversed(self.lineage):
-            blind = state.calls.get(("blind", batch, ""))
-            if blind is not None and blind.is_finished_ok:
-                model: SosoModel = blind.inputs.model
-                return model
-        return None
 
     @property
     def previous(self) -> "CampaignState | None":

@@ -10,7 +10,6 @@ from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
-from soso_core.active.policy import PolicySettings
 from soso_core.active.records import Action
 from soso_workchains import active_learning_inputs as declared
 from soso_workflows import functions
@@ -40,6 +39,7 @@ class ActiveLearningWorkChain(WorkChain):
         declared.define_ends(spec)
         spec.outline(
             cls.prepare,
+            if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.take_advice),
             if_(cls.needs_preparation)(cls.prepare_engine, cls.take_preparation),
             while_(cls.goes_on)(
                 if_(cls.needs_batch)(cls.explore, cls.take_batch),
@@ -48,8 +48,8 @@ class ActiveLearningWorkChain(WorkChain):
                 cls.take_labels,
                 if_(cls.has_labels)(cls.test_and_merge, if_(cls.needs_fit)(cls.fit, cls.take_model)),
                 cls.decide,
+                if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.take_advice),
             ),
-            if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.name_what_helps),
             cls.finish,
         )
 
@@ -68,7 +68,7 @@ class ActiveLearningWorkChain(WorkChain):
             metadata = {"call_link_label": stage_link("extend", self.ctx.batch)}
             self.ctx.history = functions.extend_history(self.ctx.history, metadata=metadata, **self.ctx.labels)
         if self.ctx.history:
-            self._decide("decide", self.ctx.batch - 1, **self._earlier())
+            self._decide("decide", self.ctx.batch - 1)
         else:
             self.ctx.action = Action.CONTINUE.value
             self.ctx.plan = functions.plan_first_batch(
@@ -199,27 +199,27 @@ class ActiveLearningWorkChain(WorkChain):
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
-        last = self.ctx.history["batches"][-1]
+        last = self._last()
         for line in (*below_grade_lines(last), field_warning(last)):
             if line is not None:
                 self.report(line)
-        self._decide("decide", self.ctx.batch, **self._earlier())
+        self._decide("decide", self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
 
     def needs_alternatives(self) -> bool:
-        """Whether the form of the model is the floor, and there are labels to try others on."""
-        is_floor = self.ctx.action == Action.MODEL_FORM.value
-        return is_floor and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
+        """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
+        is_suspect = self.ctx.action == Action.MODEL_FORM.value and self._last().get("learning") is None
+        return is_suspect and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
 
     def weigh_alternatives(self) -> Any:
-        """Refit other forms of the model to the labels at hand."""
+        """Refit the model to half of the labels at hand, and other forms of it to all."""
         inputs = {name: self.ctx[name] for name in ("dataset", "model")}
         inputs.update(code=self.inputs.code, seed=self.inputs.seed)
         return self._submit_stage("alternatives", "soso.alternatives", inputs)
 
-    def name_what_helps(self) -> None:
-        """Decide again, with what they said; without it the decision stands as it is."""
+    def take_advice(self) -> None:
+        """Decide again: go on where labels help, else name what would; without advice the decision stands."""
         if self.ctx.alternatives.is_finished_ok:
             self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
         else:
@@ -232,12 +232,9 @@ class ActiveLearningWorkChain(WorkChain):
         self._attach_outputs()
         return None
 
-    def _earlier(self) -> dict[str, Data]:
-        """Return the earlier model that the policy wants tested on the newest labels, and the labels."""
-        policy = PolicySettings(**self.inputs.policy.get_dict())
-        unseen = functions.first_unseen(self.ctx.history.get_dict(), policy)
-        model = None if unseen is None else CampaignState(self.node).tester_of(unseen)
-        return {} if model is None else {"earlier": model, "dataset": self.ctx.dataset}
+    def _last(self) -> dict[str, Any]:
+        last: dict[str, Any] = self.ctx.history["batches"][-1]
+        return last
 
     def _decide(self, stage: str, batch: int, **nodes: Data) -> None:
         metadata = {"call_link_label": stage_link(stage, batch)}

@@ -1,11 +1,13 @@
 """Other model forms, refitted to the labels at hand: what would help when the form is the floor."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.active.pool import Pool, energy_errors, fit_part, make_pool
-from soso_core.active.records import Alternative
+from soso_core.active.learning import folds_of, learning_test, left_out_energy
+from soso_core.active.pool import Pool, PoolFit, fit_part, make_pool
+from soso_core.active.records import Alternative, LearningTest
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.defaults import choices
@@ -13,31 +15,43 @@ from soso_core.gp.settings import FitSettings
 
 LONGER = 1.3
 """A longer range reaches at least one shell further in cubic crystals."""
-FOLDS = 5
-"""Refits with a fifth of the labels left out; more cost more and say little more."""
 
 Track = Callable[[Sequence[tuple[str, FitSettings]]], Iterable[tuple[str, FitSettings]]]
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What would help a model: more labels, other forms."""
+
+    learning: LearningTest
+    alternatives: tuple[Alternative, ...]
+
+
 def weigh_alternatives(
     dataset: Dataset, present: FitSettings, rng: np.random.Generator, track: Track = iter
-) -> tuple[Alternative, ...]:
+) -> Weighed:
     """Return the error per spin of every other form on labels left out of its fit, beside that of the present form.
 
-    Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  `rng` draws
-    inducing points and folds; `track` is passed over the forms.  Every configuration needs an energy.
+    Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  The present
+    form is fitted to half of the labels, too.  `rng` draws inducing points, folds and halves; `track` is passed over
+    the forms.  Every configuration needs an energy, and there are `learning.FEWEST` or more.
     """
-    draws, shuffle = rng.spawn(2)
+    draws, shuffle, halves = rng.spawn(3)
     seed, order = int(draws.integers(2**31)), shuffle.permutation(len(dataset))
-    errors = {
-        name: left_out_error(make_pool(dataset, settings, np.random.default_rng(seed)), order)
-        for name, settings in track([("present", present), *forms(dataset, present)])
-    }
-    now = errors.pop("present")
-    return tuple(
-        Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=now)
-        for name, error in errors.items()
-    )
+
+    def pool_of(settings: FitSettings) -> Pool:
+        return make_pool(dataset, settings, np.random.default_rng(seed))
+
+    learning = learning_test(pool_of(present), order, halves)
+    found = [
+        Alternative(
+            name=name,
+            energy_rmse_meV_per_spin=left_out_error(pool_of(settings), order),
+            present_rmse_meV_per_spin=learning.energy_rmse_meV_per_spin,
+        )
+        for name, settings in track(forms(dataset, present))
+    ]
+    return Weighed(learning, tuple(found))
 
 
 def forms(dataset: Dataset, present: FitSettings) -> list[tuple[str, FitSettings]]:
@@ -66,10 +80,8 @@ def forms(dataset: Dataset, present: FitSettings) -> list[tuple[str, FitSettings
 
 def left_out_error(pool: Pool, order: IntArray) -> float:
     """Return the root mean square error per spin, meV, with the labels left out fold by fold, in this order."""
-    folds = [order[k::FOLDS] for k in range(min(FOLDS, len(order)))]
-    errors, fitted = [], None
+    folds, fits = folds_of(order), list[PoolFit]()
     for fold in folds:
         rest = sorted(set(order.tolist()) - set(fold.tolist()))
-        fitted = fit_part(pool, rest, fitted)
-        errors.append(1e3 * energy_errors(pool, fitted)[fold])
-    return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
+        fits.append(fit_part(pool, rest, fits[-1] if fits else None))
+    return left_out_energy(pool, fits, folds)

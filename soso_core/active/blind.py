@@ -1,51 +1,8 @@
-"""Blind tests of several batches taken together: pooled errors, the newest pools, and an earlier model on them."""
+"""Blind tests of several batches taken together: pooled errors and the newest pools."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeVar
 
 from soso_core.active.records import BatchRecord
-
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class EarlierTest:
-    """What an earlier model is to be tested with.
-
-    The model is the one that had not seen batch `first_unseen` yet; `sizes` says how many of the newest blind tests
-    belong to each batch, oldest first.
-    """
-
-    first_unseen: int
-    sizes: tuple[int, ...]
-
-    def batches(self, items: Sequence[Item]) -> list[Sequence[Item]]:
-        """Return the newest of `items`, one for each blind test, batch by batch; none when there are too few."""
-        ends = [len(items) - sum(self.sizes[k + 1 :]) for k in range(len(self.sizes))]
-        if len(items) < sum(self.sizes):
-            return []
-        return [items[end - size : end] for size, end in zip(self.sizes, ends, strict=True)]
-
-    def errors(self, energies: Sequence[float | None], fields: Sequence[float | None]) -> dict[str, float | None]:
-        """Return the keys `earlier_*` of a record from the errors in each batch (meV per spin, meV), oldest first."""
-        return {
-            "earlier_energy_rmse_meV_per_spin": pooled(self.sizes, energies),
-            "earlier_field_rmse_meV": pooled(self.sizes, fields),
-        }
-
-
-def earlier_test(history: Sequence[BatchRecord], min_blind: int) -> EarlierTest | None:
-    """Return what tells whether labels help; None when there are too few blind tests.
-
-    The newest blind tests were made with the models that came just before each of their batches.  The model before
-    the tests that precede them has seen less, and its errors on the same configurations can be compared with theirs,
-    while two sets of configurations are not equally hard.
-    """
-    newest, before = two_pools(history, min_blind)
-    if not before:
-        return None
-    return EarlierTest(before[-1].batch, tuple(item.n_blind for item in reversed(newest)))
 
 
 def pooled(weights: Sequence[int], errors: Sequence[float | None]) -> float | None:

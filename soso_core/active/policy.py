@@ -5,24 +5,18 @@ from collections.abc import Sequence
 from pydantic import Field, model_validator
 from scipy.special import chdtri  # scipy.stats takes half a second to import, in every job
 
-from soso_core.active.blind import (
-    EarlierTest,
-    earlier_test,
-    known_share,
-    newest_pool,
-    pooled,
-    pooled_blind_error,
-    two_pools,
-)
-from soso_core.active.records import Action, Alternative, BatchRecord, Decision
+from soso_core.active.blind import known_share, newest_pool, pooled_blind_error, two_pools
+from soso_core.active.records import Action, Alternative, BatchRecord, Decision, LearningTest
 from soso_core.settings import Settings
 
 REDUCIBLE = 0.5
 """The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
 IMPROVEMENT = 0.9
 """A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
-FIELD_IMPROVEMENT = 0.93
-"""The same for fields of one pool, by two models: tens of components in each configuration scatter by a few percent."""
+LEARNING_ENERGY = 0.7
+"""Labels help when twice as many bring the error of energies below this share: averaging alone would, over noise."""
+LEARNING_FIELD = 0.93
+"""The same for fields: tens of components in each configuration scatter by a few percent."""
 
 
 class PolicySettings(Settings):
@@ -114,11 +108,11 @@ def lower_bound(rmse: float, n: int, confidence: float) -> float:
 def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
     """Return whether more labels will not help: what the model does not know falls, and the blind error does not.
 
-    Four things together: the target is missed with the stated confidence; the variance that labels could still take
-    away is a minor part of the blind mean square; while that variance fell, the newest pool of blind tests is not
-    better than the one before it, of which half as many will do; nor is it better than an earlier model does on the
-    same tests, judged by the fields where there are any.  Where the variance was a minor part before already, only a
-    fall beyond doubt from one pool to the other counts as better.
+    Three things together: the target is missed with the stated confidence; the variance that labels could still take
+    away is a minor part of the blind mean square; and while that variance fell, the newest pool of blind tests is not
+    better than the one before it, of which half as many will do.  Where the variance was a minor part before already,
+    only a fall beyond doubt from one pool to the other counts as better.  Two pools are not equally hard, so this is a
+    suspicion until the record has its `learning`, which overrules it when labels are seen to help.
     """
     newest, before = two_pools(history, settings.min_blind)
     now, earlier = known_share(newest), known_share(before)
@@ -130,12 +124,15 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     if earlier[1] < REDUCIBLE**0.5 * earlier[0]:
         upper = upper_bound(now[0], n_now, settings.confidence)
         better = upper < lower_bound(earlier[0], n_earlier, settings.confidence)
-    return lowest > settings.target_energy_meV_per_spin and not better and not _beats_earlier(history[-1], newest)
+    return lowest > settings.target_energy_meV_per_spin and not better
 
 
-def wanted_test(history: Sequence[BatchRecord], settings: PolicySettings) -> EarlierTest | None:
-    """Return what an earlier model should be tested with before `decide`; None when nobody asks for the model form."""
-    return earlier_test(history, settings.min_blind) if settings.stop_at_model_form else None
+def labels_help(test: LearningTest) -> bool:
+    """Return whether models with twice the labels do better on labels left out, by energies or by fields."""
+    whole, half = test.field_rmse_meV, test.half_field_rmse_meV
+    if whole is not None and half is not None and whole < LEARNING_FIELD * half:
+        return True
+    return test.energy_rmse_meV_per_spin < LEARNING_ENERGY * test.half_energy_rmse_meV_per_spin
 
 
 def trust(history: Sequence[BatchRecord]) -> float | None:
@@ -147,17 +144,6 @@ def trust(history: Sequence[BatchRecord]) -> float | None:
     """
     known = known_share(newest_pool(history, 1))
     return None if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
-
-
-def _beats_earlier(last: BatchRecord, newest: Sequence[BatchRecord]) -> bool:
-    """Return whether the tests of a pool came out better than with the earlier model; yes when that is not known."""
-    weights = [item.n_blind for item in newest]
-    field = pooled(weights, [item.field_rmse_meV for item in newest])
-    if field is not None and last.earlier_field_rmse_meV is not None:
-        return field < FIELD_IMPROVEMENT * last.earlier_field_rmse_meV
-    energy = pooled(weights, [item.energy_rmse_meV_per_spin for item in newest])
-    earlier = last.earlier_energy_rmse_meV_per_spin
-    return energy is None or earlier is None or energy < IMPROVEMENT * earlier
 
 
 def _judge(
@@ -174,7 +160,9 @@ def _judge(
     if _meets_target(settings, bounds):
         said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
         return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
-    if settings.stop_at_model_form and is_at_floor(present, settings):
+    is_suspect = settings.stop_at_model_form and is_at_floor(present, settings)
+    learning = present[-1].learning if is_suspect else None
+    if is_suspect and not (learning and labels_help(learning)):
         return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
     if spent := spent_budgets(history[-1], settings):
         return Action.BUDGET_EXHAUSTED, next(iter(spent.values()))
@@ -182,6 +170,8 @@ def _judge(
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
     if not present:
         return Action.CONTINUE, "another exploration"
+    if learning is not None:
+        return Action.CONTINUE, f"labels help: {_learnt(learning)}"
     return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
 
 
@@ -224,6 +214,18 @@ def _help(alternatives: Sequence[Alternative]) -> str:
         return f"nor would what was tried: {', '.join(item.name for item in alternatives)}"
     errors = f"{best.energy_rmse_meV_per_spin:.2f} instead of {best.present_rmse_meV_per_spin:.2f} meV/spin left out"
     return f"what would help: {best.name} ({errors})"
+
+
+def _learnt(test: LearningTest) -> str:
+    """Return in words the errors on labels left out, with all others and with half of them."""
+    said = [_two_errors(test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin, "meV/spin")]
+    if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
+        said.append(_two_errors(test.field_rmse_meV, test.half_field_rmse_meV, "meV of fields"))
+    return f"error on those left out {', '.join(said)} with half of them"
+
+
+def _two_errors(whole: float, half: float, unit: str) -> str:
+    return f"{whole:.2f} instead of {half:.2f} {unit}"
 
 
 def _meets_target(settings: PolicySettings, bounds: Sequence[float | None]) -> bool:

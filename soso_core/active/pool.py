@@ -26,6 +26,8 @@ from soso_core.gp.sums import Levels, Rows, labelled_rows
 from soso_core.gp.targets import reference_energies, species_counts
 from soso_core.threads import in_threads
 
+CARTESIAN = (2.0 / 3.0) ** 0.5
+"""Fields are quoted per Cartesian component, of which one in three, along the spin, is zero."""
 UNMOVED = 1e-12
 """Directions of a block with less than this share of its largest mean square are rounding."""
 
@@ -207,6 +209,17 @@ def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
         for rows, f in zip(pool.rows_k, pool.factors_k, strict=True)
     ]
     return np.split(predicted_r - np.concatenate(parts), pool.ends_k[1:-1])
+
+
+def field_rms(errors_k: Sequence[FloatArray], chosen: Sequence[int]) -> FloatArray | None:
+    """Return the root mean square field error of chosen configurations, per Cartesian component, meV; None without."""
+    found = [1e3 * CARTESIAN * rms(errors_k[k]) for k in chosen if len(errors_k[k])]
+    return np.array(found) if found else None
+
+
+def rms(values: FloatArray) -> float:
+    """Return the root mean square of some values."""
+    return float(np.sqrt(np.mean(np.square(values))))
 
 
 def _turned(dataset: Dataset, rows_k: Sequence[Rows], basis: ModelBasis) -> Pool:

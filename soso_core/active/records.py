@@ -18,14 +18,26 @@ class Action(str, Enum):
     TOO_MANY_FAILURES = "too many failed labels"
 
 
+class LearningTest(Settings):
+    """What twice the labels bring: errors on labels left out, of models of all others and of either half of those.
+
+    Fields are None where no label has any.  See `soso_core.active.learning`.
+    """
+
+    energy_rmse_meV_per_spin: float = Field(ge=0.0)
+    half_energy_rmse_meV_per_spin: float = Field(ge=0.0)
+    field_rmse_meV: float | None = Field(default=None, ge=0.0)
+    half_field_rmse_meV: float | None = Field(default=None, ge=0.0)
+
+
 class BatchRecord(Settings):
     """What one batch taught: counts, and the blind errors of the model that had not seen it.
 
     Errors are None for the first batch (no model yet), and fields where the engine gave none.
     `n_blind` counts the configurations behind the errors; `n_labels`, `n_failed`, `n_below_grade` (labels that were
     not trusted enough to train on), `core_hours` and `wall_hours` are running totals.  `energy_std_meV_per_spin` is the
-    error the model expected of the batch, noise included, `energy_model_std_meV_per_spin` without it.  `earlier_*` are
-    the errors that an earlier model makes on the newest pool of blind tests (`blind.earlier_test`).
+    error the model expected of the batch, noise included, `energy_model_std_meV_per_spin` without it.  `learning` is
+    there where the policy asked whether more labels help.
     """
 
     batch: int = Field(ge=0)
@@ -39,8 +51,7 @@ class BatchRecord(Settings):
     energy_model_std_meV_per_spin: float | None = None
     pair_only_energy_rmse_meV_per_spin: float | None = None
     pair_only_field_rmse_meV: float | None = None
-    earlier_energy_rmse_meV_per_spin: float | None = None
-    earlier_field_rmse_meV: float | None = None
+    learning: LearningTest | None = None
     core_hours: float | None = Field(default=None, ge=0.0)
     wall_hours: float | None = Field(default=None, ge=0.0)
 

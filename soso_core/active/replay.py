@@ -9,14 +9,17 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from soso_core.active.policy import PolicySettings, decide, trust, wanted_test
+from soso_core.active.learning import FEWEST, learning_test
+from soso_core.active.policy import PolicySettings, decide, trust
 from soso_core.active.pool import (
     Pool,
     PoolFit,
     energy_errors,
     field_errors,
+    field_rms,
     fit_part,
     prior_uncertainty,
+    rms,
     uncertainty,
 )
 from soso_core.active.records import Action, BatchRecord, Decision
@@ -27,8 +30,6 @@ from soso_core.settings import Settings
 
 Strategy = Literal["energy-variance", "mean-variance", "farthest-point", "random"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-CARTESIAN = (2.0 / 3.0) ** 0.5
-"""Fields are quoted per Cartesian component, of which one in three, along the spin, is zero."""
 
 
 class Step(Settings):
@@ -86,16 +87,20 @@ def replay(
     which is never chosen, or else on everything that is left, also within each of `groups_k` (a name for each
     configuration, or none).  `go_on` is called before every fit, and may raise to stop.
     """
-    first, draws = np.random.default_rng(seed).spawn(2)
+    first, draws, halves = np.random.default_rng(seed).spawn(3)
     free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
     chosen = _first_batch(pool, strategy, free, policy.n_initial, draws, twins_k)
-    history, steps, fits = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], [], list[PoolFit]()
+    history, steps = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], list[Step]()
+    fitted: PoolFit | None = None
     while True:
         go_on()
-        fitted = fit_part(pool, chosen, fits[-1] if fits else None)
-        fits.append(fitted)
+        fitted = fit_part(pool, chosen, fitted)
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
+        if decision.action is Action.MODEL_FORM and len(chosen) >= FEWEST and not _stopped(steps):
+            learning = learning_test(pool, halves.permutation(chosen), halves)
+            history[-1] = history[-1].model_copy(update={"learning": learning})
+            decision = decide(history, policy)
         steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
@@ -104,9 +109,14 @@ def replay(
         batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
-        history[-1] = _with_earlier(pool, fits, chosen, history, policy)
-    stops = [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
-    return Run(strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=stops[0] if stops else None)
+    return Run(
+        strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=min(_stopped(steps), default=None)
+    )
+
+
+def _stopped(steps: Sequence[Step]) -> list[int]:
+    """Return after which steps the policy would stop."""
+    return [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
 
 
 def _first_batch(
@@ -183,14 +193,14 @@ def _measured(
     energies_k = 1e3 * energy_errors(pool, fitted)[list(left)]
     rows = uncertainty(pool, fitted)
     variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
-    fields = _field_rms(field_errors(pool, fitted), left)
+    fields = field_rms(field_errors(pool, fitted), left)
     return Step(
         n_labels=n_labels,
-        energy=_rms(energies_k),
+        energy=rms(energies_k),
         energy_largest=float(np.max(np.abs(energies_k))),
         energy_by_group=_by_group(energies_k, [groups_k[k] for k in left] if groups_k else []),
         expected=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
-        field=None if fields is None else _rms(fields),
+        field=None if fields is None else rms(fields),
         field_largest=None if fields is None else float(np.max(fields)),
         action=decision.action,
         reason=decision.reason,
@@ -199,7 +209,7 @@ def _measured(
 
 
 def _by_group(energies_k: FloatArray, groups_k: Sequence[str]) -> dict[str, float]:
-    return {name: _rms(energies_k[[group == name for group in groups_k]]) for name in sorted(set(groups_k))}
+    return {name: rms(energies_k[[group == name for group in groups_k]]) for name in sorted(set(groups_k))}
 
 
 def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord) -> BatchRecord:
@@ -207,40 +217,14 @@ def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord)
     rows = uncertainty(pool, fitted).subset(batch)
     variance_k, factors_k = np.sum(rows.energies_km**2, axis=1), pool.factors_k[list(batch)]
     label_k = variance_k + (factors_k * rows.energy_noise_k) ** 2
-    fields = _field_rms(field_errors(pool, fitted), batch)
+    fields = field_rms(field_errors(pool, fitted), batch)
     return BatchRecord(
         batch=last.batch + 1,
         n_labels=last.n_labels + len(batch),
         n_failed=0,
         n_blind=len(batch),
-        energy_rmse_meV_per_spin=_rms(1e3 * energy_errors(pool, fitted)[list(batch)]),
-        field_rmse_meV=None if fields is None else _rms(fields),
+        energy_rmse_meV_per_spin=rms(1e3 * energy_errors(pool, fitted)[list(batch)]),
+        field_rmse_meV=None if fields is None else rms(fields),
         energy_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(label_k))),
         energy_model_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
     )
-
-
-def _with_earlier(
-    pool: Pool, fits: Sequence[PoolFit], chosen: Sequence[int], history: Sequence[BatchRecord], policy: PolicySettings
-) -> BatchRecord:
-    """Return the last record with the errors of an earlier model on the newest pool; `fits` are by batch."""
-    asked = wanted_test(history, policy)
-    if asked is None:
-        return history[-1]
-    earlier, batches = fits[asked.first_unseen - 1], [list(batch) for batch in asked.batches(chosen)]
-    energies_k, fields_k = 1e3 * energy_errors(pool, earlier), field_errors(pool, earlier)
-    fields = [_field_rms(fields_k, batch) for batch in batches]
-    errors = asked.errors(
-        [_rms(energies_k[batch]) for batch in batches], [None if each is None else _rms(each) for each in fields]
-    )
-    return history[-1].model_copy(update=errors)
-
-
-def _field_rms(errors_k: Sequence[FloatArray], chosen: Sequence[int]) -> FloatArray | None:
-    """Return the root mean square field error of each configuration, per Cartesian component, meV; None without."""
-    found = [1e3 * CARTESIAN * _rms(errors_k[k]) for k in chosen if len(errors_k[k])]
-    return np.array(found) if found else None
-
-
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))

@@ -7,17 +7,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from soso_core.active.alternatives import weigh_alternatives
-from soso_core.active.records import Alternative
+from soso_core.active.alternatives import Weighed, weigh_alternatives
+from soso_core.active.learning import FEWEST
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, load_model, read_dataset
-
-FEWEST = 5
-"""Labels are left out a fifth at a time."""
 
 
 @click.command(short_help="Weigh other forms of a model on the labels at hand.")
@@ -28,10 +25,11 @@ FEWEST = 5
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws inducing points and folds."
 )
 def alternatives(model: Path, data: Path, output: Path, seed: int) -> None:
-    """Say what would help MODEL when more labels do not: fit other forms to DATA, a fifth left out at a time.
+    """Say what would help MODEL, more labels or another form: fit it and others to DATA, a fifth left out at a time.
 
     Tried are three-body channels where there are none, a longer range, shorter lengths and higher products.  The table
-    has the error of each form on the labels left out, and that of the form of MODEL.
+    has the error of each form on the labels left out, that of the form of MODEL, and that of the same with half of the
+    labels: where it is not larger, more labels will not help.
 
     \b
     Example:
@@ -45,20 +43,27 @@ def alternatives(model: Path, data: Path, output: Path, seed: int) -> None:
         raise InputError(f"{data}: {len(dataset)} labels are too few to leave a fifth of them out")
     found = weigh_alternatives(dataset, present, np.random.default_rng(seed), _tracked)
     with atomic_write(output) as temporary:
-        values = {"alternatives": [item.model_dump(mode="json") for item in found]}
+        values = {
+            "learning": found.learning.model_dump(mode="json"),
+            "alternatives": [item.model_dump(mode="json") for item in found.alternatives],
+        }
         temporary.write_text(json.dumps(values, indent=1), encoding="utf8")
     print_alternatives(found)
-    click.echo(f"{len(found)} other forms written to {output}")
+    click.echo(f"{len(found.alternatives)} other forms written to {output}")
 
 
-def print_alternatives(found: Sequence[Alternative]) -> None:
-    """Print the error of every form, best first."""
-    rows = [
-        (item.name, number(item.energy_rmse_meV_per_spin), f"{100.0 * item.ratio:.0f} %")
-        for item in sorted(found, key=lambda item: item.ratio)
-    ]
-    rows.append(("the present form", number(found[0].present_rmse_meV_per_spin), "100 %"))
+def print_alternatives(found: Weighed) -> None:
+    """Print the error of every form, best first, of the present one, and of that with half of the labels."""
+    errors = {item.name: item.energy_rmse_meV_per_spin for item in sorted(found.alternatives, key=lambda i: i.ratio)}
+    now = errors["the present form"] = found.learning.energy_rmse_meV_per_spin
+    errors["the present form, half of the labels"] = found.learning.half_energy_rmse_meV_per_spin
+    rows = [(name, number(error), f"{100.0 * error / max(now, 1e-12):.0f} %") for name, error in errors.items()]
     print_table("error on labels left out (meV/spin)", ("form", "error", "of the present"), rows)
+    fields = (found.learning.field_rmse_meV, found.learning.half_field_rmse_meV)
+    if None not in fields:
+        click.echo(
+            f"fields left out are missed by {number(fields[0])} meV, by {number(fields[1])} with half of the labels"
+        )
 
 
 def _tracked(forms: Sequence[tuple[str, FitSettings]]) -> Iterable[tuple[str, FitSettings]]:

@@ -12,6 +12,8 @@ class SosoAlternativesCalculation(SosoCalculation):
     """Run `soso alternatives`.  Exit codes: see `SosoCalculation`."""
 
     MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
+    CACHE_VERSION = 1
+    """Raised when the same inputs give something else: `learning` was not there once."""
     WALLCLOCK_SECONDS = 4 * 3600
     ENVIRONMENT = ONE_BLAS_THREAD
 
@@ -22,7 +24,7 @@ class SosoAlternativesCalculation(SosoCalculation):
         spec.input("model", valid_type=SosoModel, help="the present form")
         spec.input("dataset", valid_type=SosoDataset, help="labels, every one with an energy")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fits")
-        spec.output("alternatives", valid_type=Dict, help="`alternatives`: soso_core.active.records.Alternative")
+        spec.output("alternatives", valid_type=Dict, help="`learning`, `alternatives`: soso_core.active.records")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.alternatives"
 
     def command(self) -> list[str]:

@@ -5,21 +5,23 @@ from pathlib import Path
 
 from aiida.orm import Dict
 
-from soso_core.active.records import Alternative
+from soso_core.active.records import Alternative, LearningTest
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.parsers.base import SosoParser
 
 
 class SosoAlternativesParser(SosoParser):
-    """Attach `alternatives`."""
+    """Attach `alternatives`, which has `learning`, too."""
 
     def attach_outputs(self, path: Path) -> None:
         """Read the numbers.  Raises InputError when the file is truncated or holds something else."""
         try:
-            found = json.loads(path.read_text(encoding="utf8"))["alternatives"]
+            found = json.loads(path.read_text(encoding="utf8"))
+            learning, forms = found["learning"], found["alternatives"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{path.name}: no alternatives can be read from it") from None
-        for item in found:
+        parse_settings(LearningTest, learning, path.name)
+        for item in forms:
             parse_settings(Alternative, item, path.name)
-        self.out("alternatives", Dict({"alternatives": found}))
+        self.out("alternatives", Dict({"learning": learning, "alternatives": forms}))

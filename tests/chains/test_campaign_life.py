@@ -233,5 +233,33 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
     assert state.batches[-1]["decision"]["reason"] == state.node.exit_message
     assert state.node.outputs.history.uuid == state.history.uuid
     monkeypatch.setattr("soso_workflows.resume.decide", at_the_floor)
-    with pytest.raises(InputError, match="would end at once: model form"):
-        resume_builder(state)
+    assert (state.batches[-1].get("learning") is None) == (fault is not None)
+    if fault is None:
+        with pytest.raises(InputError, match="would end at once: model form"):
+            resume_builder(state)
+        return
+    again = resumed(resume_builder(state))
+    assert sorted(stage for stage, *_ in again.calls) == ["alternatives", "decide"]
+    assert again.node.exit_status == 407
+
+
+def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_inputs, tmp_path, monkeypatch):
+    """Half of the labels do twice as badly: the next batch is made, and what was learnt stays in the history."""
+    suspect = functions.decide
+
+    def suspicious(history, settings, alternatives=(), since=0):
+        found = suspect(history, settings, alternatives, since)
+        is_second = len(history) == 2 and history[-1].learning is None
+        return Decision(action=Action.MODEL_FORM, reason="the floor") if is_second else found
+
+    monkeypatch.setattr(functions, "decide", suspicious)
+    inputs = campaign_inputs(tmp_path, {"half_energy": 2.0}, target_energy_meV_per_spin=UNREACHABLE)
+    state = run_campaign(inputs)
+    assert state.node.exit_status == 401
+    assert ("advise", 1, "") in state.calls
+    assert ("alternatives", 2, "") in state.calls
+    assert len(state.batches) > 2
+    assert state.batches[1]["learning"]["half_energy_rmse_meV_per_spin"] == 2.0
+    assert state.batches[1]["decision"]["action"] == "continue"
+    assert state.calls["explore", 2, ""].inputs.seed.uuid == state.calls["advise", 1, ""].outputs.explore_seed.uuid
+    assert state.node.outputs.history.uuid == state.history.uuid

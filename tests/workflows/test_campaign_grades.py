@@ -2,14 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from aiida.orm import Dict, Int, Str
 from aiida_fixtures import labelled_pair
 
-from soso_core.active.policy import PolicySettings
 from soso_core.dataset import Dataset
-from soso_core.gp.evaluation import evaluate
 from soso_core.quality import LabelQuality
 from soso_workflows import functions
 from soso_workflows.data.dataset import SosoDataset
@@ -117,42 +114,28 @@ def test_histories_from_before_grades_still_load():
     assert (new["n_labels"], new["n_below_grade"], new["field_scale"]) == (6, 0, None)
 
 
-def test_an_earlier_model_is_tested_on_the_newest_labels(model_file):
-    """It has seen batch 0 only; of batches of two, the last two are tested, each by itself, and pooled."""
-    model, new = SosoModel(model_file), [labelled_pair(seed) for seed in range(20, 26)]
-    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0, "field_rmse_meV": 1.0}
-    batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(4)]
-    history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 4})
-    assert functions.first_unseen(history, PolicySettings(**policy.get_dict())) == 1
-    dataset = node(*(labelled_pair(seed) for seed in range(6)), *new)
-    decided = functions.decide_next(history, policy, Int(1), earlier=model, dataset=dataset)
-    last = decided["history"]["batches"][-1]
-    tests = [evaluate(model.get_model(), Dataset(tuple(part))) for part in (new[2:4], new[4:])]
-    for key in ("energy_rmse_meV_per_spin", "field_rmse_meV"):
-        expected = np.sqrt(np.mean([getattr(test, key) ** 2 for test in tests]))
-        assert last[f"earlier_{key}"] == pytest.approx(expected)
-    again = functions.decide_next(decided["history"], policy, Int(1))
-    assert again["history"].get_dict() == decided["history"].get_dict()
-
-
-def test_an_exploration_of_its_own_asks_for_its_own_earlier_model():
-    """Three batches before the extension count for nothing; with four tested after it there are two pools."""
-    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0}
-    batches = [{"batch": k, "n_labels": 6 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(7)]
-    policy = PolicySettings(max_labels=20, min_blind=4)
-    extended = {"batches": batches, "extensions": [4]}
-    assert functions.first_unseen({**extended, "batches": batches[:6]}, policy) is None
-    assert functions.first_unseen(extended, policy) == 4
-
-
-def test_the_model_that_has_seen_the_newest_labels_says_nothing(model_file):
-    blind = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1.0}
-    batches = [{"batch": k, "n_labels": 2 + 2 * k, **(blind if k else {"n_failed": 0})} for k in range(3)]
-    inputs = {"earlier": SosoModel(model_file), "dataset": node(*(labelled_pair(seed) for seed in range(6)))}
-    decided = functions.decide_next(
-        Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2}), Int(1), **inputs
+def test_what_is_learnt_is_written_to_the_last_batch():
+    """The decision is then a function of the history: it is the same when it is asked again."""
+    suspect = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1e3}
+    batches = [
+        {
+            "batch": k,
+            "n_labels": 2 + 2 * k,
+            "n_failed": 0,
+            **({"energy_model_std_meV_per_spin": 90.0 / k, **suspect} if k else {}),
+        }
+        for k in range(4)
+    ]
+    history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2})
+    assert functions.decide_next(history, policy, Int(1))["decision"]["action"] == "model form"
+    learning = {"energy_rmse_meV_per_spin": 1.0, "half_energy_rmse_meV_per_spin": 2.0}
+    advised = functions.decide_next(
+        history, policy, Int(1), alternatives=Dict({"learning": learning, "alternatives": []})
     )
-    assert "earlier_energy_rmse_meV_per_spin" not in decided["history"]["batches"][-1]
+    assert (advised["decision"]["action"], advised["n_select"].value) == ("continue", 5)
+    assert advised["history"]["batches"][-1]["learning"] == learning
+    again = functions.decide_next(advised["history"], policy, Int(1))
+    assert again["history"].get_dict() == advised["history"].get_dict()
 
 
 def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):

@@ -113,22 +113,25 @@ def test_notes_of_an_exploration_are_warnings(parse, pair_dataset):
     assert [log.message for log in Log.collection.all() if "left out" in log.message] == ["7 of 12 left out"]
 
 
+LEARNING = {"energy_rmse_meV_per_spin": 2.0, "half_energy_rmse_meV_per_spin": 3.0}
 ALTERNATIVE = {"name": "x", "energy_rmse_meV_per_spin": 1.0, "present_rmse_meV_per_spin": 2.0}
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (json.dumps({"alternatives": [ALTERNATIVE]}), 0),
-        (json.dumps({"alternatives": [ALTERNATIVE]})[:40], 302),
-        (json.dumps({"alternatives": [{"name": "x"}]}), 302),
+        (json.dumps({"learning": LEARNING, "alternatives": [ALTERNATIVE]}), 0),
+        (json.dumps({"learning": LEARNING, "alternatives": [ALTERNATIVE]})[:40], 302),
+        (json.dumps({"learning": LEARNING, "alternatives": [{"name": "x"}]}), 302),
+        (json.dumps({"learning": {"energy_rmse_meV_per_spin": 2.0}, "alternatives": [ALTERNATIVE]}), 302),
+        (json.dumps({"alternatives": [ALTERNATIVE]}), 302),
         ("[]", 302),
     ],
 )
 def test_alternatives(parse, content, expected):
     results, job = parse("soso.alternatives", {"soso.exit": b"0\n", "alternatives.json": content.encode()})
     assert job.exit_status == expected
-    assert expected or results["alternatives"].get_dict() == {"alternatives": [ALTERNATIVE]}
+    assert expected or results["alternatives"].get_dict() == {"learning": LEARNING, "alternatives": [ALTERNATIVE]}
 
 
 @pytest.mark.parametrize("name", ["soso.fit", "soso.explore", "soso.alternatives", "soso.label.tight_binding"])

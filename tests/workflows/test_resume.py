@@ -4,13 +4,10 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from aiida_fixtures import labelled_pair
 
 from soso_core.active.policy import PolicySettings
 from soso_core.errors import InputError
 from soso_workflows import resume
-from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.data.model import SosoModel
 from soso_workflows.resume import check_goes_on
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
@@ -59,15 +56,16 @@ def floored(batch):
     return {"batch": batch, "n_labels": 6 + 2 * batch, "n_failed": 0, **({"n_blind": 2, **errors} if batch else {})}
 
 
-@pytest.mark.parametrize("has_tester", [True, False])
-def test_model_form_is_asked_with_the_earlier_model_as_the_campaign_will_ask(model_file, has_tester):
-    """Histories of campaigns from before that question lack its answer; then it is asked before a process starts."""
-    history = SimpleNamespace(get_dict=lambda: {"batches": [floored(batch) for batch in range(4)]})
-    dataset = SosoDataset.from_dataset([labelled_pair(seed) for seed in range(12)])
-    testers = {2: SosoModel(model_file)} if has_tester else {}
-    state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset=dataset, tester_of=testers.get)
+@pytest.mark.parametrize("share", [None, 0.5, 1.0])
+def test_a_suspicion_of_the_form_is_left_to_the_campaign(share):
+    """Nobody has looked into it yet, or labels were seen to help: it goes on; else it would end at once."""
+    batches = [floored(batch) for batch in range(4)]
+    if share is not None:
+        batches[-1]["learning"] = {"energy_rmse_meV_per_spin": share, "half_energy_rmse_meV_per_spin": 1.0}
+    history = SimpleNamespace(get_dict=lambda: {"batches": batches})
+    state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history)
     policy = PolicySettings(target_energy_meV_per_spin=0.1, max_labels=20, min_blind=2)
-    if not has_tester:
+    if share != 1.0:
         check_goes_on(state, policy)
         return
     with pytest.raises(InputError, match="campaign 7 would end at once: model form"):

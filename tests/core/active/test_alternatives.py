@@ -1,9 +1,15 @@
 """Refits name what is missing: a magnet with four-spin terms asks for three-body channels, one of pairs does not."""
 
+from dataclasses import replace
+
 import numpy as np
 from spin_cells import four_spin_label, heisenberg_label, random_spins, rigid_iron
 
+from soso_core.active import learning
 from soso_core.active.alternatives import weigh_alternatives
+from soso_core.active.learning import learning_test
+from soso_core.active.policy import labels_help
+from soso_core.active.pool import make_pool
 from soso_core.dataset import Dataset
 from soso_core.gp.settings import FitSettings
 
@@ -23,7 +29,7 @@ def dataset_of(label):
 
 
 def test_three_body_channels_are_named_where_they_are_missing():
-    found = weigh_alternatives(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0))
+    found = weigh_alternatives(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0)).alternatives
     best = min(found, key=lambda item: item.ratio)
     assert best.name == "three-body channels"
     assert best.ratio < 0.7
@@ -31,6 +37,36 @@ def test_three_body_channels_are_named_where_they_are_missing():
 
 def test_nothing_is_better_than_the_truth():
     """Pairs alone, without noise: the present form is exact to rounding, and no form is better than that."""
-    found = weigh_alternatives(dataset_of(heisenberg_label), PAIRS, np.random.default_rng(0))
+    found = weigh_alternatives(dataset_of(heisenberg_label), PAIRS, np.random.default_rng(0)).alternatives
     assert {item.name for item in found} == {"three-body channels", "a longer range of the pair part"}
     assert all(item.present_rmse_meV_per_spin < 0.1 for item in found)
+
+
+def test_a_form_that_cannot_learn_learns_nothing_from_labels():
+    """Without fields pairs are learnt label by label; of four spins a model of pairs has soon learnt what it can."""
+    bare = [replace(item, exchange_fields_ac=None, moments_a=None) for item in dataset_of(heisenberg_label)]
+    few = make_pool(Dataset(tuple(bare[:10])), PAIRS, np.random.default_rng(0))
+    found = learning_test(few, np.arange(10), np.random.default_rng(1))
+    assert found.field_rmse_meV is None
+    assert labels_help(found)
+    stuck = make_pool(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0))
+    assert not labels_help(learning_test(stuck, np.arange(20), np.random.default_rng(1)))
+
+
+def test_halves_share_nothing_with_what_is_left_out(monkeypatch):
+    """Five folds: every label is left out once, of a fit of all others and of one of either half of those."""
+    fits = []
+
+    def noted(pool, chosen, start=None):
+        fits.append(set(chosen))
+        return real(pool, chosen, start)
+
+    real = learning.fit_part
+    monkeypatch.setattr(learning, "fit_part", noted)
+    pool = make_pool(dataset_of(heisenberg_label), PAIRS, np.random.default_rng(0))
+    labels = np.array([3, 1, 4, 15, 9, 2, 6, 5, 8, 7, 0])
+    learning_test(pool, labels, np.random.default_rng(0))
+    whole, one, other = fits[::3], fits[1::3], fits[2::3]
+    left_out = [set(labels.tolist()) - part for part in whole]
+    assert sorted(k for part in left_out for k in part) == sorted(labels.tolist())
+    assert all(a | b == c and not a & b and abs(len(a) - len(b)) < 2 for a, b, c in zip(one, other, whole, strict=True))

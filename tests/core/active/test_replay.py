@@ -10,7 +10,7 @@ from soso_core.active import replay as replay_module
 from soso_core.active import selection
 from soso_core.active.policy import PolicySettings, decide
 from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
-from soso_core.active.records import Action, BatchRecord
+from soso_core.active.records import Action
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
 from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
@@ -216,22 +216,27 @@ def test_policy_of_a_run_is_the_policy(pool):
     assert run.steps[0].reason == "too few blind tests yet"
 
 
-def test_an_earlier_model_is_tested_on_the_newest_choices(pool, monkeypatch):
-    """Pools of four and two: the model before the two is asked; fits and their order are made once more by hand."""
-    histories = []
-    monkeypatch.setattr(replay_module, "decide", lambda history, policy: histories.append(list(history)) or goes_on)
-    goes_on = decide([BatchRecord(batch=0, n_labels=3, n_failed=0)], POLICY)
-    run = replay(pool, "mean-variance", POLICY, 1)
-    last = histories[-1][-1]
-    assert last.n_labels == len(run.picks) == 9
-    earlier = fit_part(pool, run.picks[:3])
-    newest = list(run.picks[-4:])
-    expected = 1e3 * np.sqrt(np.mean(energy_errors(pool, earlier)[newest] ** 2))
-    assert last.earlier_energy_rmse_meV_per_spin == pytest.approx(expected)
-    fields = [np.sqrt(np.mean(field_errors(pool, earlier)[k] ** 2)) for k in newest]
-    expected = 1e3 * (2 / 3) ** 0.5 * np.sqrt(np.mean(np.square(fields)))
-    assert last.earlier_field_rmse_meV == pytest.approx(expected)
-    assert all(history[-1].earlier_energy_rmse_meV_per_spin is None for history in histories[:3])
+def test_a_suspicion_is_looked_into_once_and_overruled_by_what_is_learnt(pool, monkeypatch):
+    """A policy that suspects the form from seven labels on: where labels help the run goes on, where not it stops."""
+    asked, real = [], replay_module.learning_test
+
+    def suspicious(history, policy):
+        found, last = decide(history, policy), history[-1]
+        helps = last.learning is not None and last.learning.energy_rmse_meV_per_spin == 0.0
+        return found if helps or last.n_labels < 7 else found.model_copy(update={"action": Action.MODEL_FORM})
+
+    def learning(pool, order, rng):
+        asked.append(sorted(order.tolist()))
+        found = real(pool, order, rng)
+        return found.model_copy(update={"energy_rmse_meV_per_spin": 0.0}) if len(asked) == 1 else found
+
+    goes_on = {"max_labels": 13, "target_energy_meV_per_spin": 1e-9, "stop_at_model_form": False}
+    monkeypatch.setattr(replay_module, "decide", suspicious)
+    monkeypatch.setattr(replay_module, "learning_test", learning)
+    run = replay(pool, "mean-variance", POLICY.model_copy(update=goes_on), 1)
+    assert asked == [sorted(run.picks[:7]), sorted(run.picks[:9])]
+    assert [step.action is Action.MODEL_FORM for step in run.steps] == [False, False, False, True, True, True]
+    assert run.stop == 3
 
 
 @pytest.mark.parametrize(

@@ -263,9 +263,13 @@ def test_alternatives_are_written_and_told(desk, small_dataset):
     write_dataset("some.extxyz", small_dataset.subset(range(8)))
     outcome = desk("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
     assert outcome.status == 0, outcome.stderr
-    found = json.loads(Path("found.json").read_text())["alternatives"]
+    written = json.loads(Path("found.json").read_text())
+    found, learning = written["alternatives"], written["learning"]
     assert "a longer range of the pair part" in {item["name"] for item in found}
     assert all(item["name"] in outcome.stdout for item in found)
+    assert all(item["present_rmse_meV_per_spin"] == learning["energy_rmse_meV_per_spin"] for item in found)
+    assert "the present form, half of the labels" in outcome.stdout
+    assert f"by {learning['half_field_rmse_meV']:.3f} with half of the labels" in outcome.stdout
 
 
 def test_alternatives_need_energies_of_five_labels_or_more(desk, small_dataset):

@@ -126,8 +126,7 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     history = state.history.get_dict()
     records = records_of(history)
     found = decide(records, policy, since=since_of(history) if since is None else since)
-    is_suspicion = found.action is Action.MODEL_FORM and records[-1].learning is None  # the campaign will look into it
-    if found.action is not Action.CONTINUE and not is_suspicion:
+    if found.action is not Action.CONTINUE:
         spent = spent_budgets(records[-1], policy)
         names = [OPTIONS[key] if since is None else f"policy.{key}" for key in spent]
         raise InputError(f"campaign {state.node.pk} {_why_not(found, list(spent.values()), names)}")

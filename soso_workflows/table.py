@@ -128,10 +128,11 @@ def state_line(state: CampaignState) -> str:
         return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
     if node.is_terminated:
         return str(node.process_state.value)
+    weighing = state.calls.get(("alternatives", state.batch, ""))
+    if weighing is not None and not weighing.is_terminated:
+        return "finding out whether more labels help, or another form of the model"
     if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
-        weighing = state.calls.get(("alternatives", state.batch, ""))
-        is_open = weighing is not None and not weighing.is_terminated
-        return "weighing other forms of the model" if is_open else "writing the outputs"
+        return "writing the outputs"
     if state.preparation is not None and not state.preparation.is_terminated:
         return f"before the first batch: {state.preparation.process_label} <{state.preparation.pk}>"
     labelled = len(state.labels)

@@ -209,21 +209,21 @@ class ActiveLearningWorkChain(WorkChain):
 
     def needs_alternatives(self) -> bool:
         """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
-        is_suspect = self.ctx.action == Action.MODEL_FORM.value and self._last().get("learning") is None
-        return is_suspect and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
+        is_asked = bool(self.ctx.history) and self._last()["decision"]["asks_learning"]
+        return is_asked and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
 
     def weigh_alternatives(self) -> Any:
-        """Refit the model to half of the labels at hand, and other forms of it to all."""
+        """Refit the model to half of the labels at hand and, where all do no better, other forms of it to all."""
         inputs = {name: self.ctx[name] for name in ("dataset", "model")}
         inputs.update(code=self.inputs.code, seed=self.inputs.seed)
         return self._submit_stage("alternatives", "soso.alternatives", inputs)
 
     def take_advice(self) -> None:
-        """Decide again: go on where labels help, else name what would; without advice the decision stands."""
+        """Decide again, with what they say; without it the campaign goes on."""
         if self.ctx.alternatives.is_finished_ok:
             self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
         else:
-            self.report(f"other forms of the model were not weighed: {_why(self.ctx.alternatives)}")
+            self.report(f"whether more labels help was not found out: {_why(self.ctx.alternatives)}")
 
     def finish(self) -> ExitCode | None:
         """Attach the outputs; the exit code says why the campaign ended."""

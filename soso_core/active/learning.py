@@ -1,6 +1,7 @@
 """Whether more labels help: errors on labels left out, of models of all others and of half of those."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,16 +14,19 @@ FOLDS = 5
 FEWEST = FOLDS
 """Labels that can be left out a fifth at a time."""
 
+Track = Callable[[Sequence[Any]], Iterable[Any]]
+"""Passed over what takes long, for a progress bar."""
 
-def learning_test(pool: Pool, order: IntArray, rng: np.random.Generator) -> LearningTest:
+
+def learning_test(pool: Pool, order: IntArray, rng: np.random.Generator, track: Track = iter) -> LearningTest:
     """Return the errors on labels left out a fifth at a time, of a model of the others and of one of either half.
 
-    `order` (k,): the labels, indices of the pool, at least `FEWEST`; `rng` draws the halves.  Blind tests of a batch
-    that was chosen say how hard the batch was; these are of all labels, by models that differ in nothing but how many
-    labels they have.
+    `order` (k,): the labels, indices of the pool, at least `FEWEST`; `rng` draws the halves; `track` is passed over what
+    is left out.  Blind tests of a batch that was chosen say how hard the batch was; these are of all labels, by models
+    that differ in nothing but how many labels they have.
     """
     folds, whole, halves = folds_of(order), list[PoolFit](), list[PoolFit]()
-    for fold in folds:
+    for fold in track(folds):
         rest = rng.permutation(order[~np.isin(order, fold)])
         whole.append(_fit(pool, rest, whole))
         for part in np.array_split(rest, 2):

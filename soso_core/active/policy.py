@@ -66,10 +66,13 @@ def decide(
     bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
     action, reason = _judge(history, since, settings, energy, bounds, alternatives)
     n_next = next_size(history[-1], settings) if action is Action.CONTINUE else 0
+    may_be_floor = settings.stop_at_model_form and action not in (Action.TOO_MANY_FAILURES, Action.TARGET_MET)
+    asks_learning = may_be_floor and suspects_floor(present, settings) and present[-1].learning is None
     return Decision(
         action=action,
         reason=reason,
         n_next=n_next,
+        asks_learning=asks_learning,
         blind_energy_rmse_meV_per_spin=energy,
         blind_field_rmse_meV=field,
         energy_bound_meV_per_spin=bounds[0],
@@ -105,26 +108,30 @@ def lower_bound(rmse: float, n: int, confidence: float) -> float:
     return float(rmse * (n / chdtri(n, 1.0 - confidence)) ** 0.5)
 
 
-def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
-    """Return whether more labels will not help: what the model does not know falls, and the blind error does not.
+def suspects_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
+    """Return whether more labels may not help.
 
-    Three things together: the target is missed with the stated confidence; the variance that labels could still take
-    away is a minor part of the blind mean square; and while that variance fell, the newest pool of blind tests is not
-    better than the one before it, of which half as many will do.  Where the variance was a minor part before already,
-    only a fall beyond doubt from one pool to the other counts as better.  Two pools are not equally hard, so this is a
-    suspicion until the record has its `learning`, which overrules it when labels are seen to help.
+    The target is missed with the stated confidence, and the variance that labels could still take away is a minor part
+    of the blind mean square.
     """
-    newest, before = two_pools(history, settings.min_blind)
-    now, earlier = known_share(newest), known_share(before)
-    if now is None or earlier is None or not now[1] < min(REDUCIBLE**0.5 * now[0], earlier[1]):
+    pool = newest_pool(history, settings.min_blind)
+    now = known_share(pool)
+    if now is None or not now[1] < REDUCIBLE**0.5 * now[0]:
         return False
-    n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
-    lowest = lower_bound(now[0], n_now, settings.confidence)
-    better = now[0] < IMPROVEMENT * earlier[0]
-    if earlier[1] < REDUCIBLE**0.5 * earlier[0]:
-        upper = upper_bound(now[0], n_now, settings.confidence)
-        better = upper < lower_bound(earlier[0], n_earlier, settings.confidence)
-    return lowest > settings.target_energy_meV_per_spin and not better
+    lowest = lower_bound(now[0], sum(item.n_blind for item in pool), settings.confidence)
+    return lowest > settings.target_energy_meV_per_spin
+
+
+def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
+    """Return whether more labels will not help: it is suspected, and two things bear it out.
+
+    Twice the labels were seen not to help (`learning` of the last record); and so they were after the batch before,
+    or else the blind error stands still while what the model does not know falls.
+    """
+    before, last = (history[-2].learning if len(history) > 1 else None), history[-1].learning
+    if last is None or labels_help(last) or not suspects_floor(history, settings):
+        return False
+    return (before is not None and not labels_help(before)) or _stands_still(history, settings)
 
 
 def labels_help(test: LearningTest) -> bool:
@@ -146,6 +153,23 @@ def trust(history: Sequence[BatchRecord]) -> float | None:
     return None if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
 
 
+def _stands_still(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
+    """Return whether the newest pool of blind tests is no better than the one before, of which half as many will do.
+
+    In between, the variance of the model fell.  Where it was a minor part before already, only a fall beyond doubt
+    counts as better.
+    """
+    newest, before = two_pools(history, settings.min_blind)
+    now, earlier = known_share(newest), known_share(before)
+    if now is None or earlier is None or not now[1] < earlier[1]:
+        return False
+    if earlier[1] >= REDUCIBLE**0.5 * earlier[0]:
+        return now[0] >= IMPROVEMENT * earlier[0]
+    n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
+    upper = upper_bound(now[0], n_now, settings.confidence)
+    return upper >= lower_bound(earlier[0], n_earlier, settings.confidence)
+
+
 def _judge(
     history: Sequence[BatchRecord],
     since: int,
@@ -160,9 +184,7 @@ def _judge(
     if _meets_target(settings, bounds):
         said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
         return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
-    is_suspect = settings.stop_at_model_form and is_at_floor(present, settings)
-    learning = present[-1].learning if is_suspect else None
-    if is_suspect and not (learning and labels_help(learning)):
+    if settings.stop_at_model_form and present and is_at_floor(present, settings):
         return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
     if spent := spent_budgets(history[-1], settings):
         return Action.BUDGET_EXHAUSTED, next(iter(spent.values()))
@@ -170,8 +192,8 @@ def _judge(
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
     if not present:
         return Action.CONTINUE, "another exploration"
-    if learning is not None:
-        return Action.CONTINUE, f"labels help: {_learnt(learning)}"
+    if (learning := present[-1].learning) is not None:
+        return Action.CONTINUE, f"labels {'help' if labels_help(learning) else 'may not help'}: {_learnt(learning)}"
     return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
 
 

@@ -73,12 +73,14 @@ class Decision(Settings):
     """What to do next and why; `n_next` is the size of the next batch (0 when the loop stops).
 
     The errors are those of the pooled blind tests the decision rests on, the bounds what they are below with the
-    stated confidence; `n_blind` is how many configurations stand behind them.
+    stated confidence; `n_blind` is how many configurations stand behind them.  `asks_learning`: whether labels help is
+    to be found out and the decision made again with it (`soso_core.active.learning`).
     """
 
     action: Action
     reason: str
     n_next: int = Field(default=0, ge=0)
+    asks_learning: bool = False
     blind_energy_rmse_meV_per_spin: float | None = None
     blind_field_rmse_meV: float | None = None
     energy_bound_meV_per_spin: float | None = None

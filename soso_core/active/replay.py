@@ -97,7 +97,7 @@ def replay(
         fitted = fit_part(pool, chosen, fitted)
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
-        if decision.action is Action.MODEL_FORM and len(chosen) >= FEWEST and not _stopped(steps):
+        if decision.asks_learning and len(chosen) >= FEWEST and not _stopped(steps):
             learning = learning_test(pool, halves.permutation(chosen), halves)
             history[-1] = history[-1].model_copy(update={"learning": learning})
             decision = decide(history, policy)

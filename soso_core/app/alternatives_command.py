@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -13,7 +14,6 @@ from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
-from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, load_model, read_dataset
 
 
@@ -24,12 +24,13 @@ from soso_core.io import atomic_write, load_model, read_dataset
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws inducing points and folds."
 )
-def alternatives(model: Path, data: Path, output: Path, seed: int) -> None:
-    """Say what would help MODEL, more labels or another form: fit it and others to DATA, a fifth left out at a time.
+@click.option("--even-if-labels-help", is_flag=True, help="Try other forms even where more labels help.")
+def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_labels_help: bool) -> None:
+    """Say what would help MODEL, more labels or another form: fit it to DATA again, a fifth left out at a time.
 
-    Tried are three-body channels where there are none, a longer range, shorter lengths and higher products.  The table
-    has the error of each form on the labels left out, that of the form of MODEL, and that of the same with half of the
-    labels: where it is not larger, more labels will not help.
+    More labels help where the form of MODEL does clearly better on the labels left out with all others than with half
+    of them.  Where it does not, other forms are tried: three-body channels where there are none, a longer range,
+    shorter lengths and higher products.  The table has the error of each on the labels left out.
 
     \b
     Example:
@@ -41,7 +42,7 @@ def alternatives(model: Path, data: Path, output: Path, seed: int) -> None:
         raise InputError(f"{data}: {len(dataset) - dataset.n_energies} configurations have no energy to compare")
     if len(dataset) < FEWEST:
         raise InputError(f"{data}: {len(dataset)} labels are too few to leave a fifth of them out")
-    found = weigh_alternatives(dataset, present, np.random.default_rng(seed), _tracked)
+    found = weigh_alternatives(dataset, present, np.random.default_rng(seed), _tracked, even_if_labels_help)
     with atomic_write(output) as temporary:
         values = {
             "learning": found.learning.model_dump(mode="json"),
@@ -49,7 +50,9 @@ def alternatives(model: Path, data: Path, output: Path, seed: int) -> None:
         }
         temporary.write_text(json.dumps(values, indent=1), encoding="utf8")
     print_alternatives(found)
-    click.echo(f"{len(found.alternatives)} other forms written to {output}")
+    if not found.alternatives:
+        click.echo("more labels help; other forms were not tried (--even-if-labels-help)")
+    click.echo(f"written to {output}")
 
 
 def print_alternatives(found: Weighed) -> None:
@@ -66,6 +69,6 @@ def print_alternatives(found: Weighed) -> None:
         )
 
 
-def _tracked(forms: Sequence[tuple[str, FitSettings]]) -> Iterable[tuple[str, FitSettings]]:
+def _tracked(items: Sequence[Any]) -> Iterable[Any]:
     with progress_bar() as progress:
-        yield from progress.track(forms, description="refitting")
+        yield from progress.track(items, description="refitting")

@@ -1,6 +1,7 @@
 """The life of a campaign: what it costs, what it starts from, how it goes on; with a stand-in for `soso`."""
 
 import pytest
+from aiida.cmdline.utils.common import get_workchain_report
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState, run_get_node
 from aiida.manage.caching import enable_caching
@@ -8,6 +9,7 @@ from aiida.orm import CalcJobNode, Dict, Str, WorkChainNode
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls, labelled_pair
 
+from soso_core.active.policy import decide, labels_help
 from soso_core.active.records import Action, Decision
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -214,52 +216,53 @@ def test_labels_and_the_model_that_was_fitted_to_them(campaign_inputs, model_fil
     assert report_html(state)
 
 
-@pytest.mark.parametrize("fault", [None, "crash"])
-def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_inputs, tmp_path, monkeypatch, fault):
-    decide = functions.decide
+def suspicious(history, settings, alternatives=(), since=0):
+    """A policy that suspects the form after the second batch, and believes it when labels were seen not to help."""
+    found, last = decide(history, settings, alternatives, since), history[-1]
+    if len(history) != 2 or (last.learning is not None and labels_help(last.learning)):
+        return found
+    if last.learning is None:
+        return found.model_copy(update={"asks_learning": True})
+    return Decision(action=Action.MODEL_FORM, reason=alternatives[0].name if alternatives else "the floor")
 
-    def at_the_floor(history, settings, alternatives=(), since=0):
-        found = decide(history, settings, alternatives, since)
-        reason = alternatives[0].name if alternatives else "the floor"
-        return Decision(action=Action.MODEL_FORM, reason=reason) if len(history) == 2 else found
 
-    monkeypatch.setattr(functions, "decide", at_the_floor)
-    faults = {"alternatives": fault} if fault else None
-    state = run_campaign(campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=UNREACHABLE))
+def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(functions, "decide", suspicious)
+    state = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE))
     assert state.node.exit_status == 407
     job = state.calls["alternatives", 2, ""]
     assert job.process_type == "aiida.calculations:soso.alternatives"
-    assert state.node.exit_message == ("the floor" if fault else "longer hair")
+    assert state.node.exit_message == "longer hair"
     assert state.batches[-1]["decision"]["reason"] == state.node.exit_message
+    assert state.batches[-1]["learning"] is not None
     assert state.node.outputs.history.uuid == state.history.uuid
-    monkeypatch.setattr("soso_workflows.resume.decide", at_the_floor)
-    assert (state.batches[-1].get("learning") is None) == (fault is not None)
-    if fault is None:
-        with pytest.raises(InputError, match="would end at once: model form"):
-            resume_builder(state)
-        return
-    again = resumed(resume_builder(state))
-    assert sorted(stage for stage, *_ in again.calls) == ["alternatives", "decide"]
-    assert again.node.exit_status == 407
+    monkeypatch.setattr("soso_workflows.resume.decide", suspicious)
+    with pytest.raises(InputError, match="would end at once: model form"):
+        resume_builder(state)
 
 
 def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_inputs, tmp_path, monkeypatch):
     """Half of the labels do twice as badly: the next batch is made, and what was learnt stays in the history."""
-    suspect = functions.decide
-
-    def suspicious(history, settings, alternatives=(), since=0):
-        found = suspect(history, settings, alternatives, since)
-        is_second = len(history) == 2 and history[-1].learning is None
-        return Decision(action=Action.MODEL_FORM, reason="the floor") if is_second else found
-
     monkeypatch.setattr(functions, "decide", suspicious)
     inputs = campaign_inputs(tmp_path, {"half_energy": 2.0}, target_energy_meV_per_spin=UNREACHABLE)
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
-    assert ("advise", 1, "") in state.calls
-    assert ("alternatives", 2, "") in state.calls
     assert len(state.batches) > 2
     assert state.batches[1]["learning"]["half_energy_rmse_meV_per_spin"] == 2.0
-    assert state.batches[1]["decision"]["action"] == "continue"
+    assert not state.batches[1]["decision"]["asks_learning"]
     assert state.calls["explore", 2, ""].inputs.seed.uuid == state.calls["advise", 1, ""].outputs.explore_seed.uuid
     assert state.node.outputs.history.uuid == state.history.uuid
+
+
+def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, tmp_path, monkeypatch):
+    """The job crashes: the campaign goes on; one resumed where it was not looked into yet does that first."""
+    monkeypatch.setattr(functions, "decide", suspicious)
+    inputs = campaign_inputs(tmp_path, {"alternatives": "crash"}, target_energy_meV_per_spin=UNREACHABLE)
+    inputs["policy"] = Dict({**inputs["policy"].get_dict(), "max_labels": 3})
+    state = run_campaign(inputs)
+    assert state.node.exit_status == 401
+    assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")
+    assert state.batches[-1]["learning"] is None
+    again = resumed(resume_builder(state, max_labels=5))
+    assert ("alternatives", 2, "") in again.calls
+    assert ("explore", 2, "") in again.calls

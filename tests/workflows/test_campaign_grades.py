@@ -127,7 +127,7 @@ def test_what_is_learnt_is_written_to_the_last_batch():
         for k in range(4)
     ]
     history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2})
-    assert functions.decide_next(history, policy, Int(1))["decision"]["action"] == "model form"
+    assert functions.decide_next(history, policy, Int(1))["decision"]["asks_learning"]
     learning = {"energy_rmse_meV_per_spin": 1.0, "half_energy_rmse_meV_per_spin": 2.0}
     advised = functions.decide_next(
         history, policy, Int(1), alternatives=Dict({"learning": learning, "alternatives": []})

@@ -58,7 +58,7 @@ def floored(batch):
 
 @pytest.mark.parametrize("share", [None, 0.5, 1.0])
 def test_a_suspicion_of_the_form_is_left_to_the_campaign(share):
-    """Nobody has looked into it yet, or labels were seen to help: it goes on; else it would end at once."""
+    """When nobody has looked into it yet, or labels were seen to help, it goes on; else it would end at once."""
     batches = [floored(batch) for batch in range(4)]
     if share is not None:
         batches[-1]["learning"] = {"energy_rmse_meV_per_spin": share, "half_energy_rmse_meV_per_spin": 1.0}

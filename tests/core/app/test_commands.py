@@ -261,7 +261,11 @@ def test_known_and_trusted_are_for_explore_alone(desk):
 
 def test_alternatives_are_written_and_told(desk, small_dataset):
     write_dataset("some.extxyz", small_dataset.subset(range(8)))
-    outcome = desk("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
+    words = ("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
+    outcome = desk(*words)
+    assert "more labels help; other forms were not tried" in outcome.stdout
+    assert json.loads(Path("found.json").read_text())["alternatives"] == []
+    outcome = desk(*words, "--even-if-labels-help")
     assert outcome.status == 0, outcome.stderr
     written = json.loads(Path("found.json").read_text())
     found, learning = written["alternatives"], written["learning"]

@@ -1,10 +1,11 @@
 """Other model forms, refitted to the labels at hand: what would help when the form is the floor."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.active.learning import Track, folds_of, learning_test, left_out_energy
+from soso_core.active.learning import folds_of, learning_test, left_out_energy
 from soso_core.active.policy import labels_help
 from soso_core.active.pool import Pool, PoolFit, fit_part, make_pool
 from soso_core.active.records import Alternative, LearningTest
@@ -15,6 +16,8 @@ from soso_core.gp.settings import FitSettings
 
 LONGER = 1.3
 """A longer range reaches at least one shell further in cubic crystals."""
+
+Track = Callable[[Sequence[tuple[str, FitSettings]]], Iterable[tuple[str, FitSettings]]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,10 @@ def weigh_alternatives(
 ) -> Weighed:
     """Return the error per spin of every other form on labels left out of its fit, beside that of the present form.
 
-    Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  The present
-    form is fitted to half of the labels, too; where all labels do better, no other form is tried unless
-    `even_if_labels_help`.  `rng` draws inducing points, folds and halves; `track` is passed over folds and forms.
-    Every configuration needs an energy, and there are `learning.FEWEST` or more.
+    Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  Where twice
+    the labels help the present form, no other is tried unless `even_if_labels_help`.  `rng` draws inducing points,
+    folds and halves; `track` is passed over the forms.  Every configuration needs an energy, and there are
+    `learning.FEWEST` or more.
     """
     draws, shuffle, halves = rng.spawn(3)
     seed, order = int(draws.integers(2**31)), shuffle.permutation(len(dataset))
@@ -45,16 +48,17 @@ def weigh_alternatives(
     def pool_of(settings: FitSettings) -> Pool:
         return make_pool(dataset, settings, np.random.default_rng(seed))
 
-    learning = learning_test(pool_of(present), order, halves, track)
-    others = forms(dataset, present) if even_if_labels_help or not labels_help(learning) else []
-    found = [
-        Alternative(
-            name=name,
-            energy_rmse_meV_per_spin=left_out_error(pool_of(settings), order),
-            present_rmse_meV_per_spin=learning.energy_rmse_meV_per_spin,
-        )
-        for name, settings in track(others)
-    ]
+    pool = pool_of(present)
+    learning = learning_test(pool, fit_part(pool, range(len(pool))), order, halves)
+    if labels_help(learning) and not even_if_labels_help:
+        return Weighed(learning, ())
+    tried = track([("present", present), *forms(dataset, present)])
+    errors = {name: left_out_error(pool_of(settings), order) for name, settings in tried}
+    now = errors.pop("present")
+    found = (
+        Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=now)
+        for name, error in errors.items()
+    )
     return Weighed(learning, tuple(found))
 
 

@@ -1,11 +1,10 @@
 """Whether more labels help: errors on labels left out, of models of all others and of half of those."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from soso_core.active.pool import Pool, PoolFit, energy_errors, field_errors, field_rms, fit_part, rms
+from soso_core.active.pool import Pool, PoolFit, energy_errors, field_errors, field_rms, refit_part, rms
 from soso_core.active.records import LearningTest
 from soso_core.arrays import IntArray
 
@@ -14,29 +13,24 @@ FOLDS = 5
 FEWEST = FOLDS
 """Labels that can be left out a fifth at a time."""
 
-Track = Callable[[Sequence[Any]], Iterable[Any]]
-"""Passed over what takes long, for a progress bar."""
 
-
-def learning_test(pool: Pool, order: IntArray, rng: np.random.Generator, track: Track = iter) -> LearningTest:
+def learning_test(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.random.Generator) -> LearningTest:
     """Return the errors on labels left out a fifth at a time, of a model of the others and of one of either half.
 
-    `order` (k,): the labels, indices of the pool, at least `FEWEST`; `rng` draws the halves; `track` is passed over what
-    is left out.  Blind tests of a batch that was chosen say how hard the batch was; these are of all labels, by models
-    that differ in nothing but how many labels they have.
+    `order` (k,): the labels, indices of the pool, at least `FEWEST`; `fitted`: the model of all of them, whose scales
+    are kept; `rng` draws the halves.  Blind tests of a batch that was chosen say how hard the batch was; these are of
+    all labels, by models that differ in nothing but how many labels they have.
     """
-    folds, whole, halves = folds_of(order), list[PoolFit](), list[PoolFit]()
-    for fold in track(folds):
-        rest = rng.permutation(order[~np.isin(order, fold)])
-        whole.append(_fit(pool, rest, whole))
-        for part in np.array_split(rest, 2):
-            halves.append(_fit(pool, part, halves))
+    folds = folds_of(order)
+    rests = [order[~np.isin(order, fold)] for fold in folds]
+    halves = [half for rest in rests for half in np.array_split(rng.permutation(rest), 2)]
+    whole, half = ([refit_part(pool, sorted(part.tolist()), fitted) for part in parts] for parts in (rests, halves))
     twice = [fold for fold in folds for _ in range(2)]
     return LearningTest(
         energy_rmse_meV_per_spin=left_out_energy(pool, whole, folds),
-        half_energy_rmse_meV_per_spin=left_out_energy(pool, halves, twice),
+        half_energy_rmse_meV_per_spin=left_out_energy(pool, half, twice),
         field_rmse_meV=_left_out_field(pool, whole, folds),
-        half_field_rmse_meV=_left_out_field(pool, halves, twice),
+        half_field_rmse_meV=_left_out_field(pool, half, twice),
     )
 
 
@@ -57,7 +51,3 @@ def _left_out_field(pool: Pool, fits: Sequence[PoolFit], folds: Sequence[IntArra
     ]  # fmt: skip
     known = [item for item in found if item is not None]
     return rms(np.concatenate(known)) if known else None
-
-
-def _fit(pool: Pool, labels: IntArray, before: Sequence[PoolFit]) -> PoolFit:
-    return fit_part(pool, sorted(labels.tolist()), before[-1] if before else None)

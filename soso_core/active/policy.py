@@ -15,7 +15,7 @@ IMPROVEMENT = 0.9
 """A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
 LEARNING_ENERGY = 0.7
 """Labels help when twice as many bring the error of energies below this share: averaging alone would, over noise."""
-LEARNING_FIELD = 0.93
+LEARNING_FIELD = 0.95
 """The same for fields: tens of components in each configuration scatter by a few percent."""
 
 

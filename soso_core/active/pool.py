@@ -7,7 +7,7 @@ pool moves are dropped.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -156,6 +156,13 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
         for k in chosen
     ]  # fmt: skip
     return PoolFit(weights_m, lower_mm, best, baseline, offsets_s, stretches(errors))
+
+
+def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
+    """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
+    offsets_s = reference_energies(pool.dataset.subset(chosen))
+    weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s), pool.blocks, fitted.scales)
+    return replace(fitted, weights_m=weights_m, lower_mm=lower_mm, offsets_s=offsets_s)
 
 
 def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:

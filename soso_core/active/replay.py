@@ -98,7 +98,7 @@ def replay(
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
         if decision.asks_learning and len(chosen) >= FEWEST and not _stopped(steps):
-            learning = learning_test(pool, halves.permutation(chosen), halves)
+            learning = learning_test(pool, fitted, halves.permutation(chosen), halves)
             history[-1] = history[-1].model_copy(update={"learning": learning})
             decision = decide(history, policy)
         steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))

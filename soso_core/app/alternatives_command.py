@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -14,6 +13,7 @@ from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
+from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, load_model, read_dataset
 
 
@@ -50,25 +50,30 @@ def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_label
         }
         temporary.write_text(json.dumps(values, indent=1), encoding="utf8")
     print_alternatives(found)
-    if not found.alternatives:
-        click.echo("more labels help; other forms were not tried (--even-if-labels-help)")
     click.echo(f"written to {output}")
 
 
 def print_alternatives(found: Weighed) -> None:
-    """Print the error of every form, best first, of the present one, and of that with half of the labels."""
+    """Print what half of the labels make of the present form; then the error of every form tried, best first."""
+    test = found.learning
+    rows = [("energy (meV/spin)", test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin)]
+    if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
+        rows.append(("field (meV)", test.field_rmse_meV, test.half_field_rmse_meV))
+    cells = [(name, number(half), number(whole), _percent(whole, half)) for name, whole, half in rows]
+    print_table("error on labels left out, scales kept", ("", "half of the others", "all", "of half"), cells)
+    if not found.alternatives:
+        click.echo("more labels help; other forms were not tried (--even-if-labels-help)")
+        return
+    now = found.alternatives[0].present_rmse_meV_per_spin
     errors = {item.name: item.energy_rmse_meV_per_spin for item in sorted(found.alternatives, key=lambda i: i.ratio)}
-    now = errors["the present form"] = found.learning.energy_rmse_meV_per_spin
-    errors["the present form, half of the labels"] = found.learning.half_energy_rmse_meV_per_spin
-    rows = [(name, number(error), f"{100.0 * error / max(now, 1e-12):.0f} %") for name, error in errors.items()]
-    print_table("error on labels left out (meV/spin)", ("form", "error", "of the present"), rows)
-    fields = (found.learning.field_rmse_meV, found.learning.half_field_rmse_meV)
-    if None not in fields:
-        click.echo(
-            f"fields left out are missed by {number(fields[0])} meV, by {number(fields[1])} with half of the labels"
-        )
+    forms = [(name, number(error), _percent(error, now)) for name, error in {**errors, "the present form": now}.items()]
+    print_table("error on labels left out (meV/spin)", ("form", "error", "of the present"), forms)
 
 
-def _tracked(items: Sequence[Any]) -> Iterable[Any]:
+def _percent(error: float, reference: float) -> str:
+    return f"{100.0 * error / max(reference, 1e-12):.0f} %"
+
+
+def _tracked(forms: Sequence[tuple[str, FitSettings]]) -> Iterable[tuple[str, FitSettings]]:
     with progress_bar() as progress:
-        yield from progress.track(items, description="refitting")
+        yield from progress.track(forms, description="refitting")

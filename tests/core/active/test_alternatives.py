@@ -9,7 +9,7 @@ from soso_core.active import learning
 from soso_core.active.alternatives import weigh_alternatives
 from soso_core.active.learning import learning_test
 from soso_core.active.policy import labels_help
-from soso_core.active.pool import make_pool
+from soso_core.active.pool import fit_part, make_pool, refit_part
 from soso_core.dataset import Dataset
 from soso_core.gp.settings import FitSettings
 
@@ -48,27 +48,35 @@ def test_a_form_that_cannot_learn_learns_nothing_from_labels():
     """Without fields pairs are learnt label by label; of four spins a model of pairs has soon learnt what it can."""
     bare = [replace(item, exchange_fields_ac=None, moments_a=None) for item in dataset_of(heisenberg_label)]
     few = make_pool(Dataset(tuple(bare[:10])), PAIRS, np.random.default_rng(0))
-    found = learning_test(few, np.arange(10), np.random.default_rng(1))
+    found = learning_test(few, fit_part(few, range(10)), np.arange(10), np.random.default_rng(1))
     assert found.field_rmse_meV is None
     assert labels_help(found)
     stuck = make_pool(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0))
-    assert not labels_help(learning_test(stuck, np.arange(20), np.random.default_rng(1)))
+    assert not labels_help(learning_test(stuck, fit_part(stuck, range(20)), np.arange(20), np.random.default_rng(1)))
 
 
 def test_halves_share_nothing_with_what_is_left_out(monkeypatch):
     """Five folds: every label is left out once, of a fit of all others and of one of either half of those."""
-    fits = []
+    parts = []
 
-    def noted(pool, chosen, start=None):
-        fits.append(set(chosen))
-        return real(pool, chosen, start)
+    def noted(pool, chosen, fitted):
+        parts.append(set(chosen))
+        return real(pool, chosen, fitted)
 
-    real = learning.fit_part
-    monkeypatch.setattr(learning, "fit_part", noted)
+    real = learning.refit_part
+    monkeypatch.setattr(learning, "refit_part", noted)
     pool = make_pool(dataset_of(heisenberg_label), PAIRS, np.random.default_rng(0))
     labels = np.array([3, 1, 4, 15, 9, 2, 6, 5, 8, 7, 0])
-    learning_test(pool, labels, np.random.default_rng(0))
-    whole, one, other = fits[::3], fits[1::3], fits[2::3]
+    learning_test(pool, fit_part(pool, labels.tolist()), labels, np.random.default_rng(0))
+    whole, one, other = parts[:5], parts[5::2], parts[6::2]
     left_out = [set(labels.tolist()) - part for part in whole]
     assert sorted(k for part in left_out for k in part) == sorted(labels.tolist())
     assert all(a | b == c and not a & b and abs(len(a) - len(b)) < 2 for a, b, c in zip(one, other, whole, strict=True))
+
+
+def test_a_refit_of_the_same_labels_is_the_fit():
+    pool = make_pool(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0))
+    fitted = fit_part(pool, range(9))
+    again = refit_part(pool, range(9), fitted)
+    assert np.allclose(again.weights_m, fitted.weights_m, rtol=1e-9, atol=1e-12 * np.abs(fitted.weights_m).max())
+    assert not np.allclose(refit_part(pool, range(8), fitted).weights_m, fitted.weights_m, rtol=1e-3)

@@ -227,9 +227,9 @@ def test_a_suspicion_is_looked_into_until_the_run_would_stop(pool, monkeypatch):
         said = {"asks_learning": True} if learning is None else {"action": Action.MODEL_FORM}
         return found.model_copy(update=said)
 
-    def learning(pool, order, rng):
+    def learning(pool, fitted, order, rng):
         asked.append(sorted(order.tolist()))
-        found = real(pool, order, rng)
+        found = real(pool, fitted, order, rng)
         return found.model_copy(update={"energy_rmse_meV_per_spin": 0.0}) if len(asked) == 1 else found
 
     goes_on = {"max_labels": 13, "target_energy_meV_per_spin": 1e-9, "stop_at_model_form": False}

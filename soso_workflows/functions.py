@@ -103,8 +103,8 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
     """Return what `soso_core.active.policy.decide` says after the last batch of `history`.
 
-    The optional `alternatives`, from `soso.alternatives`, overrule a decision for "model form" when labels still help,
-    and let it name what would help when they do not.
+    The optional `alternatives`, from `soso.alternatives`, answer `asks_learning` of the decision before: only with
+    that answer can it be "model form", which then names what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float

@@ -29,7 +29,7 @@ class Progress:
             if failure.pk not in self.seen_failures:
                 self.seen_failures.add(failure.pk)
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
-        for batch in state.batches[self.n_rows :]:
+        for batch in _settled(state)[self.n_rows :]:
             self.say_batch(batch)
             self.n_rows += 1
         self._say_what_happens(state)
@@ -61,3 +61,11 @@ class Progress:
         if line != self.last_line and not state.node.is_terminated:
             self.last_line = line
             self.echo(f"  {line}")
+
+
+def _settled(state: CampaignState) -> list[dict[str, Any]]:
+    """Return the batches whose decision stands; the last one may wait for whether labels help."""
+    batches = state.batches
+    goes_on = state.node.is_terminated or ("explore", state.batch, "") in state.calls or state.candidates is not None
+    is_open = bool(batches) and batches[-1]["decision"].get("asks_learning", False) and not goes_on
+    return batches[:-1] if is_open else batches

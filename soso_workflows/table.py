@@ -129,7 +129,7 @@ def state_line(state: CampaignState) -> str:
     if node.is_terminated:
         return str(node.process_state.value)
     weighing = state.calls.get(("alternatives", state.batch, ""))
-    if weighing is not None and not weighing.is_terminated:
+    if weighing is not None and not weighing.is_terminated and state.candidates is None:
         return "finding out whether more labels help, or another form of the model"
     if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
         return "writing the outputs"

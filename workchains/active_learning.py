@@ -10,6 +10,7 @@ from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import Data, Dict, ProcessNode
 from aiida.plugins import CalculationFactory, WorkflowFactory
 
+from soso_core.active.learning import FEWEST
 from soso_core.active.records import Action
 from soso_workchains import active_learning_inputs as declared
 from soso_workflows import functions
@@ -209,8 +210,12 @@ class ActiveLearningWorkChain(WorkChain):
 
     def needs_alternatives(self) -> bool:
         """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
-        is_asked = bool(self.ctx.history) and self._last()["decision"]["asks_learning"]
-        return is_asked and self.ctx.model is not None and bool(self.ctx.dataset.is_fully_labelled)
+        if not self.ctx.history or not self._last()["decision"]["asks_learning"] or self.ctx.model is None:
+            return False
+        can_tell = bool(self.ctx.dataset.is_fully_labelled) and self.ctx.dataset.n_configurations >= FEWEST
+        if not can_tell:
+            self.report(f"whether more labels help is not asked: it takes {FEWEST} labels, every one with an energy")
+        return can_tell
 
     def weigh_alternatives(self) -> Any:
         """Refit the model to half of the labels at hand and, where all do no better, other forms of it to all."""
@@ -219,7 +224,7 @@ class ActiveLearningWorkChain(WorkChain):
         return self._submit_stage("alternatives", "soso.alternatives", inputs)
 
     def take_advice(self) -> None:
-        """Decide again, with what they say; without it the campaign goes on."""
+        """Decide again, with what they say; without it the decision stands."""
         if self.ctx.alternatives.is_finished_ok:
             self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
         else:

@@ -53,7 +53,9 @@ def weigh_alternatives(
     if labels_help(learning) and not even_if_labels_help:
         return Weighed(learning, ())
     tried = track([("present", present), *forms(dataset, present)])
-    errors = {name: left_out_error(pool_of(settings), order) for name, settings in tried}
+    errors = {
+        name: left_out_error(pool if settings is present else pool_of(settings), order) for name, settings in tried
+    }
     now = errors.pop("present")
     found = (
         Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=now)

@@ -14,7 +14,7 @@ REDUCIBLE = 0.5
 IMPROVEMENT = 0.9
 """A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
 LEARNING_ENERGY = 0.7
-"""Labels help when twice as many bring the error of energies below this share: averaging alone would, over noise."""
+"""Labels help when twice as many bring the error of energies below this share; averaging over noise brings 0.71."""
 LEARNING_FIELD = 0.95
 """The same for fields: tens of components in each configuration scatter by a few percent."""
 
@@ -66,7 +66,7 @@ def decide(
     bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
     action, reason = _judge(history, since, settings, energy, bounds, alternatives)
     n_next = next_size(history[-1], settings) if action is Action.CONTINUE else 0
-    may_be_floor = settings.stop_at_model_form and action not in (Action.TOO_MANY_FAILURES, Action.TARGET_MET)
+    may_be_floor = settings.stop_at_model_form and action is not Action.TOO_MANY_FAILURES
     asks_learning = may_be_floor and suspects_floor(present, settings) and present[-1].learning is None
     return Decision(
         action=action,
@@ -111,9 +111,11 @@ def lower_bound(rmse: float, n: int, confidence: float) -> float:
 def suspects_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
     """Return whether more labels may not help.
 
-    The target is missed with the stated confidence, and the variance that labels could still take away is a minor part
-    of the blind mean square.
+    The last batch was tested blind, the target is missed with the stated confidence, and the variance that labels could
+    still take away is a minor part of the blind mean square.
     """
+    if not history or not history[-1].n_blind:
+        return False
     pool = newest_pool(history, settings.min_blind)
     now = known_share(pool)
     if now is None or not now[1] < REDUCIBLE**0.5 * now[0]:
@@ -125,8 +127,8 @@ def suspects_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> 
 def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
     """Return whether more labels will not help: it is suspected, and two things bear it out.
 
-    Twice the labels were seen not to help (`learning` of the last record); and so they were after the batch before,
-    or else the blind error stands still while what the model does not know falls.
+    Doubling the labels was seen not to help (`learning` of the last record); and so it was after the batch before, or
+    else the blind error stands still while what the model does not know falls.
     """
     before, last = (history[-2].learning if len(history) > 1 else None), history[-1].learning
     if last is None or labels_help(last) or not suspects_floor(history, settings):

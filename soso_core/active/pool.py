@@ -141,7 +141,7 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
 
     The climb begins at the scales of `start`.
     """
-    offsets_s = reference_energies(pool.dataset.subset(chosen))
+    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
     equations, n_pair = pool.equations(chosen, offsets_s), pool.n_pair_columns
     small = {target: each.restricted(np.arange(n_pair)) for target, each in equations.items()}
     belief = believed(small, pool.pair_blocks)
@@ -160,7 +160,7 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
     """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
-    offsets_s = reference_energies(pool.dataset.subset(chosen))
+    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
     weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s), pool.blocks, fitted.scales)
     return replace(fitted, weights_m=weights_m, lower_mm=lower_mm, offsets_s=offsets_s)
 

@@ -1,4 +1,4 @@
-"""`soso alternatives`: which other form of a model would do better on the labels at hand."""
+"""`soso alternatives`: whether more labels would help a model, or another form of it."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,7 @@ import numpy as np
 
 from soso_core.active.alternatives import Weighed, weigh_alternatives
 from soso_core.active.learning import FEWEST
+from soso_core.active.policy import labels_help
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
@@ -17,12 +18,12 @@ from soso_core.gp.settings import FitSettings
 from soso_core.io import atomic_write, load_model, read_dataset
 
 
-@click.command(short_help="Weigh other forms of a model on the labels at hand.")
+@click.command(short_help="Say what would help a model: more labels, or another form.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The numbers, as JSON.")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws inducing points and folds."
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws inducing points, folds and halves."
 )
 @click.option("--even-if-labels-help", is_flag=True, help="Try other forms even where more labels help.")
 def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_labels_help: bool) -> None:
@@ -61,8 +62,10 @@ def print_alternatives(found: Weighed) -> None:
         rows.append(("field (meV)", test.field_rmse_meV, test.half_field_rmse_meV))
     cells = [(name, number(half), number(whole), _percent(whole, half)) for name, whole, half in rows]
     print_table("error on labels left out, scales kept", ("", "half of the others", "all", "of half"), cells)
+    helps = labels_help(test)
+    untried = "" if found.alternatives else "; other forms were not tried (--even-if-labels-help)"
+    click.echo(f"more labels {'help' if helps else 'may not help'}{untried}")
     if not found.alternatives:
-        click.echo("more labels help; other forms were not tried (--even-if-labels-help)")
         return
     now = found.alternatives[0].present_rmse_meV_per_spin
     errors = {item.name: item.energy_rmse_meV_per_spin for item in sorted(found.alternatives, key=lambda i: i.ratio)}

@@ -89,15 +89,16 @@ def species_counts(configuration: Configuration, species: tuple[int, ...]) -> Fl
     return np.bincount(species_indices(configuration, species), minlength=len(species)).astype(float)
 
 
-def reference_energies(dataset: Dataset) -> FloatArray:
+def reference_energies(dataset: Dataset, species: tuple[int, ...] | None = None) -> FloatArray:
     """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies.
 
-    Labels count by their grade.
+    Labels count by their grade.  `species`: those to tell apart, in order; None: those of the dataset.
     """
+    species = dataset.species if species is None else species
     labelled = [item for item in dataset if item.energy is not None]
     if not labelled:
-        return np.zeros(len(dataset.species))
-    counts_ks = np.array([species_counts(item.configuration, dataset.species) for item in labelled])
+        return np.zeros(len(species))
+    counts_ks = np.array([species_counts(item.configuration, species) for item in labelled])
     energies_k = np.array([item.energy for item in labelled], dtype=float)
     factors_k = np.array([item.noise_factor for item in labelled])
     return np.asarray(np.linalg.lstsq(counts_ks / factors_k[:, None], energies_k / factors_k, rcond=1e-8)[0])

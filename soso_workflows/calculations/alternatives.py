@@ -1,4 +1,4 @@
-"""`soso.alternatives`: what would help a model when more labels do not."""
+"""`soso.alternatives`: whether more labels help a model, and what would when they do not."""
 
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Int
@@ -12,8 +12,8 @@ class SosoAlternativesCalculation(SosoCalculation):
     """Run `soso alternatives`.  Exit codes: see `SosoCalculation`."""
 
     MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
-    CACHE_VERSION = 1
-    """Raised when the same inputs give something else: `learning` was not there once."""
+    CACHE_VERSION = 2
+    """Raised when the same inputs give something else: `learning` was not there, or learnt scales anew, once."""
     WALLCLOCK_SECONDS = 4 * 3600
     ENVIRONMENT = ONE_BLAS_THREAD
 

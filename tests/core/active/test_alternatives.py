@@ -80,3 +80,13 @@ def test_a_refit_of_the_same_labels_is_the_fit():
     again = refit_part(pool, range(9), fitted)
     assert np.allclose(again.weights_m, fitted.weights_m, rtol=1e-9, atol=1e-12 * np.abs(fitted.weights_m).max())
     assert not np.allclose(refit_part(pool, range(8), fitted).weights_m, fitted.weights_m, rtol=1e-3)
+
+
+def test_halves_may_lack_a_species():
+    """Two of ten cells hold cobalt: a half without it has no reference energy of it, and is a model all the same."""
+    iron = [replace(item, exchange_fields_ac=None, moments_a=None) for item in dataset_of(heisenberg_label)][:10]
+    numbers_a = np.array([27, *iron[0].configuration.numbers_a[1:]])
+    alloyed = [replace(item, configuration=replace(item.configuration, numbers_a=numbers_a)) for item in iron[:2]]
+    pool = make_pool(Dataset((*alloyed, *iron[2:])), PAIRS, np.random.default_rng(0))
+    found = learning_test(pool, fit_part(pool, range(10)), np.arange(10), np.random.default_rng(0))
+    assert np.isfinite(found.half_energy_rmse_meV_per_spin)

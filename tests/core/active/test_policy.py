@@ -200,6 +200,14 @@ def test_two_batches_in_a_row_bear_a_suspicion_out():
     assert decide(learnt(falling, NO_HELP, NO_HELP), LOW).action is Action.MODEL_FORM
 
 
+def test_a_batch_that_brought_nothing_is_no_second_witness():
+    """All of its labels failed: the same labels would give the same answer again."""
+    falling = learnt(with_expected([6.0, 3.0, 2.6, 1.7], [5.0, 2.9, 0.8, 0.5]), NO_HELP)
+    lost = BatchRecord(batch=5, n_labels=falling[-1].n_labels, n_failed=2)
+    again = decide([*falling, lost], LOW)
+    assert (again.action, again.asks_learning) == (Action.CONTINUE, False)
+
+
 def test_labels_help_when_half_of_them_did_worse():
     """Averaging alone brings 0.71 with twice the labels: 0.75 is a floor, 0.65 is not."""
     assert decide(learnt(STUCK, left_out(1.5, 2.0)), LOW).action is Action.MODEL_FORM

@@ -25,6 +25,8 @@ from soso_workflows.table import lineage_lines
 pytestmark = pytest.mark.aiida
 
 UNREACHABLE, ANYTHING = 1e-9, 1e9
+UNMET = {"target_energy_meV_per_spin": UNREACHABLE, "n_initial": 4, "max_labels": 8}
+"""Five labels after the second batch: enough to leave some out."""
 
 
 def run_campaign(inputs) -> CampaignState:
@@ -228,7 +230,7 @@ def suspicious(history, settings, alternatives=(), since=0):
 
 def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(functions, "decide", suspicious)
-    state = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=UNREACHABLE))
+    state = run_campaign(campaign_inputs(tmp_path, **UNMET))
     assert state.node.exit_status == 407
     job = state.calls["alternatives", 2, ""]
     assert job.process_type == "aiida.calculations:soso.alternatives"
@@ -244,7 +246,7 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
 def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_inputs, tmp_path, monkeypatch):
     """Half of the labels do twice as badly: the next batch is made, and what was learnt stays in the history."""
     monkeypatch.setattr(functions, "decide", suspicious)
-    inputs = campaign_inputs(tmp_path, {"half_energy": 2.0}, target_energy_meV_per_spin=UNREACHABLE)
+    inputs = campaign_inputs(tmp_path, {"half_energy": 2.0}, **UNMET)
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert len(state.batches) > 2
@@ -257,12 +259,12 @@ def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_input
 def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, tmp_path, monkeypatch):
     """The job crashes: the campaign goes on; one resumed where it was not looked into yet does that first."""
     monkeypatch.setattr(functions, "decide", suspicious)
-    inputs = campaign_inputs(tmp_path, {"alternatives": "crash"}, target_energy_meV_per_spin=UNREACHABLE)
-    inputs["policy"] = Dict({**inputs["policy"].get_dict(), "max_labels": 3})
+    inputs = campaign_inputs(tmp_path, {"alternatives": "crash"}, **UNMET)
+    inputs["policy"] = Dict({**inputs["policy"].get_dict(), "max_labels": 5})
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")
     assert state.batches[-1]["learning"] is None
-    again = resumed(resume_builder(state, max_labels=5))
+    again = resumed(resume_builder(state, max_labels=7))
     assert ("alternatives", 2, "") in again.calls
     assert ("explore", 2, "") in again.calls

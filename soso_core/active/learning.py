@@ -46,8 +46,7 @@ def left_out_energy(pool: Pool, fits: Sequence[PoolFit], folds: Sequence[IntArra
 
 
 def _left_out_field(pool: Pool, fits: Sequence[PoolFit], folds: Sequence[IntArray]) -> float | None:
-    found = [
-        field_rms(field_errors(pool, fitted), fold.tolist()) for fitted, fold in zip(fits, folds, strict=True)
-    ]  # fmt: skip
+    pairs = zip(fits, folds, strict=True)
+    found = [field_rms(field_errors(pool, fitted), fold.tolist()) for fitted, fold in pairs]
     known = [item for item in found if item is not None]
     return rms(np.concatenate(known)) if known else None

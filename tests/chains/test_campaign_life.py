@@ -3,6 +3,7 @@
 import pytest
 from aiida.cmdline.utils.common import get_workchain_report
 from aiida.common.links import LinkType
+from aiida.common.log import configure_logging
 from aiida.engine import ProcessState, run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import CalcJobNode, Dict, Str, WorkChainNode
@@ -261,6 +262,7 @@ def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, 
     monkeypatch.setattr(functions, "decide", suspicious)
     inputs = campaign_inputs(tmp_path, {"alternatives": "crash"}, **UNMET)
     inputs["policy"] = Dict({**inputs["policy"].get_dict(), "max_labels": 5})
+    configure_logging(with_orm=True)  # a command run in this interpreter may have taken the database's handler away
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")

@@ -31,10 +31,10 @@ policy: {{n_initial: 3, batch_size: 2, min_blind: 2, max_labels: 20, target_ener
 FACTS = """
 import json, sys
 from aiida.orm import load_node
-from soso_workflows.state import CampaignState
+from soso_workflows.state import CampaignState, finished_label
 lineage = CampaignState(load_node(int(sys.argv[1]))).lineage
 made = [call.inputs.configuration.get_dataset().fingerprint for state in lineage
-        for (stage, *_), call in state.calls.items() if stage == "label" and call.is_finished_ok]
+        for (stage, *_), call in state.calls.items() if stage == "label" and finished_label(call) is not None]
 node = lineage[-1].node
 open(sys.argv[2], "wb").write(lineage[-1].model.content)
 print(json.dumps({"made": made, "ok": node.is_finished_ok, "said": node.exit_message, "n": lineage[-1].n_labels,
@@ -87,7 +87,10 @@ class Place:
         return ("data", "soso", "launch", path, "--code", "slow@localhost")
 
     def facts(self, pk: int) -> dict[str, object]:
-        """Return what became of a campaign: labels made, how it ended, and `model`, the bytes of its last model."""
+        """Return what became of a campaign: labels made, how it ended, and `model`, the bytes of its last model.
+
+        A label is made when its job has it, even if the workchain around the job died before it could pass it on.
+        """
         model = self.home / f"{pk}.soso"
         told = self.verdi("run", self.home / "facts.py", pk, model)
         return {**json.loads(told.splitlines()[-1]), "model": model.read_bytes()}

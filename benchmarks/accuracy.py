@@ -93,12 +93,12 @@ def run_fold(fold: Fold, published: bool) -> tuple[Errors, Errors, dict[str, Any
     offered = (FitSettings(),) if published else choices(fold.train)
     with one_blas_thread():
         model, evidences = choose(fold.train, offered, np.random.default_rng(fold.seed))
-        own = compare(predictions_for(model, fold.test), fold.test, model.scales.field_scale)
+        own = compare(predictions_for(model, fold.test), fold.test, model.scales)
         assert model.baseline is not None
         small = model.baseline
-        pair = compare(predictions_for(small, fold.test), fold.test, small.scales.field_scale)
+        pair = compare(predictions_for(small, fold.test), fold.test, small.scales)
     varied = differences(offered)[preferred(evidences)]
-    return own, pair, {**varied, "field_scale": model.scales.field_scale}
+    return own, pair, {**varied, "field_scale": model.scales.field_scale, "penalty": model.scales.penalty}
 
 
 def run_case(case: Case, pool: ProcessPoolExecutor) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import numpy as np
 from aiida.orm import ArrayData
 
 from soso_core.dataset import Dataset
+from soso_core.gp.comparison import energy_of_label
+from soso_core.gp.evidence import Scales
 from soso_core.gp.fitted import FittedModel, Prediction
 from soso_core.labels import LabelledConfiguration
 
@@ -16,7 +18,7 @@ def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
     labels are absent.
     """
     pairs = [(item, model.predict(item.configuration, noise_factor=item.noise_factor)) for item in dataset]
-    energies = [_energy_entry(*pair) for pair in pairs if pair[0].energy is not None]
+    energies = [_energy_entry(*pair, model.scales) for pair in pairs if pair[0].energy is not None]
     scale = model.scales.field_scale
     fields = [_field_entries(*pair, scale) for pair in pairs if pair[0].spin_gradient_ac is not None]
     energy_kn = np.array(energies).reshape(-1, 3).T
@@ -25,9 +27,10 @@ def parity_arrays(model: FittedModel, dataset: Dataset) -> ArrayData:
     return ArrayData({name: 1e3 * values for name, values in zip(names, [*energy_kn, *field_kn], strict=True)})
 
 
-def _energy_entry(item: LabelledConfiguration, predicted: Prediction) -> tuple[float, float, float]:
+def _energy_entry(item: LabelledConfiguration, predicted: Prediction, scales: Scales) -> tuple[float, float, float]:
     n_spins = item.configuration.n_magnetic or len(item.configuration)
-    return predicted.energy / n_spins, (predicted.energy_std or 0.0) / n_spins, item.energy_per_spin or 0.0
+    energy, deviation = energy_of_label(item, predicted, scales), predicted.energy_std or 0.0
+    return energy / n_spins, deviation / n_spins, item.energy_per_spin or 0.0
 
 
 def _field_entries(item: LabelledConfiguration, predicted: Prediction, scale: float) -> np.ndarray:

@@ -20,6 +20,7 @@ from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import left_out_errors, stretches
 from soso_core.gp.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
 from soso_core.gp.normal_equations import NormalEquations
+from soso_core.gp.penalty import all_may_hold, learnt_penalty, square_of_fields
 from soso_core.gp.regression import FIXED_BLOCKS, basis_of, believable
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, Rows, labelled_rows
@@ -37,13 +38,15 @@ class Pool:
     """Design rows of every labelled configuration, as `gp.sums.labelled_rows` gives them with reference energies zero.
 
     rows_k: for each configuration, rows (r, m) and values (r,) of each target.  blocks: columns of each block, the pair
-    part before the GP; the first `n_pair_columns` are those of the pair-only baseline.
+    part before the GP; the first `n_pair_columns` are those of the pair-only baseline.  penalty_width: μB²/eV, of the
+    belief in what the energies hold of a penalty (`gp.penalty`); zero: nothing.
     """
 
     dataset: Dataset
     rows_k: tuple[Rows, ...]
     blocks: Mapping[str, slice]
     n_pair_columns: int
+    penalty_width: float = 0.0
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -62,6 +65,17 @@ class Pool:
     def factors_k(self) -> FloatArray:
         """By how much the noise of each label exceeds that of an A label, (k,)."""
         return np.array([item.noise_factor for item in self.dataset])
+
+    @cached_property
+    def squares_k(self) -> FloatArray:
+        """Σ|B|² of each configuration, (k,) eV²/μB², for energies that may hold a penalty."""
+        return np.array([square_of_fields(item) for item in self.dataset])
+
+    @cached_property
+    def lengths_r(self) -> FloatArray:
+        """Length of the moment that each field row belongs to, (r,) μB."""
+        held = [item for item in self.dataset if item.moments_a is not None and item.spin_gradient_ac is not None]
+        return np.concatenate([np.repeat(i.moments_a[i.configuration.is_magnetic_a], 2) for i in held])
 
     @cached_property
     def energies_km(self) -> FloatArray:
@@ -85,19 +99,21 @@ class Pool:
         """The blocks of the pair-only baseline."""
         return {name: block for name, block in self.blocks.items() if block.stop <= self.n_pair_columns}
 
-    def labelled_rows(self, k: int, offsets_s: FloatArray) -> Rows:
-        """Return rows and values of configuration k with reference energies (s,) eV taken off."""
+    def labelled_rows(self, k: int, offsets_s: FloatArray, penalty: float = 0.0) -> Rows:
+        """Return rows and values of configuration k with reference energies (s,) eV and the penalty taken off."""
         rows = dict(self.rows_k[k])
         rows_km, values_k = rows["energy"]
-        level = float(self.counts_ks[k] @ offsets_s) / np.sqrt(self.n_spins_k[k]) / self.factors_k[k]
-        rows["energy"] = (rows_km, values_k - level)
+        level = float(self.counts_ks[k] @ offsets_s) + penalty * self.squares_k[k]
+        rows["energy"] = (rows_km, values_k - level / np.sqrt(self.n_spins_k[k]) / self.factors_k[k])
         return rows
 
-    def equations(self, chosen: Sequence[int], offsets_s: FloatArray) -> dict[str, NormalEquations]:
+    def equations(
+        self, chosen: Sequence[int], offsets_s: FloatArray, penalty: float = 0.0
+    ) -> dict[str, NormalEquations]:
         """Return the sums over the rows of some configurations."""
         parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
         for k in chosen:
-            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s).items():
+            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s, penalty).items():
                 factors_r = np.full(len(values_r), self.factors_k[k])
                 parts.setdefault(target, []).append((rows_rm, values_r, factors_r))
         return {
@@ -133,7 +149,8 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     basis = basis_of(dataset, settings, rng)
     levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
     rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
-    return _turned(dataset, rows_k, basis)
+    width = settings.penalty_width if all_may_hold(dataset) else 0.0
+    return replace(_turned(dataset, rows_k, basis), penalty_width=width)
 
 
 def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) -> PoolFit:
@@ -150,9 +167,11 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
     first = None if start is None or not start.has_gp else start.scales
     best = believable(equations, pool.blocks, belief, baseline, first)
-    weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
+    penalty = _learnt_penalty(pool, chosen, offsets_s, posterior(equations, pool.blocks, best.scales), best.scales)
+    best = replace(best, scales=replace(best.scales, penalty=penalty))
+    weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, best.scales)
     errors = [
-        left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, lower_mm, best.scales)
+        left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, lower_mm, best.scales)
         for k in chosen
     ]  # fmt: skip
     return PoolFit(weights_m, lower_mm, best, baseline, offsets_s, stretches(errors))
@@ -161,7 +180,8 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
     """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
-    weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s), pool.blocks, fitted.scales)
+    equations = pool.equations(chosen, offsets_s, fitted.scales.penalty)
+    weights_m, lower_mm = posterior(equations, pool.blocks, fitted.scales)
     return replace(fitted, weights_m=weights_m, lower_mm=lower_mm, offsets_s=offsets_s)
 
 
@@ -202,10 +222,34 @@ def prior_uncertainty(pool: Pool) -> CandidateRows:
 
 
 def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
-    """Return prediction minus label of the energy per spin of every configuration, (k,) eV."""
+    """Return prediction minus label of the energy per spin of every configuration, (k,) eV.
+
+    Labels that hold a penalty are predicted with that of the predicted fields.
+    """
     label_k = np.array([item.energy for item in pool.dataset], dtype=float)
-    level_k = pool.counts_ks @ fitted.offsets_s
+    level_k = pool.counts_ks @ fitted.offsets_s + _predicted_penalty(pool, fitted)
     return np.asarray(pool.energies_km @ fitted.weights_m - (label_k - level_k) / pool.n_spins_k)
+
+
+def _learnt_penalty(
+    pool: Pool, chosen: Sequence[int], offsets_s: FloatArray, solved: tuple[FloatArray, FloatArray], scales: Scales
+) -> float:
+    """Return κ of the chosen labels, μB²/eV."""
+    if not pool.penalty_width:
+        return 0.0
+    rows, values = zip(*(pool.labelled_rows(k, offsets_s)["energy"] for k in chosen), strict=True)
+    divisors_k = np.sqrt(pool.n_spins_k[chosen]) * pool.factors_k[chosen]
+    squares_k, noise = pool.squares_k[chosen] / divisors_k, scales.noise["energy"]
+    return learnt_penalty(np.concatenate(rows), np.concatenate(values), squares_k, solved, noise, pool.penalty_width)
+
+
+def _predicted_penalty(pool: Pool, fitted: PoolFit) -> FloatArray:
+    """Return what the predicted fields would leave in the energy of each label, (k,) eV."""
+    if not fitted.scales.penalty:
+        return np.zeros(len(pool))
+    fields_r = pool.fields_rm @ fitted.weights_m / (fitted.scales.field_scale * pool.lengths_r)
+    parts = np.split(fields_r, pool.ends_k[1:-1])
+    return fitted.scales.penalty * np.array([float(part @ part) for part in parts])
 
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:

@@ -8,7 +8,9 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.gp.evidence import Scales
 from soso_core.gp.fitted import Prediction
+from soso_core.gp.penalty import may_hold_penalty
 from soso_core.gp.targets import LENGTH, VOIGT, mean_moments, reference_energies, species_counts
 from soso_core.labels import LabelledConfiguration
 
@@ -45,12 +47,14 @@ class Comparison:
         return np.asarray(self.errors[known] / self.deviations[known])
 
 
-def compare(predictions: Sequence[Prediction], dataset: Dataset, field_scale: float = 1.0) -> dict[str, Comparison]:
+def compare(predictions: Sequence[Prediction], dataset: Dataset, scales: Scales | None = None) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
-    Predicted fields are divided by `field_scale`, what the labels' fields come short of -∂E/∂e by.
+    `scales`: those of the model; its predictions are turned into what the labels it learnt from would say.  Fields are
+    divided by `field_scale`, energies raised by the penalty of the predicted fields; None: neither.
     """
-    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), field_scale)
+    scales = Scales({}, {}) if scales is None else scales
+    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), scales)
     found: dict[str, Comparison] = {}
     for target, take in _TAKERS.items():
         taken = [take(item, predicted, levels) for item, predicted in zip(dataset, predictions, strict=True)]
@@ -70,7 +74,7 @@ class _Levels:
     species: tuple[int, ...]
     energies_s: FloatArray
     moments_s: FloatArray
-    field_scale: float
+    scales: Scales
 
 
 _Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -84,13 +88,25 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
     n_spins = where.n_magnetic or len(where)
     deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
     level = species_counts(where, levels.species) @ levels.energies_s / n_spins
-    return np.array([item.energy / n_spins]), np.array([predicted.energy / n_spins]), deviation, np.array([level])
+    energy = energy_of_label(item, predicted, levels.scales)
+    return np.array([item.energy / n_spins]), np.array([energy / n_spins]), deviation, np.array([level])
+
+
+def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Scales) -> float:
+    """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any."""
+    if not scales.penalty or not may_hold_penalty(item):
+        return predicted.energy
+    lengths_a = item.moments_a if predicted.moments_a is None else predicted.moments_a
+    assert lengths_a is not None
+    magnetic = item.configuration.is_magnetic_a
+    fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * lengths_a[magnetic, None])
+    return predicted.energy + scales.penalty * float(np.sum(fields_ac**2))
 
 
 def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
     if item.spin_gradient_ac is None or not item.configuration.n_magnetic:
         return None
-    magnetic, scale = item.configuration.is_magnetic_a, levels.field_scale
+    magnetic, scale = item.configuration.is_magnetic_a, levels.scales.field_scale
     std_ac = predicted.fields_std_ac
     deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
     return _without_level(item.spin_gradient_ac[magnetic], predicted.fields_ac[magnetic] / scale, deviation)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from soso_core.dataset import Dataset
 from soso_core.gp.calibration import reliability, stretch
 from soso_core.gp.comparison import Comparison, compare, rms
+from soso_core.gp.evidence import Scales
 from soso_core.gp.fitted import FittedModel, Prediction
 from soso_core.gp.targets import LENGTH
 from soso_core.labels import LabelledConfiguration
@@ -79,10 +80,10 @@ def compared(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple
     """Return the errors of `model` and its baseline, and labels beside predictions of the model."""
     n_trained_on = len(trained_on(model, dataset))
     predictions, of_baseline = _predicted_twice(model, dataset, track)
-    found = compare(predictions, dataset, model.scales.field_scale)
+    found = compare(predictions, dataset, model.scales)
     pair_only = None
     if model.baseline is not None:
-        pair_only = errors_of(of_baseline, dataset, model.baseline.scales.field_scale, n_trained_on)
+        pair_only = errors_of(of_baseline, dataset, model.baseline.scales, n_trained_on)
     own = _errors(found, dataset, n_trained_on).model_dump()
     own["energy_model_std_meV_per_spin"] = _model_std(predictions, dataset)
     return Evaluation(**own, pair_only=pair_only), found
@@ -114,7 +115,7 @@ def recalibrated(model: FittedModel, blind: Dataset) -> dict[str, float]:
 
     Targets of which `blind` has nothing keep what they have.
     """
-    return stretched(model, compare(predictions_for(model, blind), blind, model.scales.field_scale))
+    return stretched(model, compare(predictions_for(model, blind), blind, model.scales))
 
 
 def stretched(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
@@ -127,10 +128,10 @@ def stretched(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
 
 
 def errors_of(
-    predictions: Sequence[Prediction], dataset: Dataset, field_scale: float = 1.0, n_trained_on: int = 0
+    predictions: Sequence[Prediction], dataset: Dataset, scales: Scales | None = None, n_trained_on: int = 0
 ) -> Errors:
-    """Return the errors of predictions made for the configurations of `dataset`, in order."""
-    return _errors(compare(predictions, dataset, field_scale), dataset, n_trained_on)
+    """Return the errors of predictions made for the configurations of `dataset`, in order; `scales` as in `compare`."""
+    return _errors(compare(predictions, dataset, scales), dataset, n_trained_on)
 
 
 def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int) -> Errors:

@@ -38,12 +38,14 @@ CURVATURE_STEP = 1e-3
 class Scales:
     """Prior standard deviation of each block and noise standard deviation of each target (eV).
 
-    `field_scale` is c in -∂E/∂e = c · (field of the labels).
+    `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ|B|², which the energies of the
+    labels hold besides those of the model (`gp.penalty`; the evidence does not ask for it).
     """
 
     prior: Mapping[str, float]
     noise: Mapping[str, float]
     field_scale: float = 1.0
+    penalty: float = 0.0
 
     def factor(self, target: str) -> float:
         """Return what the model's derivative of the energy is multiplied with to be compared with a label."""

@@ -17,8 +17,9 @@ from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
 from soso_core.gp.normal_equations import NormalEquations
+from soso_core.gp.penalty import all_may_hold, learnt_penalty
 from soso_core.gp.settings import FitSettings
-from soso_core.gp.sums import Levels, equations_of, labelled_rows, merged
+from soso_core.gp.sums import Levels, energy_rows, equations_of, labelled_rows, merged
 from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energies
 from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
@@ -173,6 +174,7 @@ def believable(
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
     """Return the model of a candidate, with its baseline, lengths and calibration."""
+    chosen = _without_penalty(chosen, dataset)
     energy, record = _of_energy(chosen.equations), FitRecord.of(dataset)
     small = chosen.basis.pair_only()
     levels = chosen.levels
@@ -193,6 +195,24 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
         chosen.equations,
     )
     return replace(model, calibration=_calibration(model, dataset))
+
+
+def _without_penalty(chosen: Candidate, dataset: Dataset) -> Candidate:
+    """Return the candidate with what the energies hold of a penalty taken off; all other scales are kept."""
+    basis, width = chosen.basis, chosen.basis.settings.penalty_width
+    if not width or not all_may_hold(dataset.labelled):
+        return chosen
+    rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, chosen.levels)
+    with one_blas_thread():
+        solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.best.scales)
+        penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.best.scales.noise["energy"], width)
+    energy, rest_k = chosen.equations["energy"], values_k - penalty * squares_k
+    energy = replace(energy, projection_m=rest_k @ rows_km, square=float(rest_k @ rest_k))
+    best, baseline = (
+        replace(each, scales=replace(each.scales, penalty=penalty)) for each in (chosen.best, chosen.baseline)
+    )
+    levels = replace(chosen.levels, penalty=penalty)
+    return Candidate(basis, levels, {**chosen.equations, "energy": energy}, baseline, best)
 
 
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
@@ -240,7 +260,7 @@ def _lengths(model: FittedModel, equations: Equations) -> LengthModel | None:
 
 
 def _levels(model: FittedModel) -> Levels:
-    return Levels(model.offsets_s, model.moments_s)
+    return Levels(model.offsets_s, model.moments_s, model.scales.penalty)
 
 
 def _of_energy(equations: Equations) -> dict[str, NormalEquations]:

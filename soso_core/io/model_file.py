@@ -30,8 +30,11 @@ from soso_core.io.atomic_write import atomic_write
 from soso_core.settings import parse_settings
 
 FORMAT_NAME = "soso-model"
-FORMAT_VERSION = 2
-"""Raised whenever an older program could not read, or would misread, what is written."""
+FORMAT_VERSION, OLDEST_VERSION = 3, 2
+"""Raised whenever an older program could not read, or would misread, what is written; the oldest that is still read.
+
+Format 2 has no penalty among the scales.
+"""
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
 
 SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
@@ -87,8 +90,9 @@ def _check_format(file: Path, header: Any) -> None:
     if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
         raise InputError(f"{file} is not a SOSO model")
     version = header.get("version")
-    if version != FORMAT_VERSION:
-        raise InputError(f"model {file} has format version {version}; this program reads version {FORMAT_VERSION}")
+    if version not in range(OLDEST_VERSION, FORMAT_VERSION + 1):
+        readable = f"versions {OLDEST_VERSION} to {FORMAT_VERSION}"
+        raise InputError(f"model {file} has format version {version}; this program reads {readable}")
 
 
 def _facts(model: FittedModel) -> dict[str, Any]:
@@ -115,7 +119,8 @@ def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
 
 
 def _scale_facts(scales: Scales) -> dict[str, Any]:
-    return {"prior": dict(scales.prior), "noise": dict(scales.noise), "field_scale": scales.field_scale}
+    of_labels = {"field_scale": scales.field_scale, "penalty": scales.penalty}
+    return {"prior": dict(scales.prior), "noise": dict(scales.noise), **of_labels}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:
@@ -254,7 +259,11 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
-    return Scales(prior, noise, _positive(facts["field_scale"]))
+    return Scales(prior, noise, _positive(facts["field_scale"]), _penalty(facts.get("penalty", 0.0)))
+
+
+def _penalty(value: Any) -> float:
+    return 0.0 if value == 0.0 else _positive(value)
 
 
 def _positive(value: Any) -> float:

@@ -66,7 +66,7 @@ def brute_force(rows, weights_m, lower_mm, scales, target):
 def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, left_out, grades):
     dataset = graded(dataset, grades)
     model = fit(dataset, SETTINGS, np.random.default_rng(0))
-    rows = labelled_rows(dataset[left_out], model.basis, Levels(model.offsets_s, model.moments_s))
+    rows = labelled_rows(dataset[left_out], model.basis, Levels(model.offsets_s, model.moments_s, model.scales.penalty))
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.scales.field_scale != 1.0
     found = left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
@@ -152,7 +152,7 @@ def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     blind = Dataset(tuple(complete_label(iron_germanium(seed)) for seed in range(300, 304)))
     found = recalibrated(model, blind)
     assert found["stress"] == model.calibration["stress"]
-    z_k = compare(predictions_for(model, blind), blind, model.scales.field_scale)["length"].z
+    z_k = compare(predictions_for(model, blind), blind, model.scales)["length"].z
     assert len(z_k) == 12
     assert found["length"] == pytest.approx(stretch(z_k * model.calibration["length"]), rel=1e-12)
     again = recalibrated(fit_with(model, found), blind)

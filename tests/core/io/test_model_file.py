@@ -287,7 +287,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(content, small_model, small_datase
 def test_newer_version_is_named(content, tmp_path):
     path = rewritten(content, tmp_path / "m.soso", lambda header: header.update(version=FORMAT_VERSION + 1))
     with pytest.raises(
-        InputError, match=f"has format version {FORMAT_VERSION + 1}; this program reads version {FORMAT_VERSION}"
+        InputError, match=f"has format version {FORMAT_VERSION + 1}; this program reads versions 2 to {FORMAT_VERSION}"
     ):
         load_model(path)
 

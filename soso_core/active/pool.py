@@ -74,8 +74,12 @@ class Pool:
     @cached_property
     def lengths_r(self) -> FloatArray:
         """Length of the moment that each field row belongs to, (r,) μB."""
-        held = [item for item in self.dataset if item.moments_a is not None and item.spin_gradient_ac is not None]
-        return np.concatenate([np.repeat(i.moments_a[i.configuration.is_magnetic_a], 2) for i in held])
+        parts = [
+            np.repeat(item.moments_a[item.configuration.is_magnetic_a], 2)
+            for item in self.dataset
+            if item.moments_a is not None and item.spin_gradient_ac is not None
+        ]
+        return np.concatenate(parts)
 
     @cached_property
     def energies_km(self) -> FloatArray:
@@ -149,7 +153,7 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     basis = basis_of(dataset, settings, rng)
     levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
     rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
-    width = settings.penalty_width if all_may_hold(dataset) else 0.0
+    width = settings.penalty_width if all_may_hold(tuple(dataset)) else 0.0
     return replace(_turned(dataset, rows_k, basis), penalty_width=width)
 
 

@@ -119,7 +119,8 @@ def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArr
     index_a = np.searchsorted(np.array(model.basis.species), configuration.numbers_a)
     mean_a = np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
     if not np.isfinite(mean_a).all():
-        raise InputError("the model knows no moment lengths: it was fitted to data without `moments`")
+        unknown = configuration.symbols[int(np.flatnonzero(~np.isfinite(mean_a))[0])]
+        raise InputError(f"the model knows no moment lengths of {unknown}: there were none in the data of the fit")
     return mean_a
 
 

@@ -203,6 +203,12 @@ def _widest(functions: Functions, where: FitRange, sizes: _Sizes, high: float) -
     return best if low < high else None
 
 
+def _powers_of_chebyshev(degree: int) -> FloatArray:
+    """Return the power coefficients of each Chebyshev polynomial up to a degree, one per column; zeros stay zeros."""
+    columns = [chebyshev.cheb2poly(unit) for unit in np.eye(degree + 1)]
+    return np.column_stack([np.pad(column, (0, degree + 1 - len(column))) for column in columns])
+
+
 def _piece(functions: Functions, where: FitRange, sizes: _Sizes, low: float, high: float) -> _Piece:
     """Fit [low - overlap, high + overlap], inside [shortest, cutoff], and measure the errors there, over `sizes`."""
     start, stop = max(low - where.overlap, where.shortest), min(high + where.overlap, where.cutoff)
@@ -221,6 +227,5 @@ def _piece(functions: Functions, where: FitRange, sizes: _Sizes, low: float, hig
     error_pf *= _cutoff_function(where, r)[:, None]
     sizes_pf = sizes.at(r)
     slope_error = float(np.max(np.abs(np.gradient(error_pf, r[1] - r[0], axis=0)) / sizes_pf))
-    powers_df = np.apply_along_axis(chebyshev.cheb2poly, 0, coefficients_df)
-    powers_fd = np.asarray(powers_df.T, dtype=np.float64)
+    powers_fd = np.ascontiguousarray((_powers_of_chebyshev(where.degree) @ coefficients_df).T)
     return _Piece(low, (1.0 / half, -middle / half), powers_fd, float(np.max(np.abs(error_pf) / sizes_pf)), slope_error)

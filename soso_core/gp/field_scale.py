@@ -2,7 +2,7 @@
 
 A model is fitted to energies and fields with next to no belief in c.  First the pair part alone, which takes a moment.
 What it cannot describe may pull at c; so, when it says that they disagree, a small GP joins it and has the last word
-(there must be labels enough for it).
+(there must be labels enough for it).  Fields of the wrong sign would pass for noise: they are fitted turned round, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +39,8 @@ SIGNIFICANT = 2.0
 OPEN_WIDTH = 1.0
 """Width of the belief in log c: a factor of 2 or a half is as welcome as 1."""
 FIXED_BLOCKS = frozenset({"species"})
+DECISIVE = float(np.log(100.0))
+"""By so much fields turned round must be more probable before their sign is called wrong."""
 FEWEST, FEWEST_FOR_GP = 6, 10
 """Configurations.  With four, c of good labels was seen from 0.6 to 1.7, and beyond its error; with six and eight a GP
 can explain the energies by itself and call the fields noise."""
@@ -53,7 +55,7 @@ Equations = Mapping[str, NormalEquations]
 
 @dataclass(frozen=True)
 class FieldScale:
-    """c and its standard error, from `n_configurations` with energy and fields."""
+    """c and its standard error, from `n_configurations` with energy and fields; c < 0: fields of the wrong sign."""
 
     value: float
     error: float
@@ -66,7 +68,8 @@ class FieldScale:
 
     def sentence(self) -> str:
         """Return it in words."""
-        return f"-∂E/∂e from the energies is {self.value:.2f} ± {self.error:.2f} times the fields of the labels"
+        sign = ", which have the wrong sign" if self.value < 0.0 else ""
+        return f"-∂E/∂e from the energies is {self.value:.2f} ± {self.error:.2f} times the fields of the labels{sign}"
 
 
 def field_scale_of(dataset: Dataset, rng: np.random.Generator) -> FieldScale | None:
@@ -81,10 +84,18 @@ def field_scale_of(dataset: Dataset, rng: np.random.Generator) -> FieldScale | N
         return None
     usable = Dataset(tuple(_of_spins(item) for item in evenly_spaced(both, MOST_CONFIGURATIONS)))
     with one_blas_thread():
-        by_pairs = _Fit.of_pairs(usable)
-        found = by_pairs.field_scale()
-        if found.disagrees and len(usable) >= FEWEST_FOR_GP:
-            return by_pairs.with_gp(usable, rng).field_scale()
+        by_pairs, turned = _Fit.of_pairs(usable), Dataset(tuple(map(_turned, usable)))
+        if (by_turned := _Fit.of_pairs(turned)).best.log_evidence > by_pairs.best.log_evidence + DECISIVE:
+            found = _last_word(by_turned, turned, rng)
+            return replace(found, value=-found.value)
+        return _last_word(by_pairs, usable, rng)
+
+
+def _last_word(by_pairs: "_Fit", usable: Dataset, rng: np.random.Generator) -> FieldScale:
+    """Return c, with a GP where the pair part says that energies and fields disagree."""
+    found = by_pairs.field_scale()
+    if found.disagrees and len(usable) >= FEWEST_FOR_GP:
+        return by_pairs.with_gp(usable, rng).field_scale()
     return found
 
 
@@ -138,6 +149,11 @@ def _has_both(item: LabelledConfiguration) -> bool:
 
 def _of_spins(item: LabelledConfiguration) -> LabelledConfiguration:
     return replace(item, forces_ac=None, stress_cc=None)
+
+
+def _turned(item: LabelledConfiguration) -> LabelledConfiguration:
+    assert item.exchange_fields_ac is not None
+    return replace(item, exchange_fields_ac=-item.exchange_fields_ac)
 
 
 def _environments(item: LabelledConfiguration, basis: ModelBasis) -> Points:

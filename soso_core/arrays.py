@@ -12,11 +12,17 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+LARGEST = 1e100
+"""Beyond this no quantity here means anything, and squares would overflow."""
+WHOLE = frozenset({"cell", "stress"})
+"""Quantities of a configuration as a whole, whose first index is no atom."""
+
+
 def frozen_floats(name: str, values: ArrayLike, shape: Sequence[int]) -> FloatArray:
     """Return `values` as a read-only float64 copy of the given shape.
 
-    Raises InputError naming the quantity, the atom (first index) and the value when something is
-    not a finite number or the shape differs.
+    Raises InputError naming the quantity, the atom (first index) and the value when something is not a finite number
+    of any sense, or the shape differs.
     """
     try:
         array = np.array(values, dtype=np.float64)
@@ -24,10 +30,10 @@ def frozen_floats(name: str, values: ArrayLike, shape: Sequence[int]) -> FloatAr
         raise InputError(f"{name}: not an array of numbers ({error})") from None
     if array.shape != tuple(shape):
         raise InputError(f"{name}: shape {array.shape}, expected {tuple(shape)}")
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.argwhere(~(np.abs(array) < LARGEST))
     if len(bad):
         index = tuple(int(i) for i in bad[0])
-        where = f" of atom {index[0]}" if index else ""
-        raise InputError(f"{name}{where} is {array[index]}; every value must be a finite number")
+        where = f" of atom {index[0]}" if index and name not in WHOLE else ""
+        raise InputError(f"{name}{where} is {array[index]}; every value must be a finite number, below {LARGEST:g}")
     array.setflags(write=False)
     return array

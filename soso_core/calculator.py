@@ -111,17 +111,16 @@ def configuration_of(atoms: Atoms) -> Configuration:
 def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArray:
     """Return |m| of every atom, (a,) μB, zero without a spin: as learnt, or else the mean of the species in the data.
 
-    Raises InputError when the model knows none.
+    Raises InputError when the model knows none of a species.
     """
-    learnt_a, _ = model.predict_moments(configuration)
-    if learnt_a is not None:
-        return learnt_a
-    index_a = np.searchsorted(np.array(model.basis.species), configuration.numbers_a)
-    mean_a = np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
-    if not np.isfinite(mean_a).all():
-        unknown = configuration.symbols[int(np.flatnonzero(~np.isfinite(mean_a))[0])]
+    lengths_a, _ = model.predict_moments(configuration)
+    if lengths_a is None:
+        index_a = np.searchsorted(np.array(model.basis.species), configuration.numbers_a)
+        lengths_a = np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
+    if not np.isfinite(lengths_a).all():
+        unknown = configuration.symbols[int(np.flatnonzero(~np.isfinite(lengths_a))[0])]
         raise InputError(f"the model knows no moment lengths of {unknown}: there were none in the data of the fit")
-    return mean_a
+    return lengths_a
 
 
 def _same_spins(before: Atoms, now: Atoms) -> bool:

@@ -167,7 +167,7 @@ def _fresh(twins_k: IntArray, n_known: int) -> IntArray:
 def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatArray | None:
     """Return the lengths (a,), μB, that an engine may start from; None when the model knows none that make sense."""
     moments_a, _ = model.predict_moments(configuration)
-    if moments_a is None or np.any(moments_a[configuration.is_magnetic_a] <= 0.0):
+    if moments_a is None or not np.all(moments_a[configuration.is_magnetic_a] > 0.0):
         return None
     return moments_a
 

@@ -67,7 +67,7 @@ def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     frame = atoms.copy()
     per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=configuration.is_magnetic_a)
     frame.set_array("moments", moments_a)
-    if prediction.moments_std_a is not None:
+    if prediction.moments_std_a is not None and np.isfinite(prediction.moments_std_a).all():
         frame.set_array("moments_std", prediction.moments_std_a)
     frame.set_array("exchange_fields", prediction.fields_ac * per_moment_a[:, None])
     assert prediction.fields_std_ac is not None

@@ -97,9 +97,13 @@ def _numbered_shifts(images_pv: IntArray, cell_vc: FloatArray) -> tuple[IntArray
     far_t4 = np.array([[FAR, 0.0, 0.0, 0.0]])
     if not len(images_pv):
         return np.zeros(0, dtype=np.int32), far_t4
-    low_v, high_v = images_pv.min(axis=0).astype(np.int64), images_pv.max(axis=0).astype(np.int64)
-    axes = [np.arange(low, high + 1) for low, high in zip(low_v, high_v, strict=True)]
-    all_tv = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    shift_p = np.ravel_multi_index(tuple((images_pv - low_v).T), tuple(high_v - low_v + 1))
-    shifts_t4 = np.concatenate([all_tv @ cell_vc, np.zeros((len(all_tv), 1))], axis=1)
-    return shift_p.astype(np.int32), np.concatenate([shifts_t4, far_t4])
+    low_v = images_pv.min(axis=0).astype(np.int64)
+    counts_v = images_pv.max(axis=0) - low_v + 1
+    number_p = np.ravel_multi_index(tuple((images_pv - low_v).T), tuple(counts_v))
+    if int(np.prod(counts_v)) <= len(images_pv):
+        numbers_t = np.arange(np.prod(counts_v))
+    else:  # atoms far outside their cell: only the images that occur
+        numbers_t, number_p = np.unique(number_p, return_inverse=True)
+    images_tv = np.stack(np.unravel_index(numbers_t, tuple(counts_v)), axis=-1) + low_v
+    shifts_t4 = np.concatenate([images_tv @ cell_vc, np.zeros((len(images_tv), 1))], axis=1)
+    return number_p.astype(np.int32), np.concatenate([shifts_t4, far_t4])

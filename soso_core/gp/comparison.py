@@ -96,9 +96,10 @@ def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: 
     """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any."""
     if not scales.penalty or not may_hold_penalty(item):
         return predicted.energy
-    lengths_a = item.moments_a if predicted.moments_a is None else predicted.moments_a
-    assert lengths_a is not None
-    magnetic = item.configuration.is_magnetic_a
+    assert item.moments_a is not None
+    magnetic, lengths_a = item.configuration.is_magnetic_a, item.moments_a
+    if predicted.moments_a is not None:
+        lengths_a = np.where(np.isfinite(predicted.moments_a), predicted.moments_a, lengths_a)
     fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * lengths_a[magnetic, None])
     return predicted.energy + scales.penalty * float(np.sum(fields_ac**2))
 
@@ -129,7 +130,9 @@ def _length(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
     where = item.configuration
     if item.moments_a is None or predicted.moments_a is None or not where.n_magnetic:
         return None
-    magnetic, std_a = where.is_magnetic_a, predicted.moments_std_a
+    magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moments_a), predicted.moments_std_a
+    if not magnetic.any():
+        return None
     level_a = levels.moments_s[species_indices(where, levels.species)][magnetic]
     deviation = _NONE if std_a is None else std_a[magnetic]
     return item.moments_a[magnetic], predicted.moments_a[magnetic], deviation, level_a

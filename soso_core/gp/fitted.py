@@ -58,9 +58,9 @@ class Prediction:
     """Predicted labels of one configuration.
 
     energy (eV, whole cell); fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
-    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, None when the model has learnt none of a species at hand.  The standard
-    deviations are those of a new label, calibrated: model uncertainty (`energy_model_std`, eV, alone) and noise
-    together; None when they were not asked for.
+    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, NaN for a species that had none in the data, None when the model has learnt
+    none at all.  The standard deviations are those of a new label, calibrated: model uncertainty (`energy_model_std`,
+    eV, alone) and noise together; None when they were not asked for.
     """
 
     energy: float
@@ -158,15 +158,11 @@ class FittedModel:
     def predict_moments(self, configuration: Configuration) -> tuple[FloatArray | None, FloatArray | None]:
         """Return moment lengths and their standard deviations, each (a,) μB, zero for atoms without a spin.
 
-        Both None when the model has learnt no lengths, or none of one of the magnetic species at hand.
+        NaN for magnetic atoms of a species that had none in the data; both None when the model has learnt no lengths.
         """
-        if not self._knows_lengths(configuration):
+        if self.lengths is None:
             return None, None
         return self._moments(configuration, self.basis.rows(configuration, by_spin=False), 1.0)
-
-    def _knows_lengths(self, configuration: Configuration) -> bool:
-        means_a = self.moments_s[species_indices(configuration, self.basis.species)]
-        return self.lengths is not None and bool(np.isfinite(means_a[configuration.is_magnetic_a]).all())
 
     def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:
         """Return E(left) - E(right), eV, and the standard deviation of the model's part of it.
@@ -245,7 +241,7 @@ class FittedModel:
         if rows.forces_acm is not None:
             variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
             found["forces_std_ac"] = self.stretch("force") * np.sqrt(variance_ac)
-        if self._knows_lengths(configuration):
+        if self.lengths is not None:
             found["moments_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
         return found
 
@@ -264,4 +260,5 @@ class FittedModel:
         magnetic_a = configuration.is_magnetic_a
         means_a = self.moments_s[species_indices(configuration, self.basis.species)]
         moments_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
+        std_a = np.where(np.isfinite(means_a), std_a, np.nan)
         return np.where(magnetic_a, moments_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)

@@ -9,7 +9,7 @@ from soso_core.health.energies_and_fields import check_field_scale
 from soso_core.health.finding import Finding, Kind
 from soso_core.health.frame import RawFrame, raw_frame, unfit
 from soso_core.health.mixed_lengths import check_mixed_lengths
-from soso_core.health.single import check_single
+from soso_core.health.single import check_readable, check_single
 from soso_core.health.whole import check_whole
 
 OF_NO_USE = frozenset({Kind.CLOSE_ATOMS, Kind.REFUSED})
@@ -27,6 +27,7 @@ def check_frames(atoms: Sequence[Atoms]) -> list[Finding]:
     for index, item in enumerate(atoms):
         frame, found = raw_frame(index, item)
         found += check_single(frame)
+        found += [] if found else check_readable(frame)
         of_no_use = any(one.kind in OF_NO_USE and one.array != "fields" for one in found)
         frames.append(unfit(frame) if of_no_use else frame)
         findings += found

@@ -10,6 +10,7 @@ from soso_core.configuration import SPIN_LENGTH_TOLERANCE, Configuration
 from soso_core.errors import InputError
 from soso_core.health.finding import Finding, Kind
 from soso_core.health.frame import RawFrame
+from soso_core.io.extxyz import labelled_from_atoms
 from soso_core.neighbours import SHORTEST_DISTANCE
 
 ALONG_SPIN = 0.2
@@ -32,6 +33,14 @@ def check_single(frame: RawFrame) -> list[Finding]:
     except InputError as error:
         return [Finding(Kind.REFUSED, str(error), frame.index, array="cell")]
     return [*_spin_lengths(frame), *_zero_spins(frame), *_close_atoms(frame), *_moment_signs(frame), *_fields(frame)]
+
+
+def check_readable(frame: RawFrame) -> Iterator[Finding]:
+    """Yield what the reader says of a frame in which nothing else is wrong: its grade, its target spins, ..."""
+    try:
+        labelled_from_atoms(frame.atoms)
+    except InputError as error:
+        yield Finding(Kind.REFUSED, str(error), frame.index, array="info")
 
 
 def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
@@ -100,7 +109,7 @@ def _along_spin(frame: RawFrame, fields_ac: FloatArray) -> Iterator[Finding]:
     along_a = np.abs(np.sum(fields_ac * frame.unit_spins_ac, axis=1))
     lengths_a = np.where(frame.is_magnetic_a, np.linalg.norm(fields_ac, axis=1), 0.0)
     scale = float(np.sqrt(np.sum(lengths_a**2) / max(1, frame.is_magnetic_a.sum())))
-    if scale == 0.0:
+    if scale <= NO_FIELD:
         return
     part_a = along_a / np.where(lengths_a > 0.0, lengths_a, 1.0)
     judged_a = lengths_a >= SMALL_FIELD * scale

@@ -62,7 +62,8 @@ def _systems(frames: Frames) -> dict[str, list[LabelledConfiguration]]:
     named: dict[str, list[LabelledConfiguration]] = {}
     for count, (numbers, members) in enumerate(by_atoms.items()):
         formula = Atoms(numbers=numbers).get_chemical_formula("metal")
-        named[f"{count:03d}_{formula}"] = members  # the number keeps the order, and tells apart orders of atoms
+        # The number keeps the order, and tells apart orders of atoms.
+        named[f"{_numbered(count, len(by_atoms))}_{formula}"] = members
     return named
 
 
@@ -72,12 +73,18 @@ def _write_system(folder: Path, frames: Frames) -> None:
     kinds = sorted(set(numbers_a.tolist()))
     _write_lines(folder / "type.raw", [str(kinds.index(number)) for number in numbers_a])
     _write_lines(folder / "type_map.raw", [chemical_symbols[number] for number in kinds])
-    for count, (_, members) in enumerate(groupby(frames, _labels)):
-        target = folder / f"set.{count:03d}"
+    sets = [list(members) for _, members in groupby(frames, _labels)]
+    for count, members in enumerate(sets):
+        target = folder / f"set.{_numbered(count, len(sets))}"
         target.mkdir()
         rows = [dict(_arrays(item)) for item in members]
         for name in rows[0]:
             np.save(target / f"{name}.npy", np.stack([row[name].ravel() for row in rows]), allow_pickle=False)
+
+
+def _numbered(count: int, total: int) -> str:
+    """Return a number of three digits, or more where there are many, so that names sort as they are counted."""
+    return str(count).zfill(max(3, len(str(total - 1))))
 
 
 def _write_lines(file: Path, lines: Sequence[str]) -> None:

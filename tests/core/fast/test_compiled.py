@@ -7,9 +7,11 @@ import pytest
 from fast_models import CASES, fitted, iron_model, large_cell
 from spin_cells import iron_germanium, skewed_iron
 
-from soso_core import Configuration, InputError
+from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
 from soso_core.fast.accuracy import Accuracy
 from soso_core.fast.compiled import CompiledModel
+from soso_core.gp.regression import fit
+from soso_core.gp.settings import FitSettings
 from soso_core.testing import assert_derivative
 
 TIGHT = Accuracy(skin=0.1, pair_energy=1e-10, radial=1e-9, gp_meV_per_atom=1e-6)
@@ -141,3 +143,24 @@ def test_steep_pair_energies_where_no_data_were_are_held_to_their_size():
     assert np.all(np.abs(errors) <= 4 * fit.value_error * np.maximum(1.0, larger))
     slopes = np.array([abs(fast.forces_ac - each.forces_ac).max() for fast, each in predicted])
     assert np.all(slopes <= 4 * fit.slope_error * np.maximum(1.0, larger))
+
+
+def test_pairs_that_never_met_compile_as_the_zeros_they_are():
+    """One manganese atom per cell, further from its image than the cutoff: its pair functions have no weight."""
+    rng = np.random.default_rng(0)
+    numbers_a = np.array([25, *[26] * 7])
+    corners_ac = 2.85 * np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=float)
+    spins_kac = rng.normal(size=(5, 8, 3))
+    spins_kac /= np.linalg.norm(spins_kac, axis=2, keepdims=True)
+    cells = [Configuration(numbers_a, corners_ac, 5.7 * np.eye(3), spins_ac) for spins_ac in spins_kac]
+    labels = Dataset(tuple(LabelledConfiguration(cell, energy=float(rng.normal())) for cell in cells))
+    settings = FitSettings(
+        pair={"cutoff_angstrom": 5.0, "n_max": 4},
+        descriptor=None,
+        three_body={"cutoff_angstrom": 4.0, "n_max": 2, "l_max": 2},
+        n_inducing=10,
+    )
+    model = fit(labels, settings, rng)
+    fast, exact = CompiledModel.of(model, TIGHT).predict(cells[0]), model.predict(cells[0], with_std=False)
+    assert fast.energy == pytest.approx(exact.energy, abs=1e-7)
+    np.testing.assert_allclose(fast.fields_ac, exact.fields_ac, atol=1e-6)

@@ -9,6 +9,7 @@ from spin_cells import skewed_iron
 
 from soso_core import Configuration
 from soso_core.fast.compiled import CompiledModel
+from soso_core.fast.verlet import VerletList
 from soso_core.neighbours import find_neighbours
 
 
@@ -76,3 +77,16 @@ def test_a_list_that_no_longer_holds_is_not_used():
     near = compiled.neighbours(cell, skin=0.1)
     strained = Configuration(cell.numbers_a, 1.05 * cell.positions_ac, 1.05 * cell.cell_vc, cell.spins_ac)
     assert compiled.predict(strained, near).energy == compiled.predict(strained).energy
+
+
+def test_atoms_far_outside_their_cell_cost_no_more():
+    """As a long run leaves them that nobody wraps: a list of the images that occur, not of all up to them."""
+    cell, reach = skewed_iron(2), 4.6
+    far_ac = cell.positions_ac.copy()
+    far_ac[1] += np.array([4000.0, -3000.0, 2000.0]) @ cell.cell_vc
+    near, far = (VerletList.of(positions_ac, cell.cell_vc, reach, 0.3) for positions_ac in (cell.positions_ac, far_ac))
+    assert len(far.shifts_t4) <= len(far.j_p) + 1
+    i_p = np.repeat(np.arange(len(cell)), np.diff(far.offsets_a))
+    vectors_pc = far_ac[far.j_p] + far.shifts_t4[far.shift_p, :3] - far_ac[i_p]
+    np.testing.assert_allclose(np.linalg.norm(vectors_pc, axis=1), far.distances_p, atol=1e-8)
+    np.testing.assert_allclose(np.sort(far.distances_p), np.sort(near.distances_p), atol=1e-8)

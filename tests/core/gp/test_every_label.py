@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from spin_cells import complete_dataset, complete_label, iron_germanium, skewed_iron
 
-from soso_core import Configuration, Dataset, LabelledConfiguration
+from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
+from soso_core.active.explore import expected_lengths
+from soso_core.calculator import moment_lengths
 from soso_core.gp.evaluation import evaluate
 from soso_core.gp.regression import fit
 from soso_core.gp.settings import FitSettings
@@ -176,3 +178,26 @@ def test_energy_differences_have_the_brute_force_deviation(model):
     assert 0.0 < deviation < 0.5 * np.hypot(one.energy_model_std, other.energy_model_std)
     far = model.energy_difference(left, iron_germanium(31))[1]
     assert far > deviation
+
+
+def test_lengths_of_a_species_that_had_none_stay_unknown():
+    """Iron with lengths, germanium turned magnetic without any: its atoms have none, those of iron have theirs."""
+    rng = np.random.default_rng(4)
+    both = [iron_germanium(seed) for seed in range(6)]
+    spins_ac = rng.normal(size=(len(both[0]), 3))
+    spins_ac /= np.linalg.norm(spins_ac, axis=1, keepdims=True)
+    mixed = [Configuration(c.numbers_a, c.positions_ac, c.cell_vc, spins_ac) for c in both]
+    iron = complete_dataset([skewed_iron(seed) for seed in range(6)])
+    other = [LabelledConfiguration(cell, energy=complete_label(cell).energy) for cell in mixed]
+    model = fitted(Dataset((*iron, *other)))
+    assert np.isfinite(model.predict(skewed_iron(9)).moments_a).all()
+    said, is_iron_a = model.predict(mixed[0]), mixed[0].numbers_a == 26
+    for values_a in (said.moments_a, said.moments_std_a):
+        np.testing.assert_array_equal(np.isfinite(values_a), is_iron_a)
+    assert 0 < is_iron_a.sum() < len(is_iron_a)
+    errors = evaluate(model, Dataset((LabelledConfiguration(mixed[0], moments_a=np.ones(len(mixed[0]))),)))
+    expected = np.sqrt(np.mean((said.moments_a[is_iron_a] - 1.0) ** 2))
+    assert errors.moment_rmse_ub == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="knows no moment lengths of Ge"):
+        moment_lengths(model, mixed[0])
+    assert expected_lengths(model, mixed[0]) is None

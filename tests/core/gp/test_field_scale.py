@@ -129,3 +129,20 @@ def test_the_curvature_is_that_of_the_evidence():
     # Second differences of a value of order 10 carry rounding of 1e-15 * 10 / h² = 1e-8, and h² from the fourth order.
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.abs(found).max() > 0.5
+
+
+@pytest.mark.parametrize("factor", [-1.0, -2.0])
+def test_fields_of_the_wrong_sign_are_named(factor):
+    """c is positive in the fit: such fields would pass for noise."""
+    labels = noisy(complete_dataset([skewed_iron(seed) for seed in range(12)]), 1e-3)
+    found = measured(scaled(labels, factor))
+    assert found.disagrees
+    assert abs(found.value - 1.0 / factor) < 3.0 * found.error < 0.2
+    assert found.sentence().endswith("which have the wrong sign")
+
+
+@pytest.mark.parametrize("n_labels", [8, 20])
+@pytest.mark.parametrize("name", ["bcc_fe_paramagnetic_60", "bcc_fe_gpaw_lda_28"])
+def test_published_fields_turned_round_are_found_out(name, n_labels):
+    dataset = published(name).subset(range(n_labels))
+    assert measured(scaled(dataset, -1.0)).value == pytest.approx(-measured(dataset).value, rel=1e-9)

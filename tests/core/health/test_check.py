@@ -292,3 +292,28 @@ class TestMixedLengths:
             atoms.info["moment_kind"] = "MW_int" if k < 3 else "M_int"
         (found,) = check_frames(frames)
         assert found.line("a.xyz") == "a.xyz: moment_kind differs: MW_int, M_int"
+
+
+@pytest.mark.parametrize(
+    ("plant", "said"),
+    [
+        (lambda atoms: atoms.info.update(label_grade="E"), "label_grade"),
+        (lambda atoms: atoms.arrays.update(target_spins=np.full((len(atoms), 3), np.nan)), "target_spins"),
+        (lambda atoms: relabel(atoms, energy=1e300), "energy"),
+    ],
+)
+def test_what_the_reader_would_refuse_is_found_and_dropped(plant, said):
+    frames = clean_set()
+    plant(frames[3])
+    finding = next(one for one in check_frames(frames) if one.configuration == 3)
+    assert finding.kind is Kind.REFUSED
+    assert said in finding.text
+    assert len(clean_frames(frames, [finding]).frames) == len(frames) - 1
+
+
+def test_fields_that_are_zero_to_rounding_point_nowhere():
+    """Symmetry leaves 1e-18 eV/μB in every direction, and what is projected out leaves as little."""
+    frames = clean_set()
+    rng = np.random.default_rng(6)
+    frames[2].arrays["exchange_fields"][:] = 1e-18 * rng.normal(size=(len(frames[2]), 3))
+    assert not [one for one in check_frames(frames) if one.kind is Kind.FIELD_ALONG_SPIN]

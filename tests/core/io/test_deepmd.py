@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +271,13 @@ def test_a_rename_that_fails_brings_the_old_folder_back(folder, monkeypatch):
     assert len(done) == 3
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_thousand_sets_and_more_keep_their_order(tmp_path):
+    """Labels in turn make a set of every frame; names must sort as they are counted."""
+    cell = skewed_iron(0, 2)
+    one = LabelledConfiguration(cell, energy=1.0, moments_a=np.ones(2))
+    other = replace(one, forces_ac=np.ones((2, 3)))
+    frames = [replace(other if k % 2 else one, energy=float(k)) for k in range(1003)]
+    write_deepmd(tmp_path / "data", frames)
+    assert [item.energy for item in read_deepmd(tmp_path / "data")] == list(range(1003))

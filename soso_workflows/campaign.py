@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from aiida.common.exceptions import EntryPointError
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
@@ -12,11 +13,13 @@ from ase import Atoms
 from ase.io import read as ase_read
 from pydantic import Field
 
+from soso_core.active.generators import check_generators
 from soso_core.active.policy import PolicySettings
 from soso_core.active.settings import ExplorationSettings
+from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
-from soso_core.io import read_configurations
+from soso_core.io import checked_structure, read_configurations
 from soso_core.quality import is_at_least
 from soso_core.settings import Settings, read_settings
 from soso_workflows.given import MEASURE, Source, check_given_model, given_content, read_given_dataset, source_of
@@ -111,6 +114,7 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
         folder=Path(path).parent,
     )
     _check_engine(campaign, str(path))
+    _check_generators(campaign, has_model=n_before is not None or bool(campaign.given), source=str(path))
     n_given = _check_given(campaign, str(path))
     _check_sizes(settings, n_given if n_before is None else n_before, str(path))
     return campaign
@@ -136,6 +140,16 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
             read_configurations(file)
         except InputError as error:
             raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
+
+
+def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
+    """Refuse generators that cannot draw from this structure."""
+    atoms, settings = campaign.structure, campaign.settings.exploration
+    bare = Configuration(atoms.numbers, atoms.positions, atoms.cell.array, np.zeros((len(atoms), 3)))
+    try:
+        check_generators(bare, settings, has_model)
+    except InputError as error:
+        raise InputError(f"{source}: exploration: {error}") from None
 
 
 def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) -> None:
@@ -197,9 +211,11 @@ def _read_structure(path: Path) -> Atoms:
     if not path.is_file():
         raise InputError(f"structure file {path} does not exist")
     try:
-        return ase_read(path)
+        atoms: Any = ase_read(path)
     except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
         raise InputError(f"structure file {path} cannot be read: {_first_line(error)}") from None
+    checked_structure(atoms, path)
+    return atoms
 
 
 def _first_line(error: Exception) -> str:

@@ -95,6 +95,7 @@ def begin(builder: Any, start: Start, fingerprint: str | None) -> None:
 def finish(node: Any, start: Start) -> None:
     """Say how a campaign ended and write what was asked for; exit with 1 unless the target is met."""
     from soso_workflows.report import write_report
+    from soso_workflows.resume import how_to_go_on
     from soso_workflows.state import load_campaign
     from soso_workflows.table import state_line
 
@@ -107,5 +108,5 @@ def finish(node: Any, start: Start) -> None:
         write_report(state, start.report_out)
         click.echo(f"wrote {start.report_out}")
     if not node.is_finished_ok:
-        click.echo(f"to go on: verdi data soso resume {node.pk} (--max-labels N and others: see --help)", err=True)
+        click.echo(how_to_go_on(state), err=True)
         sys.exit(1)

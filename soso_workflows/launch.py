@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -44,6 +44,8 @@ WATCH_REST = 20.0
 UNWIND_SECONDS = 30.0
 """How long the processes of an interrupted campaign may take to let go."""
 RUNNER_EXTRA = "soso_runner"
+SAME_START_SECONDS = 2.0
+"""A clock that is set moves the start of a process by no more; processes with one number start further apart."""
 """Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
 
 FINGERPRINT_EXTRA = "soso_campaign"
@@ -171,7 +173,7 @@ def run_here(
     manager.set_runner(runner)
     node = runner.submit(builder)
     mark(node, fingerprint)
-    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
+    node.base.extras.set(RUNNER_EXTRA, _this_process())
     try:
         with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
             try:
@@ -192,7 +194,7 @@ def is_alive(node: WorkChainNode) -> bool:
     if node.is_terminated:
         return False
     runner = node.base.extras.get(RUNNER_EXTRA, None)
-    return runner is None or runner["host"] != socket.gethostname() or _is_running(runner["pid"])
+    return runner is None or runner["host"] != socket.gethostname() or _is_running(runner)
 
 
 def why_idle(node: WorkChainNode) -> str | None:
@@ -287,14 +289,18 @@ def _kill_jobs(campaign: ProcessNode) -> None:
                 scheduler.kill_job(node.get_job_id())
 
 
-def _is_running(pid: int) -> bool:
+def _this_process() -> dict[str, Any]:
+    """Return what tells this process from all others, one that gets its number later among them."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _is_running(runner: Mapping[str, Any]) -> bool:
+    """Tell whether the process that runs a campaign is there; a number is given again, a start is not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        started = psutil.Process(runner["pid"]).create_time()
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
-        return True
-    return True
+    return abs(started - float(runner.get("started", started))) < SAME_START_SECONDS
 
 
 @contextmanager

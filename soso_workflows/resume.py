@@ -24,6 +24,8 @@ OPTIONS = {
 }
 """Keys of the policy that a resumption may change, by the options of the command."""
 
+ANEW = "mend the campaign file and launch it anew"
+
 
 def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuilder:
     """Return the builder of a campaign that continues `state`; finished labels are inputs, never made again.
@@ -72,6 +74,8 @@ def check_extension(state: CampaignState, builder: ProcessBuilder) -> None:
     """
     check_idle(state)
     pk, engine = state.node.pk, state.inputs["engine"].value
+    if has_concluded(state) and state.dataset is None:
+        raise InputError(f"campaign {pk} made no label to go on from; {ANEW}")
     if state.history is None or state.dataset is None:
         raise InputError(f"campaign {pk} has no finished batch yet; go on with `verdi data soso resume {pk}` first")
     if builder.engine.value != engine:
@@ -116,6 +120,17 @@ def check_idle(state: CampaignState) -> None:
         raise InputError(f"campaign {pk} still runs; stop it with `verdi process kill {pk}` first")
 
 
+def how_to_go_on(state: CampaignState) -> str:
+    """Return what to type after a campaign that ended without meeting its target."""
+    pk = state.node.pk
+    last = state.batches[-1]["decision"]["action"] if state.batches else Action.CONTINUE
+    if not has_concluded(state) or last == Action.BUDGET_EXHAUSTED:
+        return f"to go on: verdi data soso resume {pk} (--max-labels N and others: see --help)"
+    if state.dataset is None:
+        return f"nothing to go on from: {ANEW}"
+    return f"to go on with other settings: verdi data soso extend {pk} CAMPAIGN.yaml"
+
+
 def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | None = None) -> None:
     """Raise InputError when the policy would end the campaign at once; it is asked as the campaign will ask it.
 
@@ -129,10 +144,11 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     if found.action is not Action.CONTINUE:
         spent = spent_budgets(records[-1], policy)
         names = [OPTIONS[key] if since is None else f"policy.{key}" for key in spent]
-        raise InputError(f"campaign {state.node.pk} {_why_not(found, list(spent.values()), names)}")
+        why = _why_not(found, list(spent.values()), names, has_labels=state.dataset is not None)
+        raise InputError(f"campaign {state.node.pk} {why}")
 
 
-def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str]) -> str:
+def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str], has_labels: bool) -> str:
     """Return why the campaign would end; `spent` says which budgets are used up, `names` what raises each of them."""
     if found.action is Action.TARGET_MET:
         return (
@@ -142,4 +158,4 @@ def _why_not(found: Decision, spent: Sequence[str], names: Sequence[str]) -> str
     if found.action is Action.BUDGET_EXHAUSTED:
         return f"would end at once: {', '.join(spent)}; raise the budget with {' and '.join(names)}"
     why = f"{found.action.value} ({found.reason})"
-    return f"would end at once: {why}; `verdi data soso extend` goes on with other settings"
+    return f"would end at once: {why}; {'`verdi data soso extend` goes on with other settings' if has_labels else ANEW}"

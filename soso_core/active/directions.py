@@ -12,6 +12,9 @@ def uniform_directions(n: int, rng: np.random.Generator) -> FloatArray:
     return np.asarray(vectors_ac / np.linalg.norm(vectors_ac, axis=1, keepdims=True))
 
 
+NEARLY_ONE = 1.0 - 1e-6
+
+
 def cone_directions(n: int, mean_cosine: float, rng: np.random.Generator) -> FloatArray:
     """Return n unit vectors, (n, 3), von Mises-Fisher around one random axis with the given mean cosine."""
     return directions_around(np.tile(uniform_directions(1, rng), (n, 1)), mean_cosine, rng)
@@ -32,7 +35,9 @@ def directions_around(axes_ac: FloatArray, mean_cosine: float, rng: np.random.Ge
 
 
 def concentration(mean_cosine: float) -> float:
-    """Return kappa with coth(kappa) - 1/kappa = mean_cosine, for 0 < mean_cosine < 1."""
+    """Return kappa with coth(kappa) - 1/kappa = mean_cosine, for 0 < mean_cosine <= 1 (a cosine may round to 1)."""
+    if mean_cosine > NEARLY_ONE:  # where coth is 1 to the last digit
+        return 1.0 / max(1.0 - mean_cosine, float(np.finfo(float).epsneg))
     # Since 1 - 1/kappa < coth(kappa) - 1/kappa < kappa/3, the root lies between these two.
     low, high = 3.0 * mean_cosine, 1.0 / (1.0 - mean_cosine)
     return float(brentq(lambda kappa: _langevin(kappa) - mean_cosine, 0.999 * low, 1.001 * max(low, high)))

@@ -26,6 +26,8 @@ from soso_core.io import read_configurations
 from soso_core.threads import in_threads
 
 Rung = TypeVar("Rung")
+TRIAL_DRAWS = 12
+"""Of each generator, in a trial: the usual ladders of orders, tilts and magnetisations, once through."""
 Tell = Callable[[str], None]
 """What is done with a line that a user should see."""
 
@@ -102,6 +104,20 @@ def generate(
         return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
 
     return _kept(in_threads(one, tasks), tell)
+
+
+def check_generators(structure: Configuration, settings: ExplorationSettings, has_model: bool) -> None:
+    """Draw a few candidates with every generator that needs no model, to see whether they can be drawn.
+
+    Raises InputError as `generate` does, and when all of them need a model and there is none.
+    """
+    if not has_model:
+        shares(settings, has_model)
+    alone = tuple(item for item in settings.generators if not item.needs_model)
+    if alone:
+        n_candidates = min(settings.n_candidates, TRIAL_DRAWS * len(alone))
+        trial = settings.model_copy(update={"generators": alone, "n_candidates": n_candidates})
+        generate(structure, trial, np.random.default_rng(0))
 
 
 def _kept(drawn: Sequence[Candidate | LostDraw], tell: Tell) -> list[Candidate]:

@@ -58,9 +58,9 @@ class Prediction:
     """Predicted labels of one configuration.
 
     energy (eV, whole cell); fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
-    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, NaN for a species that had none in the data, None when the model has learnt
-    none at all.  The standard deviations are those of a new label, calibrated: model uncertainty (`energy_model_std`,
-    eV, alone) and noise together; None when they were not asked for.
+    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, NaN for a species that had none in the data, None when the model has
+    learnt none at all.  The standard deviations are those of a new label, calibrated: model uncertainty
+    (`energy_model_std`, eV, alone) and noise together; None when they were not asked for.
     """
 
     energy: float

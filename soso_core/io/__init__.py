@@ -7,13 +7,14 @@ from soso_core.io.deepmd import read_deepmd
 from soso_core.io.deepmd_write import write_deepmd
 from soso_core.io.embset import read_embset, write_embset
 from soso_core.io.extxyz import read_configurations, read_dataset, write_configurations, write_dataset
-from soso_core.io.structure import read_structure
+from soso_core.io.structure import checked_structure, read_structure
 
 if TYPE_CHECKING:
     from soso_core.io.model_file import load_model, save_model
 
 __all__ = [
     "atomic_write",
+    "checked_structure",
     "load_model",
     "read_configurations",
     "read_dataset",

@@ -23,6 +23,14 @@ def read_structure(path: Path | str) -> Configuration:
     except Exception as error:  # ASE's many readers raise many kinds; each means the same to a user
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"cannot read structure {file}: {reason}") from None
+    return checked_structure(atoms, file)
+
+
+def checked_structure(atoms: Any, file: Path) -> Configuration:
+    """Return a structure that was read from `file`, every spin zero.
+
+    Raises InputError, in one line, when it is not periodic, or no crystal.
+    """
     if not all(atoms.pbc):
         raise InputError(f"structure {file}: pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
     try:

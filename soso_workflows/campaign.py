@@ -113,9 +113,9 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
+    n_given = _check_given(campaign, str(path))
     _check_engine(campaign, str(path))
     _check_generators(campaign, has_model=n_before is not None or bool(campaign.given), source=str(path))
-    n_given = _check_given(campaign, str(path))
     _check_sizes(settings, n_given if n_before is None else n_before, str(path))
     return campaign
 

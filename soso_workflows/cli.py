@@ -231,7 +231,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     """
     from soso_workflows.campaign import describe, read_campaign
     from soso_workflows.launch import campaign_builder, find_code
-    from soso_workflows.resume import check_extension, extend_builder
+    from soso_workflows.resume import changed_engine_settings, check_extension, extend_builder
     from soso_workflows.state import load_campaign
 
     check_mode(run, start, dry_run)
@@ -241,6 +241,11 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
         raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
     builder = campaign_builder(campaign, find_code(code_label))
     check_extension(state, builder)
+    if changed := changed_engine_settings(state, builder):
+        keys = ", ".join(changed)
+        click.echo(
+            f"note: engine_settings differ from those of campaign {pk} ({keys}); one model learns from both", err=True
+        )
     if dry_run:
         _show({"goes on from": f"campaign {pk}, {state.n_labels} labels", **describe(campaign)})
         return

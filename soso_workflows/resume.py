@@ -83,6 +83,15 @@ def check_extension(state: CampaignState, builder: ProcessBuilder) -> None:
     check_goes_on(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
 
 
+def changed_engine_settings(state: CampaignState, builder: ProcessBuilder) -> list[str]:
+    """Return the keys of the engine's settings in which an extension differs: its labels join those of `state`."""
+    before, now = (
+        {} if (node := inputs.get("settings")) is None else node.get_dict()
+        for inputs in (state.inputs.get("label", {}), builder.label)
+    )
+    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+
+
 def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
     """Return the inputs of labels; what the engine would have to measure is taken over from the earlier campaign."""
     inputs = {name: node for name, node in builder.label.items() if node is not None}

@@ -61,6 +61,12 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     print_errors(f"errors on {train} (trained on)", evaluation)
     if old is None and (n_repeats := len(dataset) - model.record.n_configurations):
         click.echo(f"note: {train} repeats {n_repeats} of its configurations exactly; each counts once")
+    if (error := evaluation.energy_rmse_meV_per_spin) is not None and error > (
+        evaluation.energy_spread_meV_per_spin or 0
+    ):
+        click.echo("note: energies are described no better than by their mean; do the labels belong together?")
+    if (error := evaluation.field_rmse_meV) is not None and error > (evaluation.field_rms_meV or 0.0):
+        click.echo("note: fields are described no better than by zero; `soso data check` may say why")
     if not model.record.n_energies:
         click.echo("note: there are no energies; those of the model are known up to a constant only")
     save_model(output, model)

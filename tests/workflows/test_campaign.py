@@ -284,3 +284,31 @@ def test_what_is_wrong_with_the_start_gets_one_line(written, pair_dataset, model
         read_campaign(path)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"structure": "flat.extxyz"}, "pbc is [True, True, False]; only fully periodic cells are supported"),
+        ({"structure": "cobalt.cif"}, "engine_settings: atom 0 is Co; the tight-binding engine has"),
+        ({"exploration": {"magnetic_species": ["Ni"]}}, "exploration: "),
+        ({"exploration": {"magnetic_species": []}}, "exploration: "),
+        ({"exploration": {"generators": [{"kind": "cone", "magnetisations": []}]}}, "magnetisations is empty"),
+        ({"exploration": {"generators": [{"kind": "monte-carlo"}]}}, "alone cannot begin, there is no model yet"),
+        (
+            {"structure": "one.cif", "exploration": {"supercell": [1, 1, 1], "generators": [{"kind": "collinear"}]}},
+            "no antiferromagnetic order fits",
+        ),
+    ],
+)
+def test_what_cannot_begin_is_refused_before_it_is_launched(written, changes, words):
+    path = written(**changes)
+    flat = bulk("Fe", cubic=True)
+    flat.pbc = (True, True, False)
+    flat.write(path.parent / "flat.extxyz")
+    bulk("Fe").write(path.parent / "one.cif")
+    bulk("Co", "bcc", a=2.8, cubic=True).write(path.parent / "cobalt.cif")
+    with pytest.raises(InputError) as caught:
+        read_campaign(path)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)

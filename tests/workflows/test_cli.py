@@ -5,6 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from aiida_fixtures import count_label_calls
 from click.testing import CliRunner
 
@@ -155,6 +156,15 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path, pa
     assert "fewer than policy.n_initial takes, 2" in error_line(call("launch", small, "--dry-run"))
     dry = call("extend", pk, small, "--dry-run", "--code", "cli@localhost")
     assert dry.exit_code == 0, dry.output
+    assert "engine_settings differ" not in dry.output + dry.stderr
+    cold = tmp_path / "cold.yaml"
+    settings = {
+        **yaml.safe_load(campaign_file.read_text()),
+        "engine_settings": {"k_mesh": [2, 2, 2], "smearing_ev": 0.03},
+    }
+    cold.write_text(yaml.safe_dump(settings))
+    dry = call("extend", pk, cold, "--dry-run", "--code", "cli@localhost")
+    assert f"engine_settings differ from those of campaign {pk} (smearing_ev)" in dry.output + dry.stderr
 
     again = call("launch", campaign_file, "--run", "--once", "--code", "cli@localhost", "--model-out", model)
     assert again.exit_code == 0, again.output
@@ -167,6 +177,7 @@ def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
     import os
     import socket
 
+    import psutil
     from aiida.engine import ProcessState
     from aiida.orm import WorkChainNode
 
@@ -179,6 +190,11 @@ def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
     assert is_alive(node)
     assert "still runs" in error_line(call("resume", node.pk))
     assert "no process is working" not in call("status", node.pk).output
+    here = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    node.base.extras.set(RUNNER_EXTRA, here)
+    assert is_alive(node)
+    node.base.extras.set(RUNNER_EXTRA, {**here, "started": here["started"] - 3600.0})
+    assert not is_alive(node), "another process has its number now"
     node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": 2**22 + 1})
     assert not is_alive(node)
     said = f"no process is working on this campaign any more; go on with `verdi data soso resume {node.pk}`"

@@ -8,7 +8,7 @@ import pytest
 from soso_core.active.policy import PolicySettings
 from soso_core.errors import InputError
 from soso_workflows import resume
-from soso_workflows.resume import check_goes_on
+from soso_workflows.resume import check_goes_on, how_to_go_on
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
@@ -19,7 +19,7 @@ SPENT = {"batch": 0, "n_labels": 12, "n_failed": 0, "core_hours": 3.0, "wall_hou
 def state():
     """Return a campaign of one batch, as far as the policy looks at it."""
     history = SimpleNamespace(get_dict=lambda: {"batches": [SPENT]})
-    return SimpleNamespace(node=SimpleNamespace(pk=7), history=history)
+    return SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset="labels")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_suspicion_of_the_form_is_left_to_the_campaign(share):
     if share is not None:
         batches[-1]["learning"] = {"energy_rmse_meV_per_spin": share, "half_energy_rmse_meV_per_spin": 1.0}
     history = SimpleNamespace(get_dict=lambda: {"batches": batches})
-    state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history)
+    state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset="labels")
     policy = PolicySettings(target_energy_meV_per_spin=0.1, max_labels=20, min_blind=2)
     if share != 1.0:
         check_goes_on(state, policy)
@@ -82,3 +82,22 @@ def test_an_open_batch_is_finished_whatever_the_policy_says(state, labels, monke
     with pytest.raises(StopIteration if labels else InputError):
         resume.resume_builder(state)
     assert goes_on.called == bool(labels)
+
+
+def ended(action, dataset="labels"):
+    node = SimpleNamespace(pk=7, is_finished=True)
+    return SimpleNamespace(node=node, batches=[{"decision": {"action": action}}], dataset=dataset)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (ended("continue"), "resume 7"),
+        (ended("budget exhausted"), "resume 7 (--max-labels"),
+        (ended("model form"), "extend 7 CAMPAIGN.yaml"),
+        (ended("too many failures"), "extend 7 CAMPAIGN.yaml"),
+        (ended("too many failures", dataset=None), "mend the campaign file and launch it anew"),
+    ],
+)
+def test_the_last_line_names_a_command_that_will_not_refuse(state, said):
+    assert said in how_to_go_on(state)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from soso_core.active.cells import magnetic_atoms, supercell, symmetric_strain
-from soso_core.active.directions import concentration, cone_directions, uniform_directions
+from soso_core.active.directions import concentration, cone_directions, directions_around, uniform_directions
 from soso_core.active.generators import draw, generate, interleaved
 from soso_core.active.settings import ExplorationSettings, GeneratorSettings
 from soso_core.configuration import Configuration
@@ -155,3 +155,12 @@ def test_strain_moves_atoms_with_the_cell(iron_germanium):
     assert not np.allclose(strained.cell_vc, iron_germanium.cell_vc, atol=1e-3)
     before = iron_germanium.positions_ac @ np.linalg.inv(iron_germanium.cell_vc)
     np.testing.assert_allclose(strained.positions_ac @ np.linalg.inv(strained.cell_vc), before, atol=1e-12)
+
+
+@pytest.mark.parametrize("tilt", [1e-7, 1e-4, 1e-2])
+def test_a_tilt_whose_cosine_rounds_to_one_is_a_small_one(tilt):
+    axes_ac = np.tile([0.0, 0.0, 1.0], (200, 1))
+    turned_ac = directions_around(axes_ac, np.cos(np.radians(tilt)), np.random.default_rng(0))
+    angles_a = np.degrees(np.linalg.norm(np.cross(axes_ac, turned_ac), axis=1))
+    # Cosines have 16 digits, so that angles below 1e-6 degrees are known to half of those.
+    assert 0.0 < np.mean(angles_a) < 2.0 * max(tilt, 1e-6)

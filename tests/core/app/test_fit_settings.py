@@ -1,5 +1,6 @@
 """`soso fit`: settings between which the evidence chooses, and --update."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,11 @@ def test_lengths_of_a_species_that_never_had_one(iron):
         np.testing.assert_allclose(predicted.moments_a[1:3], expected)
         assert np.all(predicted.moments_a[[0, 3]] > 1.5)
         assert np.isfinite(predicted.exchange_fields_ac).all()
+
+
+def test_labels_that_do_not_belong_together_are_noted(iron):
+    """Energies of another surface for every second label: no smooth function of the spins has both."""
+    assert "note: energies are described" not in fitted(iron)
+    old = read_dataset("old.extxyz")
+    write_dataset("old.extxyz", [replace(item, exchange_fields_ac=-50.0 * item.exchange_fields_ac) for item in old])
+    assert "note: fields are described no better than by zero" in fitted(iron)

@@ -165,7 +165,8 @@ def print_summaries(found: Sequence[Summary], settings: StudySettings, labels: s
     """Print labels needed, errors at some counts, and how the policy stopped."""
     print_needed(found, settings, labels)
     columns = {heading: key for heading, key in ERRORS.items() if any(getattr(item.at[0], key) for item in found)}
-    title = f"errors on what is left, {labels} (meV/spin; meV)"
+    tested = "held out" if settings.held_out else "left"
+    title = f"errors on what is {tested}, {labels} (meV/spin; meV)"
     print_table(title, ("labels", "strategy", *columns), _error_rows(found, settings.counts, columns.values()))
     stops = [
         (

@@ -143,8 +143,8 @@ def test_lengths_of_a_species_that_never_had_one(iron):
 
 
 def test_labels_that_do_not_belong_together_are_noted(iron):
-    """Energies of another surface for every second label: no smooth function of the spins has both."""
-    assert "note: energies are described" not in fitted(iron)
+    """Fields fifty times too large and turned round are not those of the energies."""
+    assert "described no better" not in fitted(iron)
     old = read_dataset("old.extxyz")
     write_dataset("old.extxyz", [replace(item, exchange_fields_ac=-50.0 * item.exchange_fields_ac) for item in old])
     assert "note: fields are described no better than by zero" in fitted(iron)

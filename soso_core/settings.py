@@ -56,6 +56,7 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
         unknown = [item for item in error.errors() if item["type"] == "extra_forbidden"]
         first = (unknown or error.errors())[0]  # a key that is missing may be one that is misspelt
         key = ".".join(str(part) for part in first["loc"]) or "settings"
+        key = key if key.isprintable() else repr(key)[1:-1]
         if first["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown key '{key}'; known here: {_known_keys(kind, first['loc'])}") from None
         detail = str(first["msg"]).removeprefix("Value error, ")

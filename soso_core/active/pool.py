@@ -20,7 +20,7 @@ from soso_core.gp.belief import believed, with_gp
 from soso_core.gp.calibration import left_out_errors, stretches
 from soso_core.gp.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
 from soso_core.gp.normal_equations import NormalEquations
-from soso_core.gp.penalty import all_may_hold, learnt_penalty, square_of_fields
+from soso_core.gp.penalty import all_may_hold, learnt_penalty, mean_square, square_of_fields
 from soso_core.gp.regression import FIXED_BLOCKS, basis_of, believable
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, Rows, labelled_rows
@@ -68,8 +68,13 @@ class Pool:
 
     @cached_property
     def squares_k(self) -> FloatArray:
-        """Σ|B|² of each configuration, (k,) eV²/μB², for energies that may hold a penalty."""
-        return np.array([square_of_fields(item) for item in self.dataset])
+        """Σ(|B|² - its mean) of each configuration, (k,) eV²/μB², for energies that may hold a penalty."""
+        return np.array([square_of_fields(item, self.penalty_level) for item in self.dataset])
+
+    @cached_property
+    def penalty_level(self) -> float:
+        """Mean of |B|², eV²/μB²."""
+        return mean_square(self.dataset.labelled)
 
     @cached_property
     def lengths_r(self) -> FloatArray:
@@ -253,7 +258,8 @@ def _predicted_penalty(pool: Pool, fitted: PoolFit) -> FloatArray:
         return np.zeros(len(pool))
     fields_r = pool.fields_rm @ fitted.weights_m / (fitted.scales.field_scale * pool.lengths_r)
     parts = np.split(fields_r, pool.ends_k[1:-1])
-    return fitted.scales.penalty * np.array([float(part @ part) for part in parts])
+    squares_k = np.array([float(part @ part) for part in parts])
+    return fitted.scales.penalty * (squares_k - pool.penalty_level * pool.n_spins_k)
 
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:

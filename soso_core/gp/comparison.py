@@ -101,7 +101,8 @@ def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: 
     if predicted.moments_a is not None:
         lengths_a = np.where(np.isfinite(predicted.moments_a), predicted.moments_a, lengths_a)
     fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * lengths_a[magnetic, None])
-    return predicted.energy + scales.penalty * float(np.sum(fields_ac**2))
+    square = float(np.sum(fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
+    return predicted.energy + scales.penalty * square
 
 
 def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:

@@ -38,14 +38,16 @@ CURVATURE_STEP = 1e-3
 class Scales:
     """Prior standard deviation of each block and noise standard deviation of each target (eV).
 
-    `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ|B|², which the energies of the
-    labels hold besides those of the model (`gp.penalty`; the evidence does not ask for it).
+    `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ_i (|B_i|² - L), which the
+    energies of the labels hold besides those of the model, `penalty_level` (eV²/μB²) L, the mean of |B|²
+    (`gp.penalty`; the evidence does not ask for them).
     """
 
     prior: Mapping[str, float]
     noise: Mapping[str, float]
     field_scale: float = 1.0
     penalty: float = 0.0
+    penalty_level: float = 0.0
 
     def factor(self, target: str) -> float:
         """Return what the model's derivative of the energy is multiplied with to be compared with a label."""

@@ -23,11 +23,22 @@ def may_hold_penalty(item: LabelledConfiguration) -> bool:
     return item.energy is not None and item.exchange_fields_ac is not None and ENGINE_KEY not in item.info
 
 
-def square_of_fields(item: LabelledConfiguration) -> float:
-    """Return Σ_i |B_i|² of the transverse fields, eV²/μB²; zero for a label that cannot hold a penalty."""
+def square_of_fields(item: LabelledConfiguration, level: float = 0.0) -> float:
+    """Return Σ_i (|B_i|² - level) over the spins, transverse fields, eV²/μB²; zero for a label without a penalty."""
     if item.exchange_fields_ac is None or not may_hold_penalty(item):
         return 0.0
-    return float(np.sum(transverse(item.exchange_fields_ac, item.configuration.spins_ac) ** 2))
+    fields_ac = transverse(item.exchange_fields_ac, item.configuration.spins_ac)
+    return float(np.sum(fields_ac**2)) - level * item.configuration.n_magnetic
+
+
+def mean_square(items: Sequence[LabelledConfiguration]) -> float:
+    """Return the mean of |B_i|² over all spins of labels that may hold a penalty, eV²/μB².
+
+    What a penalty of this size adds is left in all energies alike, so that those of the model stay the labels' own.
+    """
+    held = [item for item in items if may_hold_penalty(item)]
+    n_spins = sum(item.configuration.n_magnetic for item in held)
+    return sum(map(square_of_fields, held)) / n_spins if n_spins else 0.0
 
 
 def all_may_hold(items: Sequence[LabelledConfiguration]) -> bool:

@@ -17,7 +17,7 @@ from soso_core.gp.fitted import FitRecord, FittedModel
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.lengths import LengthModel, fit_lengths, solve_lengths
 from soso_core.gp.normal_equations import NormalEquations
-from soso_core.gp.penalty import all_may_hold, learnt_penalty
+from soso_core.gp.penalty import all_may_hold, learnt_penalty, mean_square
 from soso_core.gp.settings import FitSettings
 from soso_core.gp.sums import Levels, energy_rows, equations_of, labelled_rows, merged
 from soso_core.gp.targets import LENGTH, TARGETS, mean_moments, reference_energies
@@ -202,17 +202,18 @@ def _without_penalty(chosen: Candidate, dataset: Dataset) -> Candidate:
     basis, width = chosen.basis, chosen.basis.settings.penalty_width
     if not width or not all_may_hold(dataset.labelled):
         return chosen
-    rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, chosen.levels)
+    levels = replace(chosen.levels, penalty_level=mean_square(dataset.labelled))
+    rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, levels)
     with one_blas_thread():
         solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.best.scales)
         penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.best.scales.noise["energy"], width)
     energy, rest_k = chosen.equations["energy"], values_k - penalty * squares_k
     energy = replace(energy, projection_m=rest_k @ rows_km, square=float(rest_k @ rest_k))
     best, baseline = (
-        replace(each, scales=replace(each.scales, penalty=penalty)) for each in (chosen.best, chosen.baseline)
+        replace(each, scales=replace(each.scales, penalty=penalty, penalty_level=levels.penalty_level))
+        for each in (chosen.best, chosen.baseline)
     )
-    levels = replace(chosen.levels, penalty=penalty)
-    return Candidate(basis, levels, {**chosen.equations, "energy": energy}, baseline, best)
+    return Candidate(basis, replace(levels, penalty=penalty), {**chosen.equations, "energy": energy}, baseline, best)
 
 
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
@@ -260,7 +261,7 @@ def _lengths(model: FittedModel, equations: Equations) -> LengthModel | None:
 
 
 def _levels(model: FittedModel) -> Levels:
-    return Levels(model.offsets_s, model.moments_s, model.scales.penalty)
+    return Levels(model.offsets_s, model.moments_s, model.scales.penalty, model.scales.penalty_level)
 
 
 def _of_energy(equations: Equations) -> dict[str, NormalEquations]:

@@ -26,12 +26,13 @@ Rows = Mapping[str, tuple[FloatArray, FloatArray]]
 class Levels:
     """What is taken off labels before the fit: energy per atom (s,) eV, mean length (s,) μB of each species.
 
-    `penalty` (μB²/eV) times Σ|B|² is taken off energies (`gp.penalty`).
+    `penalty` (μB²/eV) times Σ(|B|² - `penalty_level`) is taken off energies (`gp.penalty`).
     """
 
     offsets_s: FloatArray
     moments_s: FloatArray
     penalty: float = 0.0
+    penalty_level: float = 0.0
 
 
 def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> dict[str, Rows]:
@@ -51,12 +52,13 @@ def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels
 def energy_rows(
     items: Sequence[LabelledConfiguration], basis: ModelBasis, levels: Levels
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return rows (k, m), values (k,) and Σ|B|² (k,) of all energies, divided alike."""
+    """Return rows (k, m), values (k,) and Σ(|B|² - level) (k,) of all energies, divided alike."""
 
     def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, FloatArray]:
         rows = basis.rows(item.configuration, by_spin=False)
         ((_, rows_km, values_k),) = target_rows(item, rows, _energy_level(item, basis, levels))
-        ((_, _, squares_k),) = target_rows(replace(item, energy=square_of_fields(item)), rows, 0.0)
+        square = square_of_fields(item, levels.penalty_level)
+        ((_, _, squares_k),) = target_rows(replace(item, energy=square), rows, 0.0)
         return rows_km, values_k, squares_k
 
     held = [item for item in items if item.energy is not None]
@@ -106,7 +108,7 @@ def _chunk_equations(
 def _energy_level(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> float:
     """Return what is taken off an energy, eV."""
     of_species = float(species_counts(item.configuration, basis.species) @ levels.offsets_s)
-    return of_species + levels.penalty * square_of_fields(item)
+    return of_species + levels.penalty * square_of_fields(item, levels.penalty_level)
 
 
 def _grouped(

@@ -119,8 +119,9 @@ def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
 
 
 def _scale_facts(scales: Scales) -> dict[str, Any]:
-    of_labels = {"field_scale": scales.field_scale, "penalty": scales.penalty}
-    return {"prior": dict(scales.prior), "noise": dict(scales.noise), **of_labels}
+    facts: dict[str, Any] = {"prior": dict(scales.prior), "noise": dict(scales.noise)}
+    facts |= {"field_scale": scales.field_scale}
+    return {**facts, "penalty": scales.penalty, "penalty_level": scales.penalty_level}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:
@@ -259,11 +260,13 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
-    return Scales(prior, noise, _positive(facts["field_scale"]), _penalty(facts.get("penalty", 0.0)))
+    return Scales(prior, noise, _positive(facts["field_scale"]), *_penalty(facts))
 
 
-def _penalty(value: Any) -> float:
-    return 0.0 if value == 0.0 else _positive(value)
+def _penalty(facts: Any) -> tuple[float, float]:
+    given = (facts.get("penalty", 0.0), facts.get("penalty_level", 0.0))
+    penalty, level = (0.0 if value == 0.0 else _positive(value) for value in given)
+    return penalty, level
 
 
 def _positive(value: Any) -> float:

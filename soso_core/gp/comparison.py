@@ -93,14 +93,14 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
 
 
 def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Scales) -> float:
-    """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any."""
-    if not scales.penalty or not may_hold_penalty(item):
+    """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any.
+
+    Fields are turned into eV/μB by the lengths of the label, as those of labels are turned into -∂E/∂e.
+    """
+    if not scales.penalty or not may_hold_penalty(item) or item.moments_a is None:
         return predicted.energy
-    assert item.moments_a is not None
-    magnetic, lengths_a = item.configuration.is_magnetic_a, item.moments_a
-    if predicted.moments_a is not None:
-        lengths_a = np.where(np.isfinite(predicted.moments_a), predicted.moments_a, lengths_a)
-    fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * lengths_a[magnetic, None])
+    magnetic = item.configuration.is_magnetic_a
+    fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * item.moments_a[magnetic, None])
     square = float(np.sum(fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
     return predicted.energy + scales.penalty * square
 

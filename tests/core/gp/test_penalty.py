@@ -79,7 +79,7 @@ def test_labels_are_predicted_with_their_penalty(model):
     with_it = compare(predictions, new, model.scales)["energy"]
     without = compare(predictions, new)["energy"]
     for item, said, one, two in zip(new, predictions, with_it.predictions, without.predictions, strict=True):
-        fields_ac = said.fields_ac / model.scales.field_scale / said.moments_a[:, None]
+        fields_ac = said.fields_ac / model.scales.field_scale / item.moments_a[:, None]
         added = model.scales.penalty * (
             np.sum(fields_ac**2) / item.configuration.n_magnetic - model.scales.penalty_level
         )
@@ -113,7 +113,6 @@ def test_a_pool_says_the_same(pure):
     # The climbs to the scales end within 1e-6 of the evidence, not at the same place; κ is known to 3 %.
     assert part.scales.penalty == pytest.approx(model.scales.penalty, rel=1e-2)
     errors = compare(predictions_for(model, dataset), dataset, model.scales)["energy"].errors
-    # The pool has no model of lengths and divides by those of the labels.
     np.testing.assert_allclose(energy_errors(pool, part), errors, rtol=0, atol=0.05 * np.abs(errors).max())
 
 

@@ -12,7 +12,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
-LARGEST = 1e100
+LARGEST = 1e150
 """Beyond this no quantity here means anything, and squares would overflow."""
 WHOLE = frozenset({"cell", "stress"})
 """Quantities of a configuration as a whole, whose first index is no atom."""

@@ -5,7 +5,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from aiida.common.exceptions import EntryPointError
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
@@ -16,7 +15,6 @@ from pydantic import Field
 from soso_core.active.generators import check_generators
 from soso_core.active.policy import PolicySettings
 from soso_core.active.settings import ExplorationSettings
-from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.settings import FitSettings
 from soso_core.io import checked_structure, read_configurations
@@ -144,10 +142,9 @@ def _check_files(exploration: ExplorationSettings, source: str) -> None:
 
 def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
     """Refuse generators that cannot draw from this structure."""
-    atoms, settings = campaign.structure, campaign.settings.exploration
-    bare = Configuration(atoms.numbers, atoms.positions, atoms.cell.array, np.zeros((len(atoms), 3)))
+    bare = checked_structure(campaign.structure, campaign.settings.structure)
     try:
-        check_generators(bare, settings, has_model)
+        check_generators(bare, campaign.settings.exploration, has_model)
     except InputError as error:
         raise InputError(f"{source}: exploration: {error}") from None
 

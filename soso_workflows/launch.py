@@ -44,9 +44,9 @@ WATCH_REST = 20.0
 UNWIND_SECONDS = 30.0
 """How long the processes of an interrupted campaign may take to let go."""
 RUNNER_EXTRA = "soso_runner"
+"""Extra of a campaign that runs outside the daemon: host, process id and its start, so that a dead one can be told."""
 SAME_START_SECONDS = 2.0
 """A clock that is set moves the start of a process by no more; processes with one number start further apart."""
-"""Extra of a campaign that runs outside the daemon: host and process id, so that a dead one can be told."""
 
 FINGERPRINT_EXTRA = "soso_campaign"
 """Extra of a campaign: fingerprint of its file, for `launch --once`."""
@@ -300,6 +300,8 @@ def _is_running(runner: Mapping[str, Any]) -> bool:
         started = psutil.Process(runner["pid"]).create_time()
     except psutil.NoSuchProcess:
         return False
+    except psutil.AccessDenied:
+        return True
     return abs(started - float(runner.get("started", started))) < SAME_START_SECONDS
 
 

@@ -118,8 +118,11 @@ def changed_policy(state: CampaignState, changes: dict[str, float]) -> PolicySet
 
 def has_concluded(state: CampaignState) -> bool:
     """Whether the campaign ended because the policy said so, and not because something broke."""
-    last = state.batches[-1]["decision"]["action"] if state.batches else Action.CONTINUE
-    return bool(state.node.is_finished) and last != Action.CONTINUE
+    return bool(state.node.is_finished) and _last_action(state) != Action.CONTINUE
+
+
+def _last_action(state: CampaignState) -> str:
+    return str(state.batches[-1]["decision"]["action"]) if state.batches else Action.CONTINUE.value
 
 
 def check_idle(state: CampaignState) -> None:
@@ -132,8 +135,7 @@ def check_idle(state: CampaignState) -> None:
 def how_to_go_on(state: CampaignState) -> str:
     """Return what to type after a campaign that ended without meeting its target."""
     pk = state.node.pk
-    last = state.batches[-1]["decision"]["action"] if state.batches else Action.CONTINUE
-    if not has_concluded(state) or last == Action.BUDGET_EXHAUSTED:
+    if not has_concluded(state) or _last_action(state) == Action.BUDGET_EXHAUSTED:
         return f"to go on: verdi data soso resume {pk} (--max-labels N and others: see --help)"
     if state.dataset is None:
         return f"nothing to go on from: {ANEW}"

@@ -5,14 +5,14 @@ from scipy.optimize import brentq
 
 from soso_core.arrays import FloatArray
 
+NEARLY_ONE = 1.0 - 1e-6
+"""Mean cosine beyond which coth(kappa) is 1 to the last digit, so that kappa has a closed form."""
+
 
 def uniform_directions(n: int, rng: np.random.Generator) -> FloatArray:
     """Return n unit vectors, uniform on the sphere, (n, 3)."""
     vectors_ac = rng.standard_normal((n, 3))
     return np.asarray(vectors_ac / np.linalg.norm(vectors_ac, axis=1, keepdims=True))
-
-
-NEARLY_ONE = 1.0 - 1e-6
 
 
 def cone_directions(n: int, mean_cosine: float, rng: np.random.Generator) -> FloatArray:
@@ -36,7 +36,7 @@ def directions_around(axes_ac: FloatArray, mean_cosine: float, rng: np.random.Ge
 
 def concentration(mean_cosine: float) -> float:
     """Return kappa with coth(kappa) - 1/kappa = mean_cosine, for 0 < mean_cosine <= 1 (a cosine may round to 1)."""
-    if mean_cosine > NEARLY_ONE:  # where coth is 1 to the last digit
+    if mean_cosine > NEARLY_ONE:
         return 1.0 / max(1.0 - mean_cosine, float(np.finfo(float).epsneg))
     # Since 1 - 1/kappa < coth(kappa) - 1/kappa < kappa/3, the root lies between these two.
     low, high = 3.0 * mean_cosine, 1.0 / (1.0 - mean_cosine)

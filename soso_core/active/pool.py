@@ -158,7 +158,7 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     basis = basis_of(dataset, settings, rng)
     levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
     rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
-    width = settings.penalty_width if all_may_hold(tuple(dataset)) else 0.0
+    width = settings.penalty_width if all_may_hold(dataset.labelled) else 0.0
     return replace(_turned(dataset, rows_k, basis), penalty_width=width)
 
 
@@ -176,9 +176,12 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
     first = None if start is None or not start.has_gp else start.scales
     best = believable(equations, pool.blocks, belief, baseline, first)
-    penalty = _learnt_penalty(pool, chosen, offsets_s, posterior(equations, pool.blocks, best.scales), best.scales)
-    best = replace(best, scales=replace(best.scales, penalty=penalty))
-    weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, best.scales)
+    weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
+    penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, lower_mm), best.scales)
+    if penalty:
+        scales = replace(best.scales, penalty=penalty, penalty_level=pool.penalty_level)
+        best = replace(best, scales=scales)
+        weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, scales)
     errors = [
         left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, lower_mm, best.scales)
         for k in chosen

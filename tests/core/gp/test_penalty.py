@@ -113,6 +113,7 @@ def test_a_pool_says_the_same(pure):
     # The climbs to the scales end within 1e-6 of the evidence, not at the same place; κ is known to 3 %.
     assert part.scales.penalty == pytest.approx(model.scales.penalty, rel=1e-2)
     errors = compare(predictions_for(model, dataset), dataset, model.scales)["energy"].errors
+    # Energies are fitted to what the two values of κ leave of a penalty of hundreds of these errors.
     np.testing.assert_allclose(energy_errors(pool, part), errors, rtol=0, atol=0.05 * np.abs(errors).max())
 
 

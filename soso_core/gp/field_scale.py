@@ -27,6 +27,7 @@ from soso_core.gp.evidence import (
 )
 from soso_core.gp.inducing import choose_inducing_points
 from soso_core.gp.normal_equations import NormalEquations
+from soso_core.gp.regression import DECISIVE, FIXED_BLOCKS
 from soso_core.gp.sums import Levels, equations_of, merged
 from soso_core.gp.targets import mean_moments, reference_energies
 from soso_core.labels import LabelledConfiguration
@@ -38,9 +39,6 @@ SIGNIFICANT = 2.0
 """So many standard errors a disagreement must have."""
 OPEN_WIDTH = 1.0
 """Width of the belief in log c: a factor of 2 or a half is as welcome as 1."""
-FIXED_BLOCKS = frozenset({"species"})
-DECISIVE = float(np.log(100.0))
-"""By so much fields turned round must be more probable before their sign is called wrong."""
 FEWEST, FEWEST_FOR_GP = 6, 10
 """Configurations.  With four, c of good labels was seen from 0.6 to 1.7, and beyond its error; with six and eight a GP
 can explain the energies by itself and call the fields noise."""

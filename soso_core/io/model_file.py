@@ -119,9 +119,7 @@ def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
 
 
 def _scale_facts(scales: Scales) -> dict[str, Any]:
-    facts: dict[str, Any] = {"prior": dict(scales.prior), "noise": dict(scales.noise)}
-    facts |= {"field_scale": scales.field_scale}
-    return {**facts, "penalty": scales.penalty, "penalty_level": scales.penalty_level}
+    return {**vars(scales), "prior": dict(scales.prior), "noise": dict(scales.noise)}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:

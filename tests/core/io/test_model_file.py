@@ -284,6 +284,19 @@ def test_a_flipped_bit_is_noticed_or_harmless(content, small_model, small_datase
         assert_same_predictions(outcome, small_model, small_dataset[0].configuration)
 
 
+def test_format_2_is_still_read(content, small_model, small_dataset, tmp_path):
+    """It knew of no penalty, neither among the scales nor in the settings."""
+
+    def older(header):
+        header.update(version=2)
+        for model in (header["model"], header["baseline"]):
+            del model["settings"]["penalty_width"], model["scales"]["penalty"], model["scales"]["penalty_level"]
+
+    loaded = load_model(rewritten(content, tmp_path / "m.soso", older))
+    assert loaded.scales.penalty == loaded.baseline.scales.penalty == 0.0
+    assert_same_predictions(loaded, small_model, small_dataset[0].configuration)
+
+
 def test_newer_version_is_named(content, tmp_path):
     path = rewritten(content, tmp_path / "m.soso", lambda header: header.update(version=FORMAT_VERSION + 1))
     with pytest.raises(

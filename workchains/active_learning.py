@@ -45,7 +45,7 @@ class ActiveLearningWorkChain(WorkChain):
             while_(cls.goes_on)(
                 if_(cls.needs_batch)(cls.explore, cls.take_batch),
                 cls.split,
-                while_(cls.has_waiting)(cls.submit_labels),
+                while_(cls.has_unlabelled)(cls.submit_labels),
                 cls.take_labels,
                 if_(cls.has_labels)(cls.test_and_merge, if_(cls.needs_fit)(cls.fit, cls.take_model)),
                 cls.decide,
@@ -133,23 +133,24 @@ class ActiveLearningWorkChain(WorkChain):
             metadata = {"call_link_label": stage_link("split", self.ctx.batch)}
             self.ctx.configurations = dict(functions.split_batch(self.ctx.candidates, metadata=metadata))
         indices = sorted(key.removeprefix(functions.CONFIGURATION) for key in self.ctx.configurations)
-        self.ctx.submitted = [index for index in indices if functions.LABEL + index not in self.ctx.labels]
-        self.ctx.waiting = list(self.ctx.submitted)
+        self.ctx.waiting = [index for index in indices if functions.LABEL + index not in self.ctx.labels]
+        self.ctx.labelling = {}
 
-    def has_waiting(self) -> bool:
-        """Whether configurations of the batch wait for their label calculation."""
-        return bool(self.ctx.waiting)
+    def has_unlabelled(self) -> bool:
+        """Whether label calculations of the batch are to be submitted, or run."""
+        return bool(self.ctx.waiting) or bool(self._running())
 
     def submit_labels(self) -> Any:
-        """Submit at most `max_parallel` label calculations and wait for them."""
-        now = self.ctx.waiting[: self.inputs.max_parallel.value]
-        self.ctx.waiting = self.ctx.waiting[len(now) :]
-        return self.to_context(**{f"process_{index}": self._submit_label(index) for index in now})
+        """Keep `max_parallel` label calculations running; wait for the one that has run longest."""
+        running = self._running()
+        n_free = self.inputs.max_parallel.value - len(running)
+        now, self.ctx.waiting = self.ctx.waiting[:n_free], self.ctx.waiting[n_free:]
+        self.ctx.labelling.update({index: self._submit_label(index) for index in now})
+        return self.to_context(longest=self.ctx.labelling[[*running, *now][0]])
 
     def take_labels(self) -> None:
         """Take what came; keep count of what failed, and say why."""
-        for index in self.ctx.submitted:
-            process = self.ctx[f"process_{index}"]
+        for index, process in self.ctx.labelling.items():
             if process.is_finished_ok:
                 self.ctx.labels[functions.LABEL + index] = process.outputs.label
             else:
@@ -257,6 +258,9 @@ class ActiveLearningWorkChain(WorkChain):
     def _preparation(self) -> Any:
         engine = WorkflowFactory(self.inputs.engine.value)
         return engine.preparation(dict(self.inputs.label), self.inputs.structure)
+
+    def _running(self) -> list[str]:
+        return [index for index, process in self.ctx.labelling.items() if not process.is_terminated]
 
     def _submit_label(self, index: str) -> ProcessNode:
         engine = WorkflowFactory(self.inputs.engine.value)

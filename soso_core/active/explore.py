@@ -14,8 +14,9 @@ from soso_core.active.selection import (
     by_trust,
     by_variance,
     farthest,
+    is_worth_it,
+    least_worth,
     spread,
-    trusted_untested,
 )
 from soso_core.active.settings import ExploreSettings
 from soso_core.arrays import FloatArray, IntArray
@@ -140,12 +141,13 @@ def choose_batch(
 
     if settings.selection == "random":
         return np.asarray(free_k[draw(n_select, [])])
-    picks, trusted = _chosen(left, n_select, settings, same_k), settings.trusted
-    if trusted is None:
-        trusted = trusted_untested(settings.selection, left, picks, lambda n: draw(n, []), settings.score)
-        if not trusted:
-            tell("the choice by variance promises hardly more than a draw: the batch is drawn at random")
-    return np.asarray(free_k[by_trust(picks, trusted, rng, draw)])
+    picks, least = _chosen(left, n_select, settings, same_k), least_worth(left)
+    if settings.only_if_worth_it and not is_worth_it(
+        settings.selection, left, picks, lambda n: draw(n, []), least, settings.score
+    ):
+        tell(f"a label of the choice by variance is not worth {least:g} of a draw: the batch is drawn at random")
+        return np.asarray(free_k[draw(n_select, [])])
+    return np.asarray(free_k[by_trust(picks, settings.trusted, rng, draw)])
 
 
 def _chosen(rows: CandidateRows, n_select: int, settings: ExploreSettings, twins_k: IntArray) -> list[int]:

@@ -24,7 +24,16 @@ from soso_core.active.pool import (
 )
 from soso_core.active.records import Action, BatchRecord, Decision
 from soso_core.active.scores import CandidateRows, ScoreSettings
-from soso_core.active.selection import at_random, by_mean_variance, by_trust, by_variance, farthest, trusted_untested
+from soso_core.active.selection import (
+    LEAST_WORTH,
+    at_random,
+    by_mean_variance,
+    by_trust,
+    by_variance,
+    farthest,
+    is_worth_it,
+    least_worth,
+)
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.settings import Settings
 
@@ -106,7 +115,9 @@ def replay(
         if n_next < 1:
             break
         rows = None if strategy == "random" else uncertainty(pool, fitted)
-        batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, trust(history))
+        trusted = trust(history)
+        share = 1.0 if trusted is None else trusted
+        batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, share)
         history.append(_blind(pool, fitted, batch, history[-1]))
         chosen = [*chosen, *batch]
     return Run(
@@ -131,7 +142,7 @@ def _first_batch(
     rows = None if strategy == "random" else prior_uncertainty(pool)
     if rows is not None and strategy != "farthest-point":
         rows = rows.after(start)
-    return [start, *_batch(rows, strategy, rest, n_initial - 1, rng, twins_k, [start], None)]
+    return [start, *_batch(rows, strategy, rest, n_initial - 1, rng, twins_k, [start], 1.0, LEAST_WORTH)]
 
 
 def _batch(
@@ -142,21 +153,27 @@ def _batch(
     rng: np.random.Generator,
     twins_k: IntArray | None,
     chosen: Sequence[int],
-    trusted: float | None,
+    trusted: float,
+    least: float | None = None,
 ) -> list[int]:
-    """Return the next picks, the share `trusted` of them by `strategy` (None: not known), the rest at random."""
+    """Return the next picks: the share `trusted` of them by `strategy` where that is worth it, the others at random.
 
-    def draw(n: int, batch: list[int]) -> list[int]:
+    `least` is what it has to be worth; None: what it has to with a model.  Where all are drawn they are those of the
+    strategy `random`: what a choice is held against has draws of its own.
+    """
+
+    def draw(n: int, batch: list[int], draws: np.random.Generator = rng) -> list[int]:
         left = [k for k in rest if k not in frozenset(batch)]
-        return _picked(None, "random", left, n, rng, twins_k, [*chosen, *batch])
+        return _picked(None, "random", left, n, draws, twins_k, [*chosen, *batch])
 
     if rows is None:
         return draw(n_next, [])
+    (others,) = rng.spawn(1)
     picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
-    if trusted is None:
-        places = {k: place for place, k in enumerate(rest)}
-        at = [places[k] for k in picks]
-        trusted = trusted_untested(strategy, rows.subset(rest), at, lambda n: [places[k] for k in draw(n, [])])
+    places = {k: place for place, k in enumerate(rest)}
+    at, wanted = [places[k] for k in picks], least_worth(rows) if least is None else least
+    if not is_worth_it(strategy, rows.subset(rest), at, lambda n: [places[k] for k in draw(n, [], others)], wanted):
+        return draw(n_next, [])
     return by_trust(picks, trusted, rng, draw)
 
 

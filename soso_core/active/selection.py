@@ -15,6 +15,9 @@ N_DRAWS = 8
 """Random batches that a choice is held against."""
 LEAST_WORTH = 1.1
 """A choice by variance that promises less than ten per cent more labels is within what variances are wrong by."""
+LEAST_WORTH_FIELDS = 1.5
+"""With fields a label tells of every environment in it, one drawn at random, too; those that are extreme to the model
+tell less of the usual ones, in training and in the blind test."""
 
 Gain = Callable[[CandidateRows], FloatArray]
 
@@ -113,22 +116,27 @@ def worth(
     return float(chosen_fall) / drawn_fall if drawn_fall > 0.0 else 1.0
 
 
-def trusted_untested(
+def is_worth_it(
     selection: str,
     rows: CandidateRows,
     picks: Sequence[int],
     draw: Callable[[int], list[int]],
+    least: float,
     score: ScoreSettings | None = None,
-) -> float:
-    """Return the share of `picks` to take while no blind test says how far variances can be trusted: all, or none.
+) -> bool:
+    """Return whether a label of `picks` is worth more than `least` of those that `draw` takes at random.
 
-    None when they promise hardly more than labels that `draw` takes at random, which say what the usual error is, too.
-    `farthest-point` is a control that promises nothing, and is not asked.
+    Labels drawn at random say what the usual error is, too.  `farthest-point` is a control that promises nothing, and
+    is not asked.
     """
     if selection == "farthest-point":
-        return 1.0
-    draws = [draw(len(picks)) for _ in range(N_DRAWS)]
-    return 1.0 if worth(rows, picks, draws, score) > LEAST_WORTH else 0.0
+        return True
+    return worth(rows, picks, [draw(len(picks)) for _ in range(N_DRAWS)], score) > least
+
+
+def least_worth(rows: CandidateRows) -> float:
+    """Return how many random labels one of a choice with a model has to be worth."""
+    return LEAST_WORTH_FIELDS if rows.has_fields else LEAST_WORTH
 
 
 def by_trust(

@@ -165,6 +165,5 @@ class ExploreSettings(ExplorationSettings):
     n_select: int = Field(default=5, ge=1)
     seed: int = Field(default=0, ge=0)
     known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
-    trusted: float | None = Field(
-        default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection; null: all, if worth it"
-    )
+    trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")
+    only_if_worth_it: bool = Field(default=False, description="draw the batch where its choice promises little more")

@@ -21,7 +21,8 @@ from soso_core.settings import read_settings
 def generate(settings: Path, output: Path) -> None:
     """Choose a first batch of configurations, without a model: spread over the generators of SETTINGS.
 
-    `known` and `trusted` are for `soso explore` alone: the same file serves both, and here they change nothing.
+    `known`, `trusted` and `only_if_worth_it` are for `soso explore` alone: the same file serves both, and here they
+    change nothing.
 
     \b
     Example:
@@ -53,10 +54,11 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     """Generate candidates, score them with MODEL, choose the next batch to label.
 
     Each pick is the candidate whose energy is most uncertain once the picks before it are known
-    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and two more: what
-    symmetry turns into a configuration of `known` is not chosen (when little else is left, the batch is smaller);
-    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random; null, all is chosen
-    unless that promises hardly more than a draw does.
+    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and three more:
+    what symmetry turns into a configuration of `known` is not chosen (when little else is left, the batch is smaller);
+    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random;
+    with `only_if_worth_it` all is drawn where a label of the choice is worth little more than one drawn at random, by
+    the variance that they leave: 1.5 times with fields, 1.1 with energies alone.
 
     \b
     Example:
@@ -64,6 +66,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     with, in explore.yaml:
       known: train.extxyz
       trusted: 0.8
+      only_if_worth_it: true
     """
     values = _resolved(settings)
     check_output(output, [model, settings, *([] if values.known is None else [values.known])])

@@ -49,7 +49,7 @@ ERRORS = {
     "largest field": "field_largest",
 }
 """Columns of the table of errors; those that nothing is known of are left out."""
-RULES = 7
+RULES = 8
 """Raised when the policy or the replay changes: runs that were kept under other rules are made again."""
 POOL_SEED = 0
 """Draws the inducing points, which all runs share."""

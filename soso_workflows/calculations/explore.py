@@ -14,8 +14,8 @@ class SosoExploreCalculation(SosoCalculation):
 
     MODEL, STRUCTURE, KNOWN, OUTPUT = "model.soso", "POSCAR", "known.extxyz", "candidates.extxyz"
     ENVIRONMENT = ONE_BLAS_THREAD
-    CACHE_VERSION = 1
-    """Raised when the same inputs mean something else: without `trusted`, all was chosen once."""
+    CACHE_VERSION = 2
+    """Raised when the same inputs mean something else: what a choice has to be worth changed twice."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
@@ -41,7 +41,7 @@ class SosoExploreCalculation(SosoCalculation):
             "trusted",
             valid_type=Float,
             required=False,
-            help="share chosen by score; left out: all, if that is worth more than a draw",
+            help="share chosen by score, says the blind test; left out: all, where that is worth more than a draw",
         )
         spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
@@ -60,7 +60,8 @@ class SosoExploreCalculation(SosoCalculation):
         if "known" in self.inputs:
             values["known"] = self.KNOWN
         if "model" in self.inputs:
-            values["trusted"] = self.inputs.trusted.value if "trusted" in self.inputs else None
+            trusted = self.inputs.trusted.value if "trusted" in self.inputs else None
+            values.update(trusted=1.0 if trusted is None else trusted, only_if_worth_it=True)
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:

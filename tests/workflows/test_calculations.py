@@ -58,7 +58,7 @@ def test_explore(prepare, model_file, with_model):
     assert len(info.local_copy_list) == int(with_model)
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
     expected = {"n_candidates": 9, "n_select": 3, "seed": 4, "structure": "POSCAR"}
-    assert settings == (expected | {"trusted": None} if with_model else expected)
+    assert settings == (expected | {"trusted": 1.0, "only_if_worth_it": True} if with_model else expected)
     assert read(folder.get_abs_path("POSCAR")).cell.array[0, 0] == 2.8512345678901
 
 
@@ -78,7 +78,7 @@ def test_explore_gets_what_is_known_and_how_far_the_model_is_trusted(prepare, pa
     info, folder = prepare("soso.explore", **inputs)
     assert (known.uuid, known.filename, "known.extxyz") in info.local_copy_list
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
-    assert (settings["known"], settings["trusted"]) == ("known.extxyz", 0.4)
+    assert (settings["known"], settings["trusted"], settings["only_if_worth_it"]) == ("known.extxyz", 0.4, True)
 
 
 def test_fit_updates_a_model(prepare, pair_dataset, model_file):

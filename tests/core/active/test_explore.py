@@ -170,11 +170,11 @@ def test_what_is_not_trusted_is_drawn_at_random(iron, small_model, selection):
     assert nothing[:5] != chosen[:5]
 
 
-def test_without_a_promise_a_batch_is_drawn_and_that_is_said(iron, small_model):
+def test_a_choice_not_worth_enough_is_drawn_and_that_is_said(iron, small_model):
     """The small model knows its random candidates equally well, and no choice among them is worth more than another."""
     told: list[str] = []
-    drawn = next_batch(small_model, iron, settings(n_select=10, trusted=None), (), told.append)
-    assert told == ["the choice by variance promises hardly more than a draw: the batch is drawn at random"]
+    drawn = next_batch(small_model, iron, settings(n_select=10, only_if_worth_it=True), (), told.append)
+    assert told == ["a label of the choice by variance is not worth 1.5 of a draw: the batch is drawn at random"]
     nothing = next_batch(small_model, iron, settings(n_select=10, trusted=0.0), (), told.append)
     assert len(told) == 1
     assert len(drawn) == len(nothing) == 10

@@ -13,6 +13,7 @@ from soso_core.active.pool import energy_errors, field_errors, fit_part, make_po
 from soso_core.active.records import Action
 from soso_core.active.replay import STRATEGIES, replay
 from soso_core.active.scores import candidate_rows
+from soso_core.active.selection import LEAST_WORTH, LEAST_WORTH_FIELDS
 from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
@@ -106,6 +107,22 @@ def test_runs_reproduce_and_choose_nothing_twice(pool, strategy):
     assert len(set(run.picks)) == 9
     assert run.picks[0] == replay(pool, "random", POLICY, 5).picks[0]
     assert run.steps[-1].action is not Action.CONTINUE
+
+
+@pytest.mark.parametrize("is_worth", [True, False])
+def test_a_choice_has_to_be_worth_it(pool, monkeypatch, is_worth):
+    """With fields more with a model than without; where no choice is, all is drawn as by the strategy `random`."""
+    asked: list[float] = []
+
+    def told(strategy, rows, picks, draw, least):
+        asked.append(least)
+        assert len(draw(2)) == 2
+        return is_worth
+
+    monkeypatch.setattr("soso_core.active.replay.is_worth_it", told)
+    run = replay(pool, "energy-variance", POLICY, 5)
+    assert asked == [LEAST_WORTH, *3 * [LEAST_WORTH_FIELDS]]
+    assert (run.picks == replay(pool, "random", POLICY, 5).picks) is not is_worth
 
 
 def test_held_out_is_never_chosen_and_always_tested_on(dataset):

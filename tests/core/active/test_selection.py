@@ -14,8 +14,9 @@ from soso_core.active.selection import (
     by_variance,
     farthest,
     gains,
+    is_worth_it,
+    least_worth,
     spread,
-    trusted_untested,
     worth,
 )
 from soso_core.errors import InputError
@@ -190,12 +191,18 @@ def test_the_odd_ones_are_worth_choosing_and_the_alike_are_not():
     rng = np.random.default_rng(1)
     alike, mixed = alike_and_odd(40, 0), alike_and_odd(40, 4)
     picks = by_mean_variance(alike, 2).tolist()
-    assert trusted_untested("mean-variance", alike, picks, lambda n: at_random(40, n, rng).tolist()) == 0.0
-    assert trusted_untested("farthest-point", alike, picks, lambda n: at_random(40, n, rng).tolist()) == 1.0
+    assert not is_worth_it("mean-variance", alike, picks, lambda n: at_random(40, n, rng).tolist(), 1.1)
+    assert is_worth_it("farthest-point", alike, picks, lambda n: at_random(40, n, rng).tolist(), 1.1)
     picks = by_mean_variance(mixed, 2).tolist()
     assert sum(k >= 40 for k in picks) == 1
     assert worth(mixed, picks, [at_random(44, 2, rng).tolist() for _ in range(20)]) > 2.0
-    assert trusted_untested("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist()) == 1.0
+    assert is_worth_it("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist(), 1.1)
+    assert not is_worth_it("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist(), 50.0)
+
+
+def test_more_has_to_be_promised_where_labels_bring_fields():
+    rows_km = random_rows(5, 3, 0)
+    assert 1.0 < least_worth(candidates(rows_km)) < least_worth(candidates(rows_km, fields_per=2))
 
 
 @pytest.mark.parametrize("fields_per", [0, 4])

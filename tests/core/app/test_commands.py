@@ -255,7 +255,9 @@ def test_known_and_trusted_are_for_explore_alone(desk):
     Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "first.extxyz", "trusted": 0.0}))
     assert desk("generate", "again.yaml", "-o", "again.extxyz").status == 0
     assert Path("again.extxyz").read_bytes() == Path("first.extxyz").read_bytes()
-    assert "`known` and `trusted` are for `soso explore` alone" in " ".join(desk("generate", "--help").stdout.split())
+    assert "`known`, `trusted` and `only_if_worth_it` are for `soso explore` alone" in " ".join(
+        desk("generate", "--help").stdout.split()
+    )
     assert "`trusted` is the share of the batch" in " ".join(desk("explore", "--help").stdout.split())
 
 

@@ -134,19 +134,20 @@ class ActiveLearningWorkChain(WorkChain):
             self.ctx.configurations = dict(functions.split_batch(self.ctx.candidates, metadata=metadata))
         indices = sorted(key.removeprefix(functions.CONFIGURATION) for key in self.ctx.configurations)
         self.ctx.waiting = [index for index in indices if functions.LABEL + index not in self.ctx.labels]
-        self.ctx.labelling = {}
+        self.ctx.labelling, self.ctx.running = {}, []
 
     def has_unlabelled(self) -> bool:
-        """Whether label calculations of the batch are to be submitted, or run."""
-        return bool(self.ctx.waiting) or bool(self._running())
+        """Whether label calculations of the batch are to be submitted, or were running when it was last looked."""
+        return bool(self.ctx.waiting or self.ctx.running)
 
     def submit_labels(self) -> Any:
-        """Keep `max_parallel` label calculations running; wait for the one that has run longest."""
-        running = self._running()
+        """Keep `max_parallel` label calculations running; wait for the one that has run longest, if any still runs."""
+        running = [index for index in self.ctx.running if not self.ctx.labelling[index].is_terminated]
         n_free = self.inputs.max_parallel.value - len(running)
         now, self.ctx.waiting = self.ctx.waiting[:n_free], self.ctx.waiting[n_free:]
         self.ctx.labelling.update({index: self._submit_label(index) for index in now})
-        return self.to_context(longest=self.ctx.labelling[[*running, *now][0]])
+        self.ctx.running = [*running, *now]
+        return self.to_context(longest=self.ctx.labelling[self.ctx.running[0]]) if self.ctx.running else None
 
     def take_labels(self) -> None:
         """Take what came; keep count of what failed, and say why."""
@@ -258,9 +259,6 @@ class ActiveLearningWorkChain(WorkChain):
     def _preparation(self) -> Any:
         engine = WorkflowFactory(self.inputs.engine.value)
         return engine.preparation(dict(self.inputs.label), self.inputs.structure)
-
-    def _running(self) -> list[str]:
-        return [index for index, process in self.ctx.labelling.items() if not process.is_terminated]
 
     def _submit_label(self, index: str) -> ProcessNode:
         engine = WorkflowFactory(self.inputs.engine.value)

@@ -60,8 +60,9 @@ class SosoExploreCalculation(SosoCalculation):
         if "known" in self.inputs:
             values["known"] = self.KNOWN
         if "model" in self.inputs:
-            trusted = self.inputs.trusted.value if "trusted" in self.inputs else None
-            values.update(trusted=1.0 if trusted is None else trusted, only_if_worth_it=True)
+            values["only_if_worth_it"] = True
+        if "trusted" in self.inputs:
+            values["trusted"] = self.inputs.trusted.value
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:

@@ -13,12 +13,11 @@ class Campaign:
     """As much of a campaign as submits labels; they end when the test says so."""
 
     def __init__(self, n_labels: int, max_parallel: int) -> None:
-        self.ctx = SimpleNamespace(waiting=[f"{index:03}" for index in range(n_labels)], labelling={})
+        self.ctx = SimpleNamespace(waiting=[f"{index:03}" for index in range(n_labels)], labelling={}, running=[])
         self.inputs = SimpleNamespace(max_parallel=SimpleNamespace(value=max_parallel))
 
     has_unlabelled = ActiveLearningWorkChain.has_unlabelled
     submit_labels = ActiveLearningWorkChain.submit_labels
-    _running = ActiveLearningWorkChain._running
 
     def _submit_label(self, index):
         return SimpleNamespace(index=index, is_terminated=False)
@@ -32,7 +31,7 @@ class Campaign:
 
     @property
     def running(self):
-        return self._running()
+        return [index for index, label in self.ctx.labelling.items() if not label.is_terminated]
 
 
 def test_a_label_that_ends_makes_room_for_the_next():
@@ -49,6 +48,7 @@ def test_a_label_that_ends_makes_room_for_the_next():
     assert campaign.has_unlabelled()
     assert campaign.submit_labels() == "004"
     campaign.end("004")
+    assert campaign.submit_labels() is None
     assert not campaign.has_unlabelled()
     assert list(campaign.ctx.labelling) == ["000", "001", "002", "003", "004"]
 
@@ -59,6 +59,8 @@ def test_few_labels_run_at_once(max_parallel):
     assert campaign.submit_labels() == "000"
     assert campaign.running == ["000", "001", "002"]
     campaign.end("000", "001", "002")
+    assert campaign.has_unlabelled()
+    assert campaign.submit_labels() is None  # all ended, by other workers, since it was last looked
     assert not campaign.has_unlabelled()
 
 

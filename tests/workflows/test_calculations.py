@@ -58,7 +58,7 @@ def test_explore(prepare, model_file, with_model):
     assert len(info.local_copy_list) == int(with_model)
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
     expected = {"n_candidates": 9, "n_select": 3, "seed": 4, "structure": "POSCAR"}
-    assert settings == (expected | {"trusted": 1.0, "only_if_worth_it": True} if with_model else expected)
+    assert settings == (expected | {"only_if_worth_it": True} if with_model else expected)
     assert read(folder.get_abs_path("POSCAR")).cell.array[0, 0] == 2.8512345678901
 
 

@@ -23,6 +23,16 @@ class Unknowns:
     electrons_a: FloatArray
     fields_ac: FloatArray
 
+    @property
+    def columns_au(self) -> FloatArray:
+        """The unknowns side by side, (a, 5)."""
+        return np.column_stack([self.moments_a, self.electrons_a, self.fields_ac])
+
+    @classmethod
+    def from_columns(cls, columns_au: FloatArray, spins_ac: FloatArray) -> "Unknowns":
+        """Return the unknowns in `columns_au`; fields along the spins are dropped."""
+        return cls(columns_au[:, 0], columns_au[:, 1], transverse(columns_au[:, 2:], spins_ac))
+
 
 @dataclass(frozen=True, eq=False)
 class Solution:

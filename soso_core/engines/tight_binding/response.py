@@ -4,27 +4,30 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.engines.tight_binding.crystal import ComplexArray
-from soso_core.engines.tight_binding.occupations import Filling
+from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.slater_koster import N_ORBITALS
 
-NEGLIGIBLE = 1e-10
+NEGLIGIBLE = 1e-8
 """Bands filled or empty to within this exchange no weight with others of their kind."""
 
 CHUNK_BYTES = 1e8
 
 
-def site_response(bands_kb: FloatArray, states_kxb: ComplexArray, filling: Filling, smearing: float) -> FloatArray:
+def site_response(solution: Solution, smearing: float, points: IntArray | None = None) -> FloatArray:
     """Return (4a, 4a), 1/eV: the second derivative of the electrons' free energy by the site potentials.
 
     Potentials are ordered (level, field x, y, z) as four blocks of a atoms, for a site Hamiltonian `v - B·σ`; the first
     derivatives are the charges and minus the moments.  The number of electrons is fixed.  The matrix is negative
-    semidefinite, as the free energy is concave in the potentials.
+    semidefinite, as the free energy is concave in the potentials.  With `points`, some of the k-points stand for all.
     """
+    chosen = slice(None) if points is None else points
+    bands_kb, states_kxb = solution.bands_kb[chosen], solution.states_kxb[chosen]
+    occupations_kb = solution.filling.occupations_kb[chosen]
     n_points, n_basis, n_bands = states_kxb.shape
     n_sites = n_basis // (2 * N_ORBITALS)
     response_mm = np.zeros((4 * n_sites, 4 * n_sites))
     level_m, density_of_states = np.zeros(4 * n_sites), 0.0
-    for bands_b, states_xb, filled_b in zip(bands_kb, states_kxb, filling.occupations_kb, strict=True):
+    for bands_b, states_xb, filled_b in zip(bands_kb, states_kxb, occupations_kb, strict=True):
         states_saob = states_xb.reshape(2, n_sites, N_ORBITALS, n_bands)
         rows, columns = np.flatnonzero(filled_b > NEGLIGIBLE), np.flatnonzero(filled_b < 1.0 - NEGLIGIBLE)
         n_chunks = 1 + int(64.0 * n_sites * len(rows) * len(columns) / CHUNK_BYTES)

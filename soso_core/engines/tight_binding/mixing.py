@@ -1,0 +1,68 @@
+"""Mixing with the response of the sites: from what a guess lacks to the next guess."""
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.engines.tight_binding.anderson import AndersonMixer
+from soso_core.engines.tight_binding.crystal import Crystal
+from soso_core.engines.tight_binding.functional import Solution, Unknowns
+from soso_core.engines.tight_binding.newton import newton_step
+from soso_core.engines.tight_binding.response import site_response
+
+HISTORY = 12
+
+LARGEST_STEP = 0.8
+"""No moment (μB), charge (e) or field (in units of I/2) changes by more than this in one mixing step."""
+
+LARGEST_NEWTON_STEP = 0.4
+"""No moment (μB) changes by more than this in one second-order step."""
+
+LEAST_POINTS, SHARE_OF_POINTS = 3, 0.1
+"""The response is taken at so many k-points: at one point it costs as much as three or four diagonalisations."""
+
+
+class ResponseMixing:
+    """Second-order steps with an earlier response, at a few k-points; Anderson mixing mends what that misses.
+
+    The response is taken again, and the history forgotten, when a step left more lacking than before.  As long as the
+    moments are far from where they go, plain second-order steps are made: mixing, which only looks for a zero of what
+    is lacking, might be drawn to the state without moments.
+    """
+
+    def __init__(self, crystal: Crystal, smearing: float) -> None:
+        self.crystal, self.smearing = crystal, smearing
+        # Fields in units of I/2 make all columns of order one.
+        unit_a = np.where(crystal.stoner_a > 0.0, 0.5 * crystal.stoner_a, 1.0)
+        self._units_au = np.column_stack([np.ones((len(unit_a), 2)), unit_a, unit_a, unit_a])
+        self._residual = np.inf
+        self._is_far = True
+        self._response_mm = np.empty((0, 0))
+        self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
+
+    def __call__(self, solution: Solution) -> Unknowns:
+        """Return the next guess."""
+        if self._is_far or solution.residual > self._residual:
+            points = _spread_points(len(solution.bands_kb))
+            self._response_mm = site_response(solution, self.smearing, points)
+            self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
+        self._residual = solution.residual
+        change_au = newton_step(self.crystal, self._response_mm, solution.lack_au, LARGEST_NEWTON_STEP)
+        self._is_far = bool(np.abs(change_au[:, 0]).max() > 0.99 * LARGEST_NEWTON_STEP)
+        spins_ac = self.crystal.configuration.spins_ac
+        return Unknowns.from_columns(self._next_columns(solution.unknowns.columns_au, change_au), spins_ac)
+
+    def _next_columns(self, columns_au: FloatArray, change_au: FloatArray) -> FloatArray:
+        if self._is_far:
+            return columns_au + change_au
+        return self._units_au * self._mixer.next_guess(columns_au / self._units_au, change_au / self._units_au)
+
+
+def second_order_step(crystal: Crystal, solution: Solution, smearing: float) -> Unknowns:
+    """Return the next guess by one second-order step with the response at all k-points."""
+    change_au = newton_step(crystal, site_response(solution, smearing), solution.lack_au, LARGEST_NEWTON_STEP)
+    return Unknowns.from_columns(solution.unknowns.columns_au + change_au, crystal.configuration.spins_ac)
+
+
+def _spread_points(n_points: int) -> IntArray:
+    count = min(n_points, max(LEAST_POINTS, round(SHARE_OF_POINTS * n_points)))
+    return (2 * np.arange(count) + 1) * n_points // (2 * count)

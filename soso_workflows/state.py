@@ -242,4 +242,6 @@ def failure_reason(process: ProcessNode) -> str:
 
 
 def _finished_within(process: ProcessNode) -> Iterator[ProcessNode]:
-    yield from (item for item in [process, *process.called_descendants] if item.is_finished_ok)
+    if process.is_finished_ok:
+        yield process
+    yield from (item for item in process.called_descendants if item.is_finished_ok)

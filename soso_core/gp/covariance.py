@@ -13,6 +13,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
+from soso_core.kernels.rows import add_monomial_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +57,11 @@ class ProductCovariance:
         """Return the columns k_t(x_a, x_b), in the order [t, b], for design rows."""
         s_qab = self._block_kernels(left, right)
         same_ab = left.species_a[:, None] == right.species_a[None, :]
-        slopes = {
-            (t, q): np.where(same_ab, _slope(s_qab, monomial, q), 0.0)
-            for t, monomial in enumerate(self.monomials)
-            for q in sorted(set(monomial))
-        }
+        slopes = []
+        for q in range(len(self.features)):
+            of_q = [t for t, monomial in enumerate(self.monomials) if q in monomial]
+            slopes_kab = [np.where(same_ab, _slope(s_qab, self.monomials[t], q), 0.0) for t in of_q]
+            slopes.append(BlockSlopes(np.array(of_q), np.stack(slopes_kab, axis=1)))
         return ProductColumns(tuple(self.features.values()), right.x_af, slopes, len(self.monomials))
 
     def weighted_gradient(self, left: Points, right: Points, weights_tb: FloatArray) -> FloatArray:
@@ -81,15 +82,23 @@ class ProductCovariance:
 
 
 @dataclass(frozen=True, eq=False)
+class BlockSlopes:
+    """∂k_t/∂k_q of one block q, slopes_akb (a, k, b), for the monomials t_k that hold it."""
+
+    t_k: IntArray
+    slopes_akb: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class ProductColumns:
     """Columns (`descriptors.rows.Columns`) with g = Σ_q slope_{tq,ab} x_bq, kept as its factors.
 
-    `slopes` holds ∂k_t/∂k_q (a, b) for every block q of monomial t.
+    `slopes` are those of every block q.
     """
 
     blocks: Sequence[slice]
     x_bf: FloatArray
-    slopes: Mapping[tuple[int, int], FloatArray]
+    slopes: Sequence[BlockSlopes]
     n_monomials: int
 
     @property
@@ -101,15 +110,13 @@ class ProductColumns:
         """Return Σ_f jacobian_fd g_f over these features of a centre, (d, [t, b])."""
         n_points = len(self.x_bf)
         rows_dtb = np.zeros((jacobian_fd.shape[1], self.n_monomials, n_points))
-        for q, block in enumerate(self.blocks):
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
             shared = slice(max(block.start, features.start), min(block.stop, features.stop))
             if shared.start >= shared.stop:
                 continue
             inside = slice(shared.start - features.start, shared.stop - features.start)
             moves_db = jacobian_fd[inside].T @ self.x_bf[:, shared].T
-            for (t, of), slope_ab in self.slopes.items():
-                if of == q:
-                    rows_dtb[:, t] += moves_db * slope_ab[centre]
+            add_monomial_rows(moves_db, slopes.t_k, slopes.slopes_akb[centre], rows_dtb)
         return rows_dtb.reshape(len(rows_dtb), self.n_columns)
 
 

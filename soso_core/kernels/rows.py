@@ -17,6 +17,15 @@ def scale_and_project(rows_db: FloatArray, scale_b: FloatArray, move_d: FloatArr
 
 
 @jit
+def add_monomial_rows(moves_db: FloatArray, t_k: IntArray, slopes_kb: FloatArray, rows_dtb: FloatArray) -> None:
+    """Add to the rows of monomials t_k how a block kernel moves, times their slopes by it."""
+    for d in range(moves_db.shape[0]):
+        for k in range(len(t_k)):
+            for b in range(moves_db.shape[1]):
+                rows_dtb[d, t_k[k], b] += moves_db[d, b] * slopes_kb[k, b]
+
+
+@jit
 def add_product_rows(i: int, j_q: IntArray, e_ac: FloatArray, u_qb: FloatArray, out_acb: FloatArray) -> None:
     """Add derivatives u by e_i·e_j to both ends of every pair of centre i."""
     for q in range(len(j_q)):

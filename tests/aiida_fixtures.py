@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="soso-tests-")  # before aiida is imported: leave ~/.aiida alone
+HOME = tempfile.TemporaryDirectory(prefix="soso-tests-")
+os.environ["AIIDA_PATH"] = HOME.name  # before aiida is imported: leave ~/.aiida alone
 
 from aiida.tools.pytest_fixtures import aiida_config_factory, aiida_profile_factory  # noqa: F401
 

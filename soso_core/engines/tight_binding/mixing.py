@@ -18,7 +18,10 @@ LARGEST_NEWTON_STEP = 0.4
 """No moment (μB) changes by more than this in one second-order step."""
 
 LEAST_POINTS, SHARE_OF_POINTS = 3, 0.1
-"""The response is taken at so many k-points: at one point it costs as much as three or four diagonalisations."""
+"""The response is taken at so many k-points: at one point it costs as much as three to eight diagonalisations."""
+
+NEGLIGIBLE = 1e-3
+"""Pairs of bands that are both filled or both empty to within this are left out of it: it need not be exact."""
 
 
 class ResponseMixing:
@@ -43,7 +46,7 @@ class ResponseMixing:
         """Return the next guess."""
         if self._is_far or solution.residual > self._residual:
             points = _spread_points(len(solution.bands_kb))
-            self._response_mm = site_response(solution, self.smearing, points)
+            self._response_mm = site_response(solution, self.smearing, points, NEGLIGIBLE)
             self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
         self._residual = solution.residual
         change_au = newton_step(self.crystal, self._response_mm, solution.lack_au, LARGEST_NEWTON_STEP)

@@ -1,7 +1,9 @@
 """Fixtures of all tests that need AiiDA: one temporary profile a session, made only when a test asks for it."""
 
+import atexit
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -11,14 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-HOME = tempfile.TemporaryDirectory(prefix="soso-tests-")
-os.environ["AIIDA_PATH"] = HOME.name  # before aiida is imported: leave ~/.aiida alone
+os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="soso-tests-")  # before aiida is imported: leave ~/.aiida alone
 
 from aiida.tools.pytest_fixtures import aiida_config_factory, aiida_profile_factory  # noqa: F401
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.labels import LabelledConfiguration
+
+atexit.register(shutil.rmtree, os.environ["AIIDA_PATH"], ignore_errors=True)
 
 STAND_IN = Path(__file__).parent / "stand_in_soso.py"
 POLL_SECONDS = 0.1

@@ -12,10 +12,17 @@ from soso_core.engines.tight_binding.response import site_response
 HISTORY = 12
 
 LARGEST_STEP = 0.8
-"""No moment (μB), charge (e) or field (in units of I/2) changes by more than this in one mixing step."""
+"""No moment (μB), charge (e) or field (in units of I/2) changes by more than this in one step of Anderson mixing."""
 
 LARGEST_NEWTON_STEP = 0.4
 """No moment (μB) changes by more than this in one second-order step."""
+
+RISE = 1.5
+"""A residual that grows by more than this says that the response is too old."""
+
+GAP_RESPONSE, FAR_CHARGE = 0.8, 0.1
+"""Added to the response of every charge to its level, 1/eV, while one lacks so much (e): what lies across a gap will
+respond once levels meet."""
 
 LEAST_POINTS, SHARE_OF_POINTS = 3, 0.1
 """The response is taken at so many k-points: at one point it costs as much as three to eight diagonalisations."""
@@ -27,9 +34,9 @@ NEGLIGIBLE = 1e-3
 class ResponseMixing:
     """Second-order steps with an earlier response, at a few k-points; Anderson mixing mends what that misses.
 
-    The response is taken again, and the history forgotten, when a step left more lacking than before.  As long as the
-    moments are far from where they go, plain second-order steps are made: mixing, which only looks for a zero of what
-    is lacking, might be drawn to the state without moments.
+    The response is taken again, and the history forgotten, when a step left clearly more lacking than before.  As long
+    as the moments are far from where they go, plain second-order steps are made, each with a new response: mixing,
+    which only looks for a zero of what is lacking, might be drawn to the state without moments.
     """
 
     def __init__(self, crystal: Crystal, smearing: float) -> None:
@@ -44,9 +51,9 @@ class ResponseMixing:
 
     def __call__(self, solution: Solution) -> Unknowns:
         """Return the next guess."""
-        if self._is_far or solution.residual > self._residual:
+        if self._is_far or solution.residual > RISE * self._residual:
             points = _spread_points(len(solution.bands_kb))
-            self._response_mm = site_response(solution, self.smearing, points, NEGLIGIBLE)
+            self._response_mm = _guarded(site_response(solution, self.smearing, points, NEGLIGIBLE), solution)
             self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
         self._residual = solution.residual
         change_au = newton_step(self.crystal, self._response_mm, solution.lack_au, LARGEST_NEWTON_STEP)
@@ -62,8 +69,18 @@ class ResponseMixing:
 
 def second_order_step(crystal: Crystal, solution: Solution, smearing: float) -> Unknowns:
     """Return the next guess by one second-order step with the response at all k-points."""
-    change_au = newton_step(crystal, site_response(solution, smearing), solution.lack_au, LARGEST_NEWTON_STEP)
+    response_mm = _guarded(site_response(solution, smearing), solution)
+    change_au = newton_step(crystal, response_mm, solution.lack_au, LARGEST_NEWTON_STEP)
     return Unknowns.from_columns(solution.unknowns.columns_au + change_au, crystal.configuration.spins_ac)
+
+
+def _guarded(response_mm: FloatArray, solution: Solution) -> FloatArray:
+    """Return the response with GAP_RESPONSE added while charges are far from self-consistent."""
+    lack_a = solution.lack_au[:, 1]
+    if np.abs(lack_a).max() < FAR_CHARGE:
+        return response_mm
+    sites = np.diag(np.arange(len(response_mm)) < len(lack_a))
+    return response_mm - GAP_RESPONSE * sites
 
 
 def _spread_points(n_points: int) -> IntArray:

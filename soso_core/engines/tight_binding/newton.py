@@ -1,4 +1,4 @@
-"""Second-order step for cells whose moments are nearly unstable in length, where mixing wanders.
+"""Second-order step: from what a guess lacks, and how the sites respond, to the next guess.
 
 The functional of `evaluate` is concave in charges n and Lagrange fields b, for any moments M, because the electrons'
 free energy is concave in its potentials; after that maximum it is to be minimised over M.  The step is Newton's, with
@@ -12,6 +12,9 @@ from soso_core.engines.tight_binding.crystal import Crystal
 
 SOFTEST = 0.02
 """Smallest curvature (eV/μB²) believed of a moment length."""
+
+LARGEST_OTHER = 0.2
+"""No charge (e) or field (eV) changes by more in one step: across a gap nothing responds, until the levels meet."""
 
 
 def newton_step(
@@ -53,8 +56,14 @@ def _saddle_step(hessian_zz: FloatArray, gradient_z: FloatArray, n_moments: int,
     reduced_m = gradient_z[m] - hessian_zz[m, k] @ solved[:, -1]
     curvatures_m, modes_mm = np.linalg.eigh(0.5 * (reduced_mm + reduced_mm.T))
     step_m = -modes_mm @ ((modes_mm.T @ reduced_m) / np.maximum(np.abs(curvatures_m), SOFTEST))
-    step_m *= min(1.0, largest / max(float(np.abs(step_m).max(initial=0.0)), 1e-300))
-    return np.concatenate([step_m, -solved[:, -1] - solved[:, :-1] @ step_m])
+    step_m *= _fraction(step_m, largest)
+    step_k = -solved[:, -1] - solved[:, :-1] @ step_m
+    return _fraction(step_k, LARGEST_OTHER) * np.concatenate([step_m, step_k])
+
+
+def _fraction(step: FloatArray, largest: float) -> float:
+    """Return what of a step keeps every entry below `largest`."""
+    return min(1.0, largest / max(float(np.abs(step).max(initial=0.0)), 1e-300))
 
 
 def _jacobian(crystal: Crystal, magnetic: IntArray, frames_tac: FloatArray) -> FloatArray:

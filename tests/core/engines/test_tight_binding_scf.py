@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from iron_cells import bcc, distorted, random_spins, skewed
 
+from soso_core.configuration import Configuration
 from soso_core.engines import ENGINES
 from soso_core.engines.tight_binding import SpeciesParameters, TightBindingSettings, label
 from soso_core.engines.tight_binding.anderson import AndersonMixer
@@ -49,6 +50,16 @@ def test_mixing_from_moments_far_too_short_reaches_the_same_state():
         update={"species": {"Fe": SpeciesParameters(initial_moment_ub=0.8)}, "max_newton_iterations": 1}
     )
     assert label(CELL, short).energy == pytest.approx(label(CELL, COARSE).energy, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("distance", [2.1, 2.4, 2.6, 2.7, 2.8])
+def test_a_molecule_with_an_atom_without_spin_settles(distance):
+    """Across a gap nothing responds: an unbounded step would send the charges, or the fields, away."""
+    spins_ac = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    pair = Configuration(np.full(2, 26), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, distance]]), 10.0 * np.eye(3), spins_ac)
+    found = label(pair, TightBindingSettings(k_mesh=(1, 1, 1)))
+    assert found.info["scf_residual"] <= 1e-5
+    assert 3.0 < found.moments_a[1] < 3.5
 
 
 def test_no_label_without_convergence():

@@ -28,7 +28,7 @@ LEAST_POINTS, SHARE_OF_POINTS = 3, 0.1
 """The response is taken at so many k-points: at one point it costs as much as three to eight diagonalisations."""
 
 NEGLIGIBLE = 1e-3
-"""Pairs of bands that are both filled or both empty to within this are left out of it: it need not be exact."""
+"""Pairs of bands that are both filled or both empty to within this are left out of the response of mixing."""
 
 
 class ResponseMixing:

@@ -2,7 +2,7 @@
 
 The functional of `evaluate` is concave in charges n and Lagrange fields b, for any moments M, because the electrons'
 free energy is concave in its potentials; after that maximum it is to be minimised over M.  The step is Newton's, with
-the curvature along M made positive, so it leads to a state whose moment lengths are stable and never to a saddle.
+the curvature along M made positive, so it leads away from saddles, unless symmetry holds it on one.
 """
 
 import numpy as np

@@ -76,7 +76,7 @@ def _diagonal_elements(states_saob: ComplexArray) -> FloatArray:
 
 
 def _contract(elements_mrc: ComplexArray, weights_rc: FloatArray) -> FloatArray:
-    """Return Re Σ_rc w_rc elements_mrc elements*_mrc for weights w that are not positive."""
+    """Return Re Σ_rc w_rc elements_mrc elements*_mrc for weights w that are not positive; overwrites the elements."""
     elements_mrc *= np.sqrt(np.maximum(-weights_rc, 0.0))
     # As real numbers, side by side: one product of a matrix with its own transpose takes half the work.
     halves_mp = elements_mrc.reshape(len(elements_mrc), -1).view(float)

@@ -20,12 +20,12 @@ from rich.progress import track
 from rich.table import Table
 
 from soso_core.dataset import Dataset
-from soso_core.gp.comparison import Comparison, compare
-from soso_core.gp.defaults import choices, differences
-from soso_core.gp.evaluation import predictions_for
-from soso_core.gp.regression import choose, preferred
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write, read_dataset
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.assessment.comparison import Comparison, compare
+from soso_core.gp.assessment.evaluation import predictions_for
+from soso_core.gp.inference.defaults import choices, differences
+from soso_core.gp.inference.regression import choose, preferred
+from soso_core.gp.model.settings import FitSettings
 from soso_core.threads import one_blas_thread
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

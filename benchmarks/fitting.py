@@ -19,10 +19,10 @@ from machine import machine
 from rich.console import Console
 from rich.table import Table
 
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import fit, update
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write
+from soso_core.formats import atomic_write
+from soso_core.gp.inference.regression import fit, update
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.settings import FitSettings
 
 RESULTS = Path(__file__).parent / "results" / "fitting.json"
 THREADS = 2

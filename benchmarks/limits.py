@@ -14,11 +14,11 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
-from soso_core.gp.defaults import choices
-from soso_core.gp.evaluation import compare
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write, read_dataset
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.assessment.evaluation import compare
+from soso_core.gp.inference.defaults import choices
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "bcc_fe_paramagnetic_60.extxyz"
 RESULTS = Path(__file__).parent / "results" / "limits.json"

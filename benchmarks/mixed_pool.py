@@ -16,11 +16,11 @@ from ase.build import bulk
 from rich.progress import track
 
 from soso_core import Configuration, Dataset
-from soso_core.active.generators import generate
-from soso_core.active.settings import ExplorationSettings, GeneratorSettings
+from soso_core.active.candidates.generators import generate
+from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
 from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.errors import ConvergenceError
-from soso_core.io import read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
 from soso_core.labels import LabelledConfiguration
 
 CACHE = Path(__file__).parent / "data" / "mixed_pool.extxyz"

@@ -18,12 +18,12 @@ from machine import machine
 from rich.console import Console
 from rich.table import Table
 
-from soso_core.dynamics.monte_carlo import Chain
+from soso_core.dynamics.monte_carlo.simulation import Chain
 from soso_core.dynamics.spin_energy import SpinModel
-from soso_core.gp.defaults import choose_settings
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import fit
-from soso_core.io import atomic_write
+from soso_core.formats import atomic_write
+from soso_core.gp.inference.defaults import choose_settings
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.fitted import FittedModel
 
 RESULTS = Path(__file__).parent / "results" / "monte_carlo.json"
 LIMITS = {"pair model": 5.0, "three-body model": 300.0}

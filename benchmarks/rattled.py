@@ -7,10 +7,10 @@ import numpy as np
 from ase.build import bulk
 
 from soso_core import Configuration, Dataset
-from soso_core.active.directions import cone_directions, uniform_directions
+from soso_core.active.candidates.directions import cone_directions, uniform_directions
 from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.errors import ConvergenceError
-from soso_core.io import read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
 from soso_core.labels import LabelledConfiguration
 
 CACHE = Path(__file__).parent / "data" / "rattled.extxyz"

@@ -11,9 +11,9 @@ import numpy as np
 from soso_core import Configuration
 from soso_core.descriptors.environment import EnvironmentDescriptor
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
-from soso_core.gp.covariance import PolynomialCovariance
-from soso_core.gp.pair_part import PairPart
-from soso_core.gp.settings import PairPartSettings
+from soso_core.gp.model.covariance import PolynomialCovariance
+from soso_core.gp.model.pair_part import PairPart
+from soso_core.gp.model.settings import PairPartSettings
 from soso_core.neighbours import find_neighbours
 from soso_core.threads import one_blas_thread
 

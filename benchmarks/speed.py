@@ -26,12 +26,12 @@ from rich.console import Console
 from rich.table import Table
 
 from soso_core import Configuration, Dataset
+from soso_core.compiled.model import CompiledModel
 from soso_core.descriptors.parameters import PairDescriptorParameters
-from soso_core.fast.compiled import CompiledModel
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write, read_dataset
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.settings import FitSettings
 
 DATA = Path(os.environ.get("SOSO_BENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
 LABELS = DATA / "bcc_fe_gpaw_lda_28.extxyz"

@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from soso_core.active.alternatives import Weighed, weigh_alternatives
-from soso_core.active.learning import FEWEST
-from soso_core.active.policy import labels_help
+from soso_core.active.stopping.alternatives import Weighed, weigh_alternatives
+from soso_core.active.stopping.learning_curve import FEWEST
+from soso_core.active.stopping.policy import labels_help
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write, load_model, read_dataset
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.model.model_file import load_model
+from soso_core.gp.model.settings import FitSettings
 
 
 @click.command(short_help="Say what would help a model: more labels, or another form.")

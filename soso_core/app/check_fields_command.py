@@ -11,10 +11,10 @@ from soso_core.app.label_command import engine_settings, find_engine
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.configuration import Configuration
-from soso_core.engines.slopes import SlopeCheck, check_field, check_force
+from soso_core.engines.field_consistency import SlopeCheck, check_field, check_force
 from soso_core.errors import InputError
-from soso_core.io import write_dataset
-from soso_core.io.extxyz import configuration_from_atoms, read_atoms
+from soso_core.formats import write_dataset
+from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
 
 FAILED = 1

@@ -8,9 +8,9 @@ import click
 from soso_core.app.formats import FORMATS, check_target, read_any, source_format, target_format, write_any
 from soso_core.app.paths import check_output
 from soso_core.errors import InputError
-from soso_core.health import Finding, check_frames, clean_frames
-from soso_core.io import atomic_write
-from soso_core.io.extxyz import read_atoms, write_atoms
+from soso_core.formats import atomic_write
+from soso_core.formats.extxyz import read_atoms, write_atoms
+from soso_core.validation import Finding, check_frames, clean_frames
 
 FOUND = 1
 """Exit status of a check that found something."""

@@ -12,10 +12,11 @@ from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
-from soso_core.gp.comparison import Comparison
-from soso_core.gp.evaluation import Errors, Evaluation, compared, stretched, trained_on
-from soso_core.gp.fitted import FittedModel
-from soso_core.io import atomic_write, load_model, read_dataset, save_model
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.assessment.comparison import Comparison
+from soso_core.gp.assessment.evaluation import Errors, Evaluation, compared, stretched, trained_on
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.model_file import load_model, save_model
 from soso_core.labels import LabelledConfiguration
 
 TARGETS = {

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 from ase import Atoms
 
-from soso_core.active.explore import ScoredCandidate, first_batch, next_batch
-from soso_core.active.generators import Candidate
-from soso_core.active.settings import ExploreSettings
+from soso_core.active.candidates.generators import Candidate
+from soso_core.active.candidates.settings import ExploreSettings
+from soso_core.active.selection.batch import ScoredCandidate, first_batch, next_batch
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
-from soso_core.io import load_model, read_configurations, read_structure
-from soso_core.io.extxyz import atoms_from_configuration, write_atoms
+from soso_core.formats import read_configurations, read_structure
+from soso_core.formats.extxyz import atoms_from_configuration, write_atoms
+from soso_core.gp.model.model_file import load_model
 from soso_core.settings import read_settings
 
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
-from soso_core.gp.comparison import Comparison
-from soso_core.gp.evaluation import Reliability
-from soso_core.io import atomic_write
+from soso_core.formats import atomic_write
+from soso_core.gp.assessment.comparison import Comparison
+from soso_core.gp.assessment.evaluation import Reliability
 
 FORMATS = (".png", ".svg", ".pdf")
 QUANTITIES = {

@@ -14,13 +14,14 @@ from soso_core.app.progress import progress_bar, track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.defaults import choices, differences
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import choose
-from soso_core.gp.regression import update as update_model
-from soso_core.gp.settings import FitSettings
-from soso_core.io import load_model, read_dataset, save_model
+from soso_core.formats import read_dataset
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.defaults import choices, differences
+from soso_core.gp.inference.regression import choose
+from soso_core.gp.inference.regression import update as update_model
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.model_file import load_model, save_model
+from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings, read_yaml
 
 

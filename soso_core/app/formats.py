@@ -6,7 +6,7 @@ from pathlib import Path
 from soso_core.app.paths import check_output
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.io import (
+from soso_core.formats import (
     read_dataset,
     read_deepmd,
     read_embset,
@@ -16,9 +16,9 @@ from soso_core.io import (
     write_deepmd,
     write_embset,
 )
-from soso_core.io.atomic_folder import check_folder_target
-from soso_core.io.deepmd_write import is_ours
-from soso_core.io.embset import check_same_lattice
+from soso_core.formats.atomic_folder import check_folder_target
+from soso_core.formats.deepmd_write import is_ours
+from soso_core.formats.embset import check_same_lattice
 
 FORMATS = ("extxyz", "deepmd", "embset")
 XYZ_SUFFIXES = (".extxyz", ".xyz")

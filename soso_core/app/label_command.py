@@ -11,8 +11,8 @@ from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.engines import ENGINES, Engine
 from soso_core.errors import ConvergenceError, InputError
-from soso_core.io import write_dataset
-from soso_core.io.extxyz import configuration_from_atoms, read_atoms
+from soso_core.formats import write_dataset
+from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
 from soso_core.quality import without_quality
 from soso_core.settings import Settings, parse_settings, read_settings

@@ -13,9 +13,9 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError
-from soso_core.gp.fitted import FittedModel, Prediction
-from soso_core.io import load_model
-from soso_core.io.extxyz import configuration_from_atoms, read_atoms, write_atoms
+from soso_core.formats.extxyz import configuration_from_atoms, read_atoms, write_atoms
+from soso_core.gp.model.fitted import FittedModel, Prediction
+from soso_core.gp.model.model_file import load_model
 from soso_core.labels import LabelledConfiguration
 
 LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})

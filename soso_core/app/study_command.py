@@ -12,10 +12,9 @@ import click
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from soso_core.active.duplicates import twins
-from soso_core.active.pool import Pool, make_pool
-from soso_core.active.replay import Run, Strategy, replay
-from soso_core.active.study import (
+from soso_core.active.offline.pool import Pool, make_pool
+from soso_core.active.offline.replay import Run, Strategy, replay
+from soso_core.active.offline.study import (
     LabelKind,
     Mean,
     StudySettings,
@@ -27,6 +26,7 @@ from soso_core.active.study import (
     pool_data,
     summary,
 )
+from soso_core.active.selection.duplicates import twins
 from soso_core.app.figures import save_figure
 from soso_core.app.progress import progress_bar
 from soso_core.app.study_figures import learning_curves
@@ -34,9 +34,9 @@ from soso_core.app.tables import number, print_table
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, SosoError
-from soso_core.gp.defaults import choose_settings
-from soso_core.gp.settings import FitSettings
-from soso_core.io import atomic_write, read_dataset
+from soso_core.formats import atomic_write, read_dataset
+from soso_core.gp.inference.defaults import choose_settings
+from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings, read_yaml
 from soso_core.threads import worker_count
 

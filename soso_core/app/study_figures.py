@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from soso_core.active.replay import Run, Strategy
-from soso_core.active.study import curve
+from soso_core.active.offline.replay import Run, Strategy
+from soso_core.active.offline.study import curve
 
 COLOURS = {"mean-variance": "#1f5fa8", "energy-variance": "#2a9d6f", "farthest-point": "#b8860b", "random": "#888888"}
 PANELS = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from soso_core.io import load_model
+from soso_core.gp.model.model_file import load_model
 
 
 @click.command(short_help="Compile all kernels now, so that later runs start at once.")
@@ -20,7 +20,7 @@ def warmup(model: Path | None) -> None:
     Example:
       soso warmup model.soso
     """
-    from soso_core.fast.warmup import warmup_steps  # takes a second to import
+    from soso_core.compiled.warmup import warmup_steps  # takes a second to import
 
     begin = time.perf_counter()
     for step in warmup_steps(None if model is None else load_model(model)):

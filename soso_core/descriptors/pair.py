@@ -27,8 +27,8 @@ from soso_core.descriptors.spin_pairs import (
     pair_legendre,
     species_indices,
 )
-from soso_core.kernels.density import density, density_position_adjoint, density_spin_adjoint
-from soso_core.kernels.jacobian import pair_position_jacobian, pair_spin_jacobian
+from soso_core.kernels.exact.jacobian import pair_position_jacobian, pair_spin_jacobian
+from soso_core.kernels.exact.pair_density import density, density_position_adjoint, density_spin_adjoint
 from soso_core.neighbours import Neighbours
 
 

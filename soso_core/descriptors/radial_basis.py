@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from soso_core.arrays import FloatArray
-from soso_core.kernels.radial import decaying_gaussians, gaussian_overlap, overlap_basis
+from soso_core.kernels.exact.radial import decaying_gaussians, gaussian_overlap, overlap_basis
 
 NO_CUTOFF = 1e6
 """Å: the cutoff function is 1 wherever one looks."""
@@ -17,7 +17,7 @@ class OverlapBasis:
     """Orthonormal combinations of n_max Gaussians on [0, cutoff]; a neighbour is a Gaussian of the same width.
 
     The overlap matrix S_ij = ∫ r² exp(-a(r-r_i)²) exp(-a(r-r_j)²) dr, a = 1/2sigma², is closed
-    (`kernels.radial.gaussian_overlap`); the basis is S^(-1/2) of it (Löwdin), directions below 1e-10
+    (`kernels.exact.radial.gaussian_overlap`); the basis is S^(-1/2) of it (Löwdin), directions below 1e-10
     of the largest eigenvalue left out.  Source: arXiv:2403.10769, radial part of the two-body descriptor.
     """
 

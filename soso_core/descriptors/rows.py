@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels.rows import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
+from soso_core.kernels.exact.rows import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
 
 
 class Columns(Protocol):

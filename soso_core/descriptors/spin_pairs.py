@@ -8,8 +8,8 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import RadialBasis
 from soso_core.errors import InputError
-from soso_core.kernels.density import sum_images
-from soso_core.kernels.legendre import legendre
+from soso_core.kernels.exact.legendre import legendre
+from soso_core.kernels.exact.pair_density import sum_images
 from soso_core.neighbours import Neighbours
 
 

@@ -22,14 +22,14 @@ from soso_core.descriptors.rows import (
     full_strain,
 )
 from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within, species_indices
-from soso_core.kernels.jacobian import (
+from soso_core.kernels.exact.jacobian import (
     density_position_slopes,
     density_spin_slopes,
     power_spectrum_jacobian,
     vector_jacobian,
 )
-from soso_core.kernels.spherical import spherical_harmonics, spherical_harmonics_gradient
-from soso_core.kernels.three_body import (
+from soso_core.kernels.exact.spherical import spherical_harmonics, spherical_harmonics_gradient
+from soso_core.kernels.exact.three_body import (
     decorated_density,
     decorated_position_adjoint,
     decorated_spin_adjoint,

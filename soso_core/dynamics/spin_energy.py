@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray, frozen_floats
 from soso_core.configuration import Configuration
-from soso_core.dynamics.environment_tables import CompiledEnvironments, EnvironmentTable
-from soso_core.dynamics.pair_tables import Couplings
+from soso_core.dynamics.monte_carlo.environment_tables import CompiledEnvironments, EnvironmentTable
+from soso_core.dynamics.monte_carlo.pair_tables import Couplings
 from soso_core.errors import InputError
-from soso_core.gp.fitted import FittedModel
-from soso_core.kernels.pair_sweeps import PairTable, pair_energy
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, pair_energy
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ class SosoAlternativesCalculation(SosoCalculation):
         spec.input("model", valid_type=SosoModel, help="the present form")
         spec.input("dataset", valid_type=SosoDataset, help="labels, every one with an energy")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fits")
-        spec.output("alternatives", valid_type=Dict, help="`learning`, `alternatives`: soso_core.active.records")
+        spec.output("alternatives", valid_type=Dict, help="`learning`, `alternatives`: active.stopping.records")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.alternatives"
 
     def command(self) -> list[str]:

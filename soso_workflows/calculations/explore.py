@@ -25,7 +25,7 @@ class SosoExploreCalculation(SosoCalculation):
         """
         super().define(spec)
         spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
-        spec.input("exploration", valid_type=Dict, help="keys of soso_core.active.settings.ExplorationSettings")
+        spec.input("exploration", valid_type=Dict, help="keys of `active.candidates.settings.ExplorationSettings`")
         spec.input_namespace(
             "user_files",
             valid_type=SosoDataset,

@@ -23,7 +23,7 @@ class SosoFitCalculation(SosoCalculation):
         super().define(spec)
         spec.input("dataset", valid_type=SosoDataset, help="labelled configurations to train on")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fit")
-        spec.input("settings", valid_type=Dict, required=False, help="keys of soso_core.gp.settings.FitSettings")
+        spec.input("settings", valid_type=Dict, required=False, help="keys of soso_core.gp.model.settings.FitSettings")
         spec.input("model", valid_type=SosoModel, required=False, help="gets the labels added and keeps its scales")
         spec.output("model", valid_type=SosoModel, help="the fitted model")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.fit"

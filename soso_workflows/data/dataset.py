@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.io import read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
 from soso_core.labels import LabelledConfiguration
 
 

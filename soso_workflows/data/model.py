@@ -9,8 +9,8 @@ from typing import Any
 from aiida.orm import SinglefileData
 from ase.data import chemical_symbols
 
-from soso_core.gp.fitted import FittedModel
-from soso_core.io import load_model, save_model
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.model_file import load_model, save_model
 
 
 class SosoModel(SinglefileData):

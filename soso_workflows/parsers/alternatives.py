@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiida.orm import Dict
 
-from soso_core.active.records import Alternative, LearningTest
+from soso_core.active.stopping.records import Alternative, LearningTest
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.parsers.base import SosoParser

@@ -14,10 +14,10 @@ from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls
 
 from soso_core.errors import InputError
+from soso_workflows.campaign.launch import run_here
+from soso_workflows.campaign.resume import resume_builder
+from soso_workflows.campaign.state import CampaignState
 from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.launch import run_here
-from soso_workflows.resume import resume_builder
-from soso_workflows.state import CampaignState
 
 pytestmark = pytest.mark.aiida
 

@@ -10,18 +10,18 @@ from aiida.orm import CalcJobNode, Dict, Str, WorkChainNode
 from aiida.plugins import WorkflowFactory
 from aiida_fixtures import count_label_calls, labelled_pair
 
-from soso_core.active.policy import decide, labels_help
-from soso_core.active.records import Action, Decision
+from soso_core.active.stopping.policy import decide, labels_help
+from soso_core.active.stopping.records import Action, Decision
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_workflows import functions
-from soso_workflows.costs import core_hours
+from soso_workflows.campaign.costs import core_hours
+from soso_workflows.campaign.resume import extend_builder, resume_builder
+from soso_workflows.campaign.state import PROCESS_TYPE, CampaignState
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
-from soso_workflows.report import report_html
-from soso_workflows.resume import extend_builder, resume_builder
-from soso_workflows.state import PROCESS_TYPE, CampaignState
-from soso_workflows.table import lineage_lines
+from soso_workflows.functions import loop as functions
+from soso_workflows.views.report import report_html
+from soso_workflows.views.table import lineage_lines
 
 pytestmark = pytest.mark.aiida
 
@@ -239,7 +239,7 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
     assert state.batches[-1]["decision"]["reason"] == state.node.exit_message
     assert state.batches[-1]["learning"] is not None
     assert state.node.outputs.history.uuid == state.history.uuid
-    monkeypatch.setattr("soso_workflows.resume.decide", suspicious)
+    monkeypatch.setattr("soso_workflows.campaign.resume.decide", suspicious)
     with pytest.raises(InputError, match="would end at once: model form"):
         resume_builder(state)
 

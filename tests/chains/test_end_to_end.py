@@ -8,7 +8,7 @@ from aiida.engine import run_get_node
 from aiida.orm import Dict, InstalledCode
 from aiida.plugins import WorkflowFactory
 
-from soso_workflows.state import CampaignState
+from soso_workflows.campaign.state import CampaignState
 
 pytestmark = pytest.mark.aiida
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from soso_workchains.active_learning import ActiveLearningWorkChain
+from soso_workchains.active_learning.chain import ActiveLearningWorkChain
 
 pytestmark = pytest.mark.aiida
 

@@ -5,11 +5,11 @@ from aiida.engine import WorkChain, calcfunction, run_get_node
 from aiida.orm import Dict, Int
 from aiida.plugins import WorkflowFactory
 
-from soso_workchains.label import Preparation
-from soso_workchains.label_tight_binding import TightBindingLabelWorkChain
-from soso_workflows.resume import resume_builder
-from soso_workflows.state import CampaignState
-from soso_workflows.table import state_line
+from soso_workchains.label.contract import Preparation
+from soso_workchains.label.tight_binding import TightBindingLabelWorkChain
+from soso_workflows.campaign.resume import resume_builder
+from soso_workflows.campaign.state import CampaignState
+from soso_workflows.views.table import state_line
 
 pytestmark = pytest.mark.aiida
 

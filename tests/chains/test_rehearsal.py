@@ -7,10 +7,10 @@ from aiida.orm import CalcJobNode, ProcessNode
 from label_contract import Bench, soso_command
 
 import soso_workchains
-from soso_core.io import read_dataset
-from soso_workflows.campaign import read_campaign
-from soso_workflows.launch import campaign_builder, run_here
-from soso_workflows.state import CampaignState
+from soso_core.formats import read_dataset
+from soso_workflows.campaign.campaign_file import read_campaign
+from soso_workflows.campaign.launch import campaign_builder, run_here
+from soso_workflows.campaign.state import CampaignState
 
 pytestmark = [pytest.mark.aiida, pytest.mark.slow]
 

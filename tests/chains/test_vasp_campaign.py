@@ -14,9 +14,9 @@ from vasp_labels import truth
 from vasp_standin_fixtures import calls
 from yaml import safe_dump
 
-from soso_workflows.campaign import read_campaign
-from soso_workflows.launch import campaign_builder
-from soso_workflows.state import CampaignState
+from soso_workflows.campaign.campaign_file import read_campaign
+from soso_workflows.campaign.launch import campaign_builder
+from soso_workflows.campaign.state import CampaignState
 
 pytestmark = pytest.mark.aiida
 

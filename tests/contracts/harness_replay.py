@@ -6,7 +6,7 @@ from pathlib import Path
 from label_contract import Harness, asked, iron_pair
 from spin_cells import complete_dataset
 
-from soso_core.io import write_dataset
+from soso_core.formats import write_dataset
 
 POOL = Path(tempfile.mkdtemp(prefix="soso-tests-")) / "pool.extxyz"
 write_dataset(POOL, complete_dataset(asked(iron_pair()).values()))

@@ -8,9 +8,9 @@ from aiida.plugins.entry_point import get_entry_point_names
 from label_contract import CHECKS, Bench, Runs, harnesses
 
 from soso_core.errors import InputError
-from soso_workchains.label import LabelWorkChain
-from soso_workchains.label_command import CommandLabelWorkChain
-from soso_workflows.campaign import ENGINE_PREFIX
+from soso_workchains.label.command import CommandLabelWorkChain
+from soso_workchains.label.contract import LabelWorkChain
+from soso_workflows.campaign.campaign_file import ENGINE_PREFIX
 from soso_workflows.data.dataset import SosoDataset
 
 ENGINES = sorted(name for name in get_entry_point_names("aiida.workflows") if name.startswith(ENGINE_PREFIX))

@@ -5,9 +5,9 @@ import pytest
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 from soso_core.neighbours import find_neighbours
 

@@ -5,7 +5,7 @@ import pytest
 from spin_cells import heisenberg_label, rigid_iron
 
 from soso_core import InputError, LabelledConfiguration
-from soso_core.io import read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
 from soso_core.quality import (
     GRADE_KEY,
     GRADES,

@@ -8,8 +8,8 @@ from click import Command, Context, Group
 from pages import ROOT, blocks, pages
 
 from soso_core.app.cli import main as soso
-from soso_workflows.cli import main as aiida_soso
-from soso_workflows.cli import soso as verdi_data_soso
+from soso_workflows.commands.cli import main as aiida_soso
+from soso_workflows.commands.cli import soso as verdi_data_soso
 
 PROGRAMS = {"soso ": soso, "aiida-soso ": aiida_soso, "verdi data soso ": verdi_data_soso}
 LINES = [

@@ -4,10 +4,10 @@ import numpy as np
 import yaml
 from pages import ROOT, blocks
 
-from soso_core.active.explore import first_batch
-from soso_core.active.settings import ExploreSettings
+from soso_core.active.candidates.settings import ExploreSettings
+from soso_core.active.selection.batch import first_batch
 from soso_core.engines.tight_binding import TightBindingSettings, label
-from soso_core.io import read_dataset, read_structure
+from soso_core.formats import read_dataset, read_structure
 from soso_core.settings import parse_settings
 
 PAGE = ROOT / "docs" / "howto" / "rehearse.md"

@@ -11,25 +11,25 @@ from pages import ROOT, table_after
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from soso_core.gp.evaluation import Evaluation
-from soso_core.health import Kind
+from soso_core.gp.assessment.evaluation import Evaluation
+from soso_core.validation import Kind
 
 PAGE = ROOT / "docs" / "reference" / "commands.md"
 TABLES = (
-    "soso_workflows.campaign:CampaignSettings",
-    "soso_core.active.settings:ExplorationSettings",
-    "soso_core.active.scores:ScoreSettings",
-    "soso_core.active.study:StudySettings",
-    "soso_core.active.settings:GeneratorSettings",
-    "soso_core.active.settings:ExploreSettings",
-    "soso_core.active.policy:PolicySettings",
-    "soso_core.gp.settings:FitSettings",
-    "soso_core.gp.settings:PairPartSettings",
+    "soso_workflows.campaign.campaign_file:CampaignSettings",
+    "soso_core.active.candidates.settings:ExplorationSettings",
+    "soso_core.active.selection.uncertainty:ScoreSettings",
+    "soso_core.active.offline.study:StudySettings",
+    "soso_core.active.candidates.settings:GeneratorSettings",
+    "soso_core.active.candidates.settings:ExploreSettings",
+    "soso_core.active.stopping.policy:PolicySettings",
+    "soso_core.gp.model.settings:FitSettings",
+    "soso_core.gp.model.settings:PairPartSettings",
     "soso_core.descriptors.parameters:PairDescriptorParameters",
     "soso_core.descriptors.parameters:ThreeBodyParameters",
     "soso_core.engines.tight_binding.settings:TightBindingSettings",
     "soso_core.engines.tight_binding.settings:SpeciesParameters",
-    "soso_workflows.vasp_settings:VaspLabelSettings",
+    "soso_workflows.vasp.settings:VaspLabelSettings",
     "soso_core.engines.vasp.settings:VaspSettings",
     "soso_core.engines.vasp.settings:MixingSettings",
     "soso_core.engines.gpaw.settings:GpawSettings",
@@ -121,11 +121,11 @@ def with_limits(kind: str, metadata: list[Any]) -> str:
 
 
 def test_keys_of_an_evaluation():
-    rows = table_after(PAGE, "<!-- soso_core.gp.evaluation:Evaluation -->")
+    rows = table_after(PAGE, "<!-- soso_core.gp.assessment.evaluation:Evaluation -->")
     assert [row[0].strip("`") for row in rows] == list(Evaluation.model_fields)
 
 
 def test_findings_table_is_that_of_the_check():
-    rows = table_after(PAGE, "<!-- soso_core.health.finding:Kind -->")
+    rows = table_after(PAGE, "<!-- soso_core.validation.finding:Kind -->")
     assert [row[0].strip("`") for row in rows] == [kind.value for kind in Kind]
     assert all(len(row) == 3 and row[1] and row[2] for row in rows)

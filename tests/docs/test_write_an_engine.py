@@ -13,7 +13,7 @@ from ase.build import bulk
 from pages import ROOT, blocks
 
 from soso_core.errors import InputError
-from soso_workflows.campaign import describe, read_campaign
+from soso_workflows.campaign.campaign_file import describe, read_campaign
 
 pytestmark = pytest.mark.aiida
 

@@ -1,6 +1,6 @@
 """Monte Carlo of spins, slowly: every trial has the energy of the whole cell summed anew.
 
-Random numbers are drawn in the order of `soso_core.kernels.spin_moves`, so that both follow the same chain.
+Random numbers are drawn in the order of `soso_core.kernels.monte_carlo.proposals`, so that both follow the same chain.
 """
 
 import numpy as np

@@ -8,11 +8,11 @@ from aiida_fixtures import labelled_pair
 
 from soso_core.dataset import Dataset
 from soso_core.quality import LabelQuality
-from soso_workflows import functions
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
-from soso_workflows.progress import Progress
-from soso_workflows.table import COLUMNS, below_grade_lines, field_warning, row_of
+from soso_workflows.functions import loop as functions
+from soso_workflows.views.progress import Progress
+from soso_workflows.views.table import COLUMNS, below_grade_lines, field_warning, row_of
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
@@ -139,8 +139,8 @@ def test_what_is_learnt_is_written_to_the_last_batch():
 
 
 def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):
-    from soso_workflows.report import report_html
-    from soso_workflows.state import CampaignState
+    from soso_workflows.campaign.state import CampaignState
+    from soso_workflows.views.report import report_html
 
     state = CampaignState(finished_campaign)
     assert "<h2>Labels below the minimum grade</h2><p>None.</p>" in report_html(state)

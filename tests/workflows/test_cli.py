@@ -9,11 +9,11 @@ import yaml
 from aiida_fixtures import count_label_calls
 from click.testing import CliRunner
 
-from soso_core.io import write_dataset
-from soso_workflows.cli import main, soso
-from soso_workflows.progress import Progress
-from soso_workflows.state import load_campaign
-from soso_workflows.table import COLUMNS
+from soso_core.formats import write_dataset
+from soso_workflows.campaign.state import load_campaign
+from soso_workflows.commands.cli import main, soso
+from soso_workflows.views.progress import Progress
+from soso_workflows.views.table import COLUMNS
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("localhost")]
 
@@ -69,7 +69,7 @@ def test_setup_twice(call, monkeypatch, tmp_path):
 
 
 def test_setup_keeps_the_code_of_old_results_when_the_environment_moved(call, monkeypatch, tmp_path):
-    from soso_workflows.launch import find_code
+    from soso_workflows.campaign.launch import find_code
 
     for folder in ("old", "new"):
         (tmp_path / folder).mkdir()
@@ -181,7 +181,7 @@ def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
     from aiida.engine import ProcessState
     from aiida.orm import WorkChainNode
 
-    from soso_workflows.launch import RUNNER_EXTRA, is_alive
+    from soso_workflows.campaign.launch import RUNNER_EXTRA, is_alive
 
     node = WorkChainNode(process_type=finished_campaign.process_type)
     node.set_process_state(ProcessState.WAITING)
@@ -208,7 +208,7 @@ def test_a_submitted_campaign_waits_for_the_daemon(call, finished_campaign, monk
     from aiida.engine import ProcessState
     from aiida.orm import WorkChainNode
 
-    from soso_workflows import launch
+    from soso_workflows.campaign import launch
 
     running = []
     daemon = SimpleNamespace(get_daemon_client=lambda: SimpleNamespace(is_daemon_running=bool(running)))

@@ -10,9 +10,9 @@ from aiida_fixtures import labelled_pair
 
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.io import write_dataset
+from soso_core.formats import write_dataset
 from soso_core.labels import LabelledConfiguration
-from soso_workflows.campaign import describe, read_campaign
+from soso_workflows.campaign.campaign_file import describe, read_campaign
 from soso_workflows.data.dataset import SosoDataset
 
 pytestmark = pytest.mark.aiida

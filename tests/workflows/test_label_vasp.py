@@ -12,8 +12,8 @@ from ase.build import bulk
 from soso_core.configuration import Configuration
 from soso_core.engines.vasp.field_scale import turn
 from soso_core.errors import InputError
-from soso_workchains.field_scale import FieldScaleWorkChain
-from soso_workchains.label_vasp import VaspLabelWorkChain
+from soso_workchains.vasp.field_scale import FieldScaleWorkChain
+from soso_workchains.vasp.label import VaspLabelWorkChain
 from soso_workflows.data.dataset import SosoDataset
 
 pytestmark = pytest.mark.aiida

@@ -5,7 +5,7 @@ from aiida.common.links import LinkType
 from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, WorkChainNode
 
-from soso_workflows.launch import give_up_paused
+from soso_workflows.campaign.launch import give_up_paused
 
 pytestmark = pytest.mark.aiida
 

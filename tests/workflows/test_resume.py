@@ -5,10 +5,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from soso_core.active.policy import PolicySettings
+from soso_core.active.stopping.policy import PolicySettings
 from soso_core.errors import InputError
-from soso_workflows import resume
-from soso_workflows.resume import check_goes_on, how_to_go_on
+from soso_workflows.campaign import resume
+from soso_workflows.campaign.resume import check_goes_on, how_to_go_on
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 

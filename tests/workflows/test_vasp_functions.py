@@ -6,9 +6,9 @@ from aiida.orm import ArrayData, Dict, StructureData
 from ase.build import bulk
 
 from soso_core.configuration import Configuration
-from soso_workchains.label_vasp import VaspLabelWorkChain
-from soso_workflows import vasp_functions as functions
+from soso_workchains.vasp.label import VaspLabelWorkChain
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.vasp import functions
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 

@@ -18,8 +18,8 @@ from ase.build import bulk
 from vasp_fixtures import DIRECTIONS_AC, constrained_incar
 from vasp_outputs import oszicar
 
-from soso_workchains.constrained_vasp import ConstrainedVaspWorkChain
-from soso_workchains.vasp_handlers import CONTINUATIONS, ENDS
+from soso_workchains.vasp.constrained import ConstrainedVaspWorkChain
+from soso_workchains.vasp.handlers import CONTINUATIONS, ENDS
 
 pytestmark = pytest.mark.aiida
 STILL_AC = 1.5 * DIRECTIONS_AC

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from spin_cells import four_spin_label, heisenberg_label, random_spins, rigid_iron
 
-from soso_core.active import learning
-from soso_core.active.alternatives import weigh_alternatives
-from soso_core.active.learning import learning_test
-from soso_core.active.policy import labels_help
-from soso_core.active.pool import fit_part, make_pool, refit_part
+from soso_core.active.offline.pool import fit_part, make_pool, refit_part
+from soso_core.active.stopping import learning_curve as learning
+from soso_core.active.stopping.alternatives import weigh_alternatives
+from soso_core.active.stopping.learning_curve import learning_test
+from soso_core.active.stopping.policy import labels_help
 from soso_core.dataset import Dataset
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.model.settings import FitSettings
 
 PAIRS = FitSettings.model_validate(
     {

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from spin_cells import complete_label
 
-from soso_core.active.explore import expected_lengths, first_batch, next_batch
-from soso_core.active.settings import ExploreSettings
+from soso_core.active.candidates.settings import ExploreSettings
+from soso_core.active.selection.batch import expected_lengths, first_batch, next_batch
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 
 SMALL = {
     "pair": {"cutoff_angstrom": 4.0, "n_max": 4, "lambda_max": 2},

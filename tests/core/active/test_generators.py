@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from soso_core.active.cells import magnetic_atoms, supercell, symmetric_strain
-from soso_core.active.directions import concentration, cone_directions, directions_around, uniform_directions
-from soso_core.active.generators import draw, generate, interleaved
-from soso_core.active.settings import ExplorationSettings, GeneratorSettings
+from soso_core.active.candidates.cells import magnetic_atoms, supercell, symmetric_strain
+from soso_core.active.candidates.directions import concentration, cone_directions, directions_around, uniform_directions
+from soso_core.active.candidates.generators import draw, generate, interleaved
+from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.neighbours import find_neighbours

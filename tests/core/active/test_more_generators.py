@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from soso_core.active.explore import first_batch, next_batch
-from soso_core.active.generators import dealt, generate
-from soso_core.active.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
-from soso_core.active.thermal import thermal_spins
+from soso_core.active.candidates.generators import dealt, generate
+from soso_core.active.candidates.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
+from soso_core.active.candidates.thermal import thermal_spins
+from soso_core.active.selection.batch import first_batch, next_batch
 from soso_core.configuration import Configuration
 from soso_core.dynamics.spin_energy import SpinModel
 from soso_core.errors import InputError
-from soso_core.io import write_configurations
+from soso_core.formats import write_configurations
 from soso_core.settings import parse_settings
 
 RANDOM = GeneratorSettings(kind="random")

@@ -10,23 +10,23 @@ from ase.units import kB
 from scipy.integrate import quad
 from spin_cells import complete_dataset, skewed_iron
 
-from soso_core.active import motion
-from soso_core.active.cells import supercell
-from soso_core.active.explore import first_batch, next_batch
-from soso_core.active.generators import generate
-from soso_core.active.motion import (
+from soso_core.active.candidates import displacements as motion
+from soso_core.active.candidates.cells import supercell
+from soso_core.active.candidates.displacements import (
     FARTHEST,
     debye_deviation,
     debye_displacements,
     langevin,
     shortest_distance,
 )
-from soso_core.active.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
+from soso_core.active.candidates.generators import generate
+from soso_core.active.candidates.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
+from soso_core.active.selection.batch import first_batch, next_batch
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
-from soso_core.io import write_configurations
+from soso_core.formats import write_configurations
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings
 
 IRON, DEBYE = 55.845, 420.0

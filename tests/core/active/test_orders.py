@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from soso_core.active.cells import supercell
-from soso_core.active.orders import Lattice, antiferromagnetic, collinear, ferrimagnetic, spiral, tilted
+from soso_core.active.candidates.cells import supercell
+from soso_core.active.candidates.orders import Lattice, antiferromagnetic, collinear, ferrimagnetic, spiral, tilted
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.neighbours import find_neighbours

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soso_core.active.blind import pooled_blind_error
-from soso_core.active.policy import PolicySettings, decide, is_at_floor, lower_bound, upper_bound
-from soso_core.active.records import Action, Alternative, BatchRecord, LearningTest
+from soso_core.active.stopping.blind_test import pooled_blind_error
+from soso_core.active.stopping.policy import PolicySettings, decide, is_at_floor, lower_bound, upper_bound
+from soso_core.active.stopping.records import Action, Alternative, BatchRecord, LearningTest
 
 SETTINGS = PolicySettings(
     target_energy_meV_per_spin=1.0, max_labels=40, n_initial=5, batch_size=5, min_blind=8, patience=3

@@ -6,22 +6,29 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_label, random_spins, rigid_iron
 
-from soso_core.active import replay as replay_module
-from soso_core.active import selection
-from soso_core.active.policy import PolicySettings, decide
-from soso_core.active.pool import energy_errors, field_errors, fit_part, make_pool, prior_uncertainty, uncertainty
-from soso_core.active.records import Action
-from soso_core.active.replay import STRATEGIES, replay
-from soso_core.active.scores import candidate_rows
-from soso_core.active.selection import LEAST_WORTH, LEAST_WORTH_FIELDS
-from soso_core.active.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
+from soso_core.active.offline import replay as replay_module
+from soso_core.active.offline.pool import (
+    energy_errors,
+    field_errors,
+    fit_part,
+    make_pool,
+    prior_uncertainty,
+    uncertainty,
+)
+from soso_core.active.offline.replay import STRATEGIES, replay
+from soso_core.active.offline.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
+from soso_core.active.selection import acquisition as selection
+from soso_core.active.selection.acquisition import LEAST_WORTH, LEAST_WORTH_FIELDS
+from soso_core.active.selection.uncertainty import candidate_rows
+from soso_core.active.stopping.policy import PolicySettings, decide
+from soso_core.active.stopping.records import Action
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle
 from soso_core.errors import InputError
-from soso_core.gp import regression
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.inference import regression
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 
 SMALL = FitSettings.model_validate(
     {
@@ -119,7 +126,7 @@ def test_a_choice_has_to_be_worth_it(pool, monkeypatch, is_worth):
         assert len(draw(2)) == 2
         return is_worth
 
-    monkeypatch.setattr("soso_core.active.replay.is_worth_it", told)
+    monkeypatch.setattr("soso_core.active.offline.replay.is_worth_it", told)
     run = replay(pool, "energy-variance", POLICY, 5)
     assert asked == [LEAST_WORTH, *3 * [LEAST_WORTH_FIELDS]]
     assert (run.picks == replay(pool, "random", POLICY, 5).picks) is not is_worth

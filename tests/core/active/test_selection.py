@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from soso_core.active.scores import CandidateRows, ScoreSettings, deviations, learnt, scores
-from soso_core.active.selection import (
+from soso_core.active.selection.acquisition import (
     at_random,
     by_mean_variance,
     by_trust,
@@ -19,6 +18,7 @@ from soso_core.active.selection import (
     spread,
     worth,
 )
+from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, deviations, learnt, scores
 from soso_core.errors import InputError
 
 

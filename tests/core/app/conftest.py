@@ -10,7 +10,8 @@ from ase import Atoms
 from click.testing import CliRunner
 
 from soso_core.app.cli import main
-from soso_core.io import save_model, write_configurations, write_dataset
+from soso_core.formats import write_configurations, write_dataset
+from soso_core.gp.model.model_file import save_model
 
 
 @dataclass(frozen=True)

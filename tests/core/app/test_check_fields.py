@@ -7,7 +7,7 @@ import pytest
 
 from soso_core.app import label_command
 from soso_core.engines import Engine
-from soso_core.io import read_dataset
+from soso_core.formats import read_dataset
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 

@@ -14,10 +14,11 @@ from soso_core import __version__
 from soso_core.app import explore_commands
 from soso_core.app.cli import COMMANDS
 from soso_core.dataset import Dataset
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.fitted import FittedModel
-from soso_core.gp.regression import choose
-from soso_core.io import load_model, read_configurations, read_dataset, save_model, write_dataset
+from soso_core.formats import read_configurations, read_dataset, write_dataset
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.regression import choose
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.model_file import load_model, save_model
 from soso_core.labels import LabelledConfiguration
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from soso_core.dataset import Dataset
-from soso_core.io import read_dataset, read_deepmd, read_embset, read_structure, write_dataset
+from soso_core.formats import read_dataset, read_deepmd, read_embset, read_structure, write_dataset
 from soso_core.labels import LabelledConfiguration
 
 ROUNDING = 1e-14

@@ -7,8 +7,8 @@ import pytest
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.gp.defaults import choices, choose_settings, differences
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.inference.defaults import choices, choose_settings, differences
+from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 
 

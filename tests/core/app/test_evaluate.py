@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from soso_core.dataset import Dataset
-from soso_core.gp.evaluation import Evaluation
-from soso_core.io import load_model, read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
+from soso_core.gp.assessment.evaluation import Evaluation
+from soso_core.gp.model.model_file import load_model
 from soso_core.labels import LabelledConfiguration, transverse
 
 ERROR = 2.0

@@ -5,8 +5,8 @@ import pytest
 
 from soso_core.app.figures import MANY, evaluation_figure, save_figure
 from soso_core.errors import InputError
-from soso_core.gp.comparison import Comparison
-from soso_core.gp.evaluation import Reliability
+from soso_core.gp.assessment.comparison import Comparison
+from soso_core.gp.assessment.evaluation import Reliability
 
 CURVE = Reliability(expected=(0.5, 0.9), observed=(0.4, 0.8), coverage_90=0.8, n_labels=7)
 

@@ -9,8 +9,9 @@ import yaml
 from spin_cells import complete_dataset, skewed_iron
 
 from soso_core import Configuration, LabelledConfiguration
-from soso_core.gp.regression import update
-from soso_core.io import load_model, read_dataset, write_dataset
+from soso_core.formats import read_dataset, write_dataset
+from soso_core.gp.inference.regression import update
+from soso_core.gp.model.model_file import load_model
 
 THREE_BODY = {
     "pair": {"cutoff_angstrom": 3.5, "n_max": 3, "lambda_max": 1},

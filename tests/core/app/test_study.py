@@ -11,7 +11,7 @@ from spin_cells import heisenberg_label, random_spins, rigid_iron
 from soso_core.app import study_command
 from soso_core.app.cli import main
 from soso_core.dataset import Dataset
-from soso_core.io import write_dataset
+from soso_core.formats import write_dataset
 
 SETTINGS = """
 strategies: [mean-variance, random]

@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from soso_core.app.warmup_command import warmup
-from soso_core.io import save_model
+from soso_core.gp.model.model_file import save_model
 
 
 def test_without_a_model():

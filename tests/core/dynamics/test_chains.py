@@ -8,7 +8,7 @@ from reference.monte_carlo import chain, legendre_energy
 from spin_cells import iron_germanium, random_spins, skewed_iron
 
 from soso_core import InputError
-from soso_core.dynamics.monte_carlo import Chain, MonteCarloSettings, sample
+from soso_core.dynamics.monte_carlo.simulation import Chain, MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy, SpinModel
 
 TEMPERATURE, COLD, CONE = 400.0, 20.0, 0.6

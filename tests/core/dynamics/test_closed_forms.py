@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase.units import kB
 
-from soso_core.dynamics.monte_carlo import MonteCarloSettings, sample
+from soso_core.dynamics.monte_carlo.simulation import MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy
 
 KT = kB * 300.0

@@ -5,9 +5,9 @@ import pytest
 from ase.units import kB
 from scipy.optimize import brentq
 
-from soso_core.active.cells import supercell
+from soso_core.active.candidates.cells import supercell
 from soso_core.configuration import Configuration
-from soso_core.dynamics.monte_carlo import MonteCarloSettings, sample
+from soso_core.dynamics.monte_carlo.simulation import MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy
 from soso_core.neighbours import find_neighbours
 

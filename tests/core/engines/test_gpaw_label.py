@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from iron_cells import bcc
 
+from soso_core.engines.field_consistency import check_field
 from soso_core.engines.gpaw import GpawSettings, check, label
 from soso_core.engines.gpaw.attempts import plan_attempts
 from soso_core.engines.gpaw.run import calculate
-from soso_core.engines.slopes import check_field
 from soso_core.errors import InputError
 
 pytest.importorskip("gpaw", reason="GPAW is not installed (make gpaw)")

@@ -5,7 +5,7 @@ import pytest
 from iron_cells import bcc, distorted, random_spins, unit
 
 from soso_core.configuration import Configuration
-from soso_core.engines.slopes import check_field, check_force
+from soso_core.engines.field_consistency import check_field, check_force
 from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 

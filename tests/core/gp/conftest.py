@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_dataset, iron_germanium
 
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 
 SMALL = FitSettings(
     pair={"cutoff_angstrom": 4.5, "n_max": 5, "lambda_max": 2},

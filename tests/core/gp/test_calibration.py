@@ -6,11 +6,11 @@ from scipy.linalg import solve_triangular
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Dataset, LabelledConfiguration
-from soso_core.gp.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
-from soso_core.gp.evaluation import compare, evaluate, predictions_for, recalibrated
-from soso_core.gp.regression import fit, refit
-from soso_core.gp.settings import FitSettings
-from soso_core.gp.sums import Levels, labelled_rows
+from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
+from soso_core.gp.assessment.evaluation import compare, evaluate, predictions_for, recalibrated
+from soso_core.gp.inference.regression import fit, refit
+from soso_core.gp.inference.sums import Levels, labelled_rows
+from soso_core.gp.model.settings import FitSettings
 
 SETTINGS = FitSettings(
     pair={"cutoff_angstrom": 4.0, "n_max": 4, "lambda_max": 2},

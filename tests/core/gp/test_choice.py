@@ -5,10 +5,10 @@ import pytest
 from spin_cells import complete_dataset, four_spin_label, heisenberg_label, random_spins, rigid_iron, skewed_iron
 
 from soso_core import Dataset, InputError, LabelledConfiguration
-from soso_core.gp.defaults import choices, choose_settings
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.regression import candidate, choose, fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.defaults import choices, choose_settings
+from soso_core.gp.inference.regression import candidate, choose, fit
+from soso_core.gp.model.settings import FitSettings
 
 SHORT = FitSettings(
     pair={"cutoff_angstrom": 2.7, "taper_angstrom": 0.1, "n_max": 4, "lambda_max": 1},

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from soso_core.gp.covariance import Points, ProductCovariance
+from soso_core.gp.model.covariance import Points, ProductCovariance
 
 
 @pytest.mark.parametrize("zeta", [1, 2, 3])

@@ -10,9 +10,9 @@ from spin_cells import iron_germanium
 
 from soso_core import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
-from soso_core.gp.basis import ModelBasis
-from soso_core.gp.inducing import InducingPoints
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.model.basis import ModelBasis
+from soso_core.gp.model.inducing import InducingPoints
+from soso_core.gp.model.settings import FitSettings
 from soso_core.testing import assert_derivative, finite_difference
 
 SPECIES = (26, 32)

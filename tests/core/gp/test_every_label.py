@@ -5,11 +5,11 @@ import pytest
 from spin_cells import complete_dataset, complete_label, iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
-from soso_core.active.explore import expected_lengths
-from soso_core.calculator import moment_lengths
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.active.selection.batch import expected_lengths
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
+from soso_core.interfaces.ase import moment_lengths
 from soso_core.testing import assert_derivative
 
 SETTINGS = FitSettings(

@@ -7,11 +7,11 @@ import pytest
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium
 
 from soso_core import Dataset
-from soso_core.gp.evaluation import compared
-from soso_core.gp.regression import fit, update
-from soso_core.gp.settings import FitSettings
-from soso_core.gp.targets import mean_moments, reference_energies
-from soso_core.io import save_model
+from soso_core.gp.assessment.evaluation import compared
+from soso_core.gp.inference.regression import fit, update
+from soso_core.gp.inference.targets import mean_moments, reference_energies
+from soso_core.gp.model.model_file import save_model
+from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import NOISE_FACTORS
 
 SETTINGS = FitSettings(

@@ -7,15 +7,15 @@ import pytest
 from scipy.stats import truncnorm
 from spin_cells import complete_dataset, skewed_iron
 
-from soso_core.active.pool import energy_errors, fit_part, make_pool
+from soso_core.active.offline.pool import energy_errors, fit_part, make_pool
 from soso_core.dataset import Dataset
 from soso_core.descriptors.parameters import PairDescriptorParameters
-from soso_core.gp.comparison import compare, rms
-from soso_core.gp.evaluation import predictions_for
-from soso_core.gp.penalty import _mean_above_zero, learnt_penalty, square_of_fields
-from soso_core.gp.regression import fit, refit, update
-from soso_core.gp.settings import FitSettings, PairPartSettings
-from soso_core.io import load_model, save_model
+from soso_core.gp.assessment.comparison import compare, rms
+from soso_core.gp.assessment.evaluation import predictions_for
+from soso_core.gp.inference.regression import fit, refit, update
+from soso_core.gp.model.model_file import load_model, save_model
+from soso_core.gp.model.penalty import _mean_above_zero, learnt_penalty, square_of_fields
+from soso_core.gp.model.settings import FitSettings, PairPartSettings
 from soso_core.labels import transverse
 
 KAPPA = 2.0

@@ -6,10 +6,10 @@ from scipy.spatial.transform import Rotation
 from spin_cells import heisenberg_dataset, heisenberg_label, iron_germanium, random_spins, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
-from soso_core.gp.defaults import choose_settings
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.defaults import choose_settings
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import transverse
 from soso_core.testing import assert_derivative
 

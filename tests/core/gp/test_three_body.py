@@ -8,10 +8,10 @@ from spin_cells import four_spin_label, heisenberg_dataset, iron_germanium, rand
 from soso_core import Configuration, Dataset
 from soso_core.descriptors.environment import EnvironmentDescriptor
 from soso_core.descriptors.parameters import ThreeBodyParameters
-from soso_core.gp.evaluation import evaluate
-from soso_core.gp.regression import fit
-from soso_core.gp.settings import FitSettings
-from soso_core.io import load_model, save_model
+from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.inference.regression import fit
+from soso_core.gp.model.model_file import load_model, save_model
+from soso_core.gp.model.settings import FitSettings
 from soso_core.neighbours import find_neighbours
 from soso_core.testing import assert_derivative
 

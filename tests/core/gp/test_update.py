@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
-from soso_core.gp.regression import fit, refit, update
-from soso_core.gp.settings import FitSettings
-from soso_core.gp.sums import CHUNK, Levels, equations_of
+from soso_core.gp.inference.regression import fit, refit, update
+from soso_core.gp.inference.sums import CHUNK, Levels, equations_of
+from soso_core.gp.model.settings import FitSettings
 
 SETTINGS = FitSettings(
     pair={"cutoff_angstrom": 4.0, "n_max": 4, "lambda_max": 2},

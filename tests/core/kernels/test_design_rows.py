@@ -10,9 +10,9 @@ from soso_core.descriptors.pair import PairDescriptor
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
 from soso_core.descriptors.rows import DenseColumns, feature_runs
 from soso_core.descriptors.three_body import ThreeBodyDescriptor
-from soso_core.gp.covariance import Points, ProductCovariance
-from soso_core.gp.pair_part import PairPart
-from soso_core.gp.settings import PairPartSettings
+from soso_core.gp.model.covariance import Points, ProductCovariance
+from soso_core.gp.model.pair_part import PairPart
+from soso_core.gp.model.settings import PairPartSettings
 from soso_core.labels import transverse
 from soso_core.neighbours import find_neighbours
 from soso_core.testing import assert_derivative

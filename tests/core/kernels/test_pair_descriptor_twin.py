@@ -9,10 +9,10 @@ from spin_cells import iron_germanium, skewed_iron
 from soso_core.descriptors.pair import PairDescriptor
 from soso_core.descriptors.parameters import PairDescriptorParameters
 from soso_core.descriptors.spin_coupling import spin_coupling
-from soso_core.gp.pair_part import PairPart
-from soso_core.gp.settings import PairPartSettings
-from soso_core.kernels.legendre import legendre
-from soso_core.kernels.radial import gaussian_overlap
+from soso_core.gp.model.pair_part import PairPart
+from soso_core.gp.model.settings import PairPartSettings
+from soso_core.kernels.exact.legendre import legendre
+from soso_core.kernels.exact.radial import gaussian_overlap
 from soso_core.neighbours import find_neighbours
 from soso_core.testing import assert_derivative
 

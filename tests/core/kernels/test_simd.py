@@ -4,13 +4,23 @@ import numpy as np
 import pytest
 
 from soso_core import InputError
-from soso_core.fast.polynomials import FitRange, fit_polynomials, taper_coefficients
-from soso_core.kernels import layout, near
+from soso_core.compiled.polynomials import FitRange, fit_polynomials, taper_coefficients
 from soso_core.kernels._jit import jit
-from soso_core.kernels.fast_harmonics import harmonic_rows, make_harmonic_work, make_harmonics
-from soso_core.kernels.fast_rows import contract, expand_columns, expand_rows
-from soso_core.kernels.simd import any_smaller, least, load, one_if_smaller, square_root, store, sums, total, transposed
-from soso_core.kernels.spherical import spherical_harmonics
+from soso_core.kernels.exact.spherical import spherical_harmonics
+from soso_core.kernels.vector import layout, near
+from soso_core.kernels.vector.harmonics import harmonic_rows, make_harmonic_work, make_harmonics
+from soso_core.kernels.vector.products import contract, expand_columns, expand_rows
+from soso_core.kernels.vector.simd import (
+    any_smaller,
+    least,
+    load,
+    one_if_smaller,
+    square_root,
+    store,
+    sums,
+    total,
+    transposed,
+)
 
 RNG = np.random.default_rng(4)
 

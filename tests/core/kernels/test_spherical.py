@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference.three_body import real_harmonic
 
-from soso_core.kernels.spherical import spherical_harmonics, spherical_harmonics_gradient
+from soso_core.kernels.exact.spherical import spherical_harmonics, spherical_harmonics_gradient
 from soso_core.testing import assert_derivative
 
 VECTORS = np.array([[0.3, -1.2, 0.7], [0.0, 0.0, 1.7], [0.0, 0.0, -0.9], [2.0, 0.0, 0.0], [0.0, -0.4, 0.0]])

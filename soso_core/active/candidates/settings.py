@@ -1,0 +1,169 @@
+"""What to explore: the structure, how to disorder it, how many candidates, how many to choose."""
+
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from soso_core.active.selection.uncertainty import ScoreSettings
+from soso_core.settings import Settings
+
+Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
+Displacements = Literal["gaussian", "debye", "langevin"]
+Order = Literal["ferromagnetic", "antiferromagnetic", "ferrimagnetic", "spin-density-wave"]
+Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+VolumeFactor = Annotated[float, Field(gt=0.5, lt=2.0)]
+FIRST = ("kind", "weight", "magnetisations", "displacement_angstrom", "strain")
+"""Keys of the first version."""
+KINDS_OF = {
+    "temperatures_kelvin": ("monte-carlo",),
+    "n_sweeps": ("monte-carlo",),
+    "orders": ("collinear",),
+    "axis_cosines": ("spiral",),
+    "tilts_degree": ("spiral", "collinear"),
+    "file": ("file",),
+}
+"""Keys that only some kinds listen to."""
+DISPLACEMENTS_OF = {
+    "displacement_angstrom": ("gaussian",),
+    "temperatures_kelvin": ("debye", "langevin"),
+    "debye_kelvin": ("debye",),
+    "timestep_fs": ("langevin",),
+    "friction_per_fs": ("langevin",),
+    "n_steps": ("langevin",),
+}
+"""Keys that only some displacements listen to."""
+LARGEST_DAMPING = 0.5
+"""Of friction times time step; the integrator is an expansion in it."""
+
+
+class GeneratorSettings(Settings):
+    """One way of drawing configurations; several are mixed by weight.
+
+    `random` draws uniform directions.  `cone` draws from a von Mises-Fisher distribution around one
+    random axis; each entry of `magnetisations` is a mean cosine (1 is the ferromagnet, 0 random) and
+    candidates cycle through them.  `displacement_angstrom` is the standard deviation of a Gaussian
+    on every coordinate, `strain` that of every component of a symmetric strain, `volume_range` the smallest and
+    largest factor on the volume.  `supercell` replaces that of the exploration for this generator, so that one campaign
+    may hold cells of several sizes.
+
+    `monte-carlo` draws with the present model at each of `temperatures_kelvin` in turn and is left out while there is
+    none.  `spiral` draws a commensurate wave vector, `collinear` one of the `orders` in turn; their spins are
+    tilted by each of `tilts_degree` in turn.  `file` takes the configurations of a file in turn, in their own cells;
+    each once when nothing is done to them.
+
+    Atoms of all kinds are displaced by a Gaussian of `displacement_angstrom`, or as one of `temperatures_kelvin` has
+    them: `debye` draws from a Debye solid of `debye_kelvin`, `langevin` moves them by the forces of the present model
+    and is left out while there is none.  The temperature is drawn at random, that of `monte-carlo` is the temperature
+    of its spins.
+    """
+
+    kind: Kind
+    weight: float = Field(default=1.0, gt=0.0)
+    magnetisations: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.95, 0.8, 0.6, 0.4, 0.2)
+    displacement_angstrom: float = Field(default=0.0, ge=0.0, le=1.0)
+    strain: float = Field(default=0.0, ge=0.0, le=0.2)
+    supercell: Supercell | None = Field(default=None, description="None: that of the exploration")
+    volume_range: tuple[VolumeFactor, VolumeFactor] = (1.0, 1.0)
+    temperatures_kelvin: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        default=(100.0, 300.0, 600.0, 1000.0, 1500.0), min_length=1
+    )
+    n_sweeps: int = Field(default=100, ge=1)
+    orders: tuple[Order, ...] = Field(default=("ferromagnetic", "antiferromagnetic"), min_length=1)
+    axis_cosines: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(default=(0.0,), min_length=1)
+    tilts_degree: tuple[Annotated[float, Field(ge=0.0, lt=90.0)], ...] = Field(default=(0.0, 10.0, 25.0), min_length=1)
+    file: Path | None = None
+    displacements: Displacements = "gaussian"
+    debye_kelvin: float | None = Field(default=None, gt=0.0)
+    timestep_fs: float = Field(default=2.0, gt=0.0, le=10.0)
+    friction_per_fs: float = Field(default=0.02, gt=0.0, le=1.0)
+    n_steps: int = Field(default=300, ge=1)
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> "GeneratorSettings":
+        """Refuse what another kind would listen to, a file that is missing, and a range upside down."""
+        for key in {**KINDS_OF, **DISPLACEMENTS_OF}:
+            listeners = (*KINDS_OF.get(key, ()), *DISPLACEMENTS_OF.get(key, ()))
+            is_heard = self.kind in listeners or self.displacements in listeners
+            if not is_heard and getattr(self, key) != type(self).model_fields[key].default:
+                mine = f"{self.kind} with {self.displacements} displacements"
+                raise ValueError(f"{key} has no meaning for {mine}; it belongs to {' and '.join(listeners)}")
+        if self.kind == "file" and self.file is None:
+            raise ValueError("file is missing: the path of an extended XYZ file")
+        if self.displacements == "debye" and self.debye_kelvin is None:
+            raise ValueError("debye_kelvin is missing: the Debye temperature")
+        if self.timestep_fs * self.friction_per_fs > LARGEST_DAMPING:
+            raise ValueError(f"timestep_fs times friction_per_fs must be at most {LARGEST_DAMPING}")
+        if self.volume_range[0] > self.volume_range[1]:
+            raise ValueError("volume_range must hold the smaller factor first")
+        return self
+
+    @property
+    def takes_as_they_are(self) -> bool:
+        """Whether it takes configurations of a file and does nothing to them: a second time they would be the same."""
+        moves = self.displacement_angstrom > 0.0 or self.displacements != "gaussian"
+        return self.kind == "file" and not moves and self.strain == 0.0 and self.volume_range == (1.0, 1.0)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it draws with the present model."""
+        return self.kind == "monte-carlo" or self.displacements == "langevin"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what later versions added and nobody asked for: campaigns of earlier ones stay the same."""
+        values: dict[str, Any] = values_of(self)
+        fields = type(self).model_fields
+        return {key: v for key, v in values.items() if key in FIRST or getattr(self, key) != fields[key].default}
+
+
+Exploration = TypeVar("Exploration", bound="ExplorationSettings")
+
+
+class ExplorationSettings(Settings):
+    """How candidates are made and chosen, without the structure and the seed."""
+
+    supercell: Supercell = (1, 1, 1)
+    magnetic_species: tuple[str, ...] | None = Field(default=None, description="symbols with a spin; None: all")
+    generators: tuple[GeneratorSettings, ...] = Field(
+        default=(GeneratorSettings(kind="cone", weight=2.0), GeneratorSettings(kind="random", weight=1.0)),
+        min_length=1,
+    )
+    n_candidates: int = Field(default=200, ge=1)
+    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = "energy-variance"
+    score: ScoreSettings = Field(default=ScoreSettings(), description="what counts as uncertain")
+
+    def supercell_of(self, generator: GeneratorSettings) -> Supercell:
+        """Return the supercell one of the generators works on."""
+        return generator.supercell or self.supercell
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The user's files by the names that `with_files` knows them by."""
+        return {f"file_{g}": item.file for g, item in enumerate(self.generators) if item.file is not None}
+
+    def with_files(self: Exploration, path_of: Callable[[str, Path], Path]) -> Exploration:
+        """Return the same settings, every file being where path_of(name, present path) says."""
+        generators = tuple(
+            item if item.file is None else item.model_copy(update={"file": path_of(f"file_{g}", item.file)})
+            for g, item in enumerate(self.generators)
+        )
+        return self.model_copy(update={"generators": generators})
+
+    @property
+    def supercells(self) -> tuple[Supercell, ...]:
+        """Every supercell that occurs, smallest first."""
+        return tuple(sorted({self.supercell_of(generator) for generator in self.generators}, key=prod))
+
+
+class ExploreSettings(ExplorationSettings):
+    """The settings file of `soso explore` and `soso generate`."""
+
+    structure: Path = Field(description="any file ASE reads; a relative path starts at the settings file")
+    n_select: int = Field(default=5, ge=1)
+    seed: int = Field(default=0, ge=0)
+    known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
+    trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")
+    only_if_worth_it: bool = Field(default=False, description="draw the batch where its choice promises little more")

@@ -1,0 +1,1 @@
+"""Offline studies: campaigns replayed on labelled data."""

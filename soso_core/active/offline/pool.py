@@ -1,0 +1,323 @@
+"""A labelled pool whose design rows are computed once, and the fit of a part of it: what an offline study repeats.
+
+Descriptors need no labels, so the inducing points are those of the whole pool and every fit shares them; reference
+energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior width,
+so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
+pool moves are dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from soso_core.active.selection.uncertainty import CandidateRows, whitened
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.dataset import Dataset
+from soso_core.gp.assessment.calibration import left_out_errors, stretches
+from soso_core.gp.inference.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
+from soso_core.gp.inference.hyperprior import believed, with_gp
+from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.regression import FIXED_BLOCKS, basis_of, believable
+from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
+from soso_core.gp.inference.targets import reference_energies, species_counts
+from soso_core.gp.model.basis import ModelBasis
+from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square, square_of_fields
+from soso_core.gp.model.settings import FitSettings
+from soso_core.threads import in_threads
+
+CARTESIAN = (2.0 / 3.0) ** 0.5
+"""Fields are quoted per Cartesian component, of which one in three, along the spin, is zero."""
+UNMOVED = 1e-12
+"""Directions of a block with less than this share of its largest mean square are rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Design rows of every labelled configuration, `sums.labelled_rows` with reference energies zero.
+
+    rows_k: for each configuration, rows (r, m) and values (r,) of each target.  blocks: columns of each block, the pair
+    part before the GP; the first `n_pair_columns` are those of the pair-only baseline.  penalty_width: μB²/eV, of the
+    belief in what the energies hold of a penalty (`gp.model.penalty`); zero: nothing.
+    """
+
+    dataset: Dataset
+    rows_k: tuple[Rows, ...]
+    blocks: Mapping[str, slice]
+    n_pair_columns: int
+    penalty_width: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @cached_property
+    def n_spins_k(self) -> FloatArray:
+        """Magnetic atoms of each configuration (all atoms when none is), (k,)."""
+        return np.array([i.configuration.n_magnetic or len(i.configuration) for i in self.dataset], dtype=float)
+
+    @cached_property
+    def counts_ks(self) -> FloatArray:
+        """Atoms of each species in each configuration, (k, s)."""
+        return np.array([species_counts(item.configuration, self.dataset.species) for item in self.dataset])
+
+    @cached_property
+    def factors_k(self) -> FloatArray:
+        """By how much the noise of each label exceeds that of an A label, (k,)."""
+        return np.array([item.noise_factor for item in self.dataset])
+
+    @cached_property
+    def squares_k(self) -> FloatArray:
+        """Σ(|B|² - its mean) of each configuration, (k,) eV²/μB², for energies that may hold a penalty."""
+        return np.array([square_of_fields(item, self.penalty_level) for item in self.dataset])
+
+    @cached_property
+    def penalty_level(self) -> float:
+        """Mean of |B|², eV²/μB²."""
+        return mean_square(self.dataset.labelled)
+
+    @cached_property
+    def lengths_r(self) -> FloatArray:
+        """Length of the moment that each field row belongs to, (r,) μB."""
+        parts = [
+            np.repeat(item.moments_a[item.configuration.is_magnetic_a], 2)
+            for item in self.dataset
+            if item.moments_a is not None and item.spin_gradient_ac is not None
+        ]
+        return np.concatenate(parts)
+
+    @cached_property
+    def energies_km(self) -> FloatArray:
+        """Rows of the energy per spin, (k, m)."""
+        rows_km = np.concatenate([rows["energy"][0] for rows in self.rows_k])
+        return np.asarray(rows_km * (self.factors_k / np.sqrt(self.n_spins_k))[:, None])
+
+    @cached_property
+    def fields_rm(self) -> FloatArray:
+        """Rows of the transverse field components of all configurations one after the other, (r, m)."""
+        parts = [rows["field"][0] * f for rows, f in zip(self.rows_k, self.factors_k, strict=True) if "field" in rows]
+        return np.concatenate(parts) if parts else np.zeros((0, self.energies_km.shape[1]))
+
+    @cached_property
+    def ends_k(self) -> IntArray:
+        """Where the field rows of each configuration begin and end, (k + 1,)."""
+        return np.cumsum([0, *(len(rows["field"][0]) if "field" in rows else 0 for rows in self.rows_k)])
+
+    @cached_property
+    def pair_blocks(self) -> dict[str, slice]:
+        """The blocks of the pair-only baseline."""
+        return {name: block for name, block in self.blocks.items() if block.stop <= self.n_pair_columns}
+
+    def labelled_rows(self, k: int, offsets_s: FloatArray, penalty: float = 0.0) -> Rows:
+        """Return rows and values of configuration k with reference energies (s,) eV and the penalty taken off."""
+        rows = dict(self.rows_k[k])
+        rows_km, values_k = rows["energy"]
+        level = float(self.counts_ks[k] @ offsets_s) + penalty * self.squares_k[k]
+        rows["energy"] = (rows_km, values_k - level / np.sqrt(self.n_spins_k[k]) / self.factors_k[k])
+        return rows
+
+    def equations(
+        self, chosen: Sequence[int], offsets_s: FloatArray, penalty: float = 0.0
+    ) -> dict[str, NormalEquations]:
+        """Return the sums over the rows of some configurations."""
+        parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
+        for k in chosen:
+            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s, penalty).items():
+                factors_r = np.full(len(values_r), self.factors_k[k])
+                parts.setdefault(target, []).append((rows_rm, values_r, factors_r))
+        return {
+            target: NormalEquations.from_rows(*(np.concatenate(each) for each in zip(*items, strict=True)))
+            for target, items in parts.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class PoolFit:
+    """A model of some configurations of a pool: weights (m,), posterior precision L Lᵀ, scales, reference energies."""
+
+    weights_m: FloatArray
+    lower_mm: FloatArray
+    best: EvidenceMaximum
+    baseline: EvidenceMaximum
+    offsets_s: FloatArray
+    calibration: Mapping[str, float]
+
+    @property
+    def scales(self) -> Scales:
+        """The scales that were learnt."""
+        return self.best.scales
+
+    @property
+    def has_gp(self) -> bool:
+        """Whether the GP is heard (`gp.inference.regression.believable`)."""
+        return self.best.scales.noise is not self.baseline.scales.noise
+
+
+def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
+    """Return the pool of a labelled dataset; every configuration needs an energy.  `rng` draws the inducing points."""
+    basis = basis_of(dataset, settings, rng)
+    levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
+    rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
+    width = settings.penalty_width if all_may_hold(dataset.labelled) else 0.0
+    return replace(_turned(dataset, rows_k, basis), penalty_width=width)
+
+
+def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) -> PoolFit:
+    """Return the model of highest evidence for the labels of the chosen configurations, as `regression.fit` does.
+
+    The climb begins at the scales of `start`.
+    """
+    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
+    equations, n_pair = pool.equations(chosen, offsets_s), pool.n_pair_columns
+    small = {target: each.restricted(np.arange(n_pair)) for target, each in equations.items()}
+    belief = believed(small, pool.pair_blocks)
+    first = None if start is None else start.baseline.scales
+    baseline = maximise_evidence(small, pool.pair_blocks, belief, FIXED_BLOCKS, first)
+    belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
+    first = None if start is None or not start.has_gp else start.scales
+    best = believable(equations, pool.blocks, belief, baseline, first)
+    weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
+    penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, lower_mm), best.scales)
+    if penalty:
+        scales = replace(best.scales, penalty=penalty, penalty_level=pool.penalty_level)
+        best = replace(best, scales=scales)
+        weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, scales)
+    errors = [
+        left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, lower_mm, best.scales)
+        for k in chosen
+    ]  # fmt: skip
+    return PoolFit(weights_m, lower_mm, best, baseline, offsets_s, stretches(errors))
+
+
+def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
+    """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
+    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
+    equations = pool.equations(chosen, offsets_s, fitted.scales.penalty)
+    weights_m, lower_mm = posterior(equations, pool.blocks, fitted.scales)
+    return replace(fitted, weights_m=weights_m, lower_mm=lower_mm, offsets_s=offsets_s)
+
+
+def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
+    """Return what the model does not know of every configuration of the pool."""
+    noise, calibration = fitted.scales.noise, fitted.calibration
+    return CandidateRows(
+        whitened(pool.energies_km, fitted.lower_mm),
+        whitened(pool.fields_rm, fitted.lower_mm),
+        pool.ends_k,
+        noise["energy"] / np.sqrt(pool.n_spins_k),
+        noise.get("field", 0.0) * fitted.scales.field_scale,
+        calibration.get("energy", 1.0),
+        calibration.get("field", 1.0),
+    )
+
+
+def prior_uncertainty(pool: Pool) -> CandidateRows:
+    """Return what is not known of every configuration before there is any label: the pair part's belief, no GP.
+
+    Energies, and fields where labels hold them, are taken to vary as each block of the pair part alone would explain.
+    """
+    n_pair = pool.n_pair_columns
+    energies_km, fields_rm = pool.energies_km[:, :n_pair], pool.fields_rm[:, :n_pair]
+    rows = {"energy": energies_km * np.sqrt(pool.n_spins_k)[:, None], "field": fields_rm}
+    sums = {
+        t: NormalEquations.from_rows(rows_rm, np.zeros(len(rows_rm))) for t, rows_rm in rows.items() if len(rows_rm)
+    }
+    belief = believed(sums, pool.pair_blocks).centre
+    prior_m = np.concatenate([np.full(b.stop - b.start, belief.prior[name]) for name, b in pool.pair_blocks.items()])
+    return CandidateRows(
+        energies_km * prior_m,
+        fields_rm * prior_m,
+        pool.ends_k,
+        belief.noise["energy"] / np.sqrt(pool.n_spins_k),
+        belief.noise.get("field", 0.0),
+    )
+
+
+def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
+    """Return prediction minus label of the energy per spin of every configuration, (k,) eV.
+
+    Labels that hold a penalty are predicted with that of the predicted fields.
+    """
+    label_k = np.array([item.energy for item in pool.dataset], dtype=float)
+    level_k = pool.counts_ks @ fitted.offsets_s + _predicted_penalty(pool, fitted)
+    return np.asarray(pool.energies_km @ fitted.weights_m - (label_k - level_k) / pool.n_spins_k)
+
+
+def _learnt_penalty(
+    pool: Pool, chosen: Sequence[int], offsets_s: FloatArray, solved: tuple[FloatArray, FloatArray], scales: Scales
+) -> float:
+    """Return κ of the chosen labels, μB²/eV."""
+    if not pool.penalty_width:
+        return 0.0
+    rows, values = zip(*(pool.labelled_rows(k, offsets_s)["energy"] for k in chosen), strict=True)
+    divisors_k = np.sqrt(pool.n_spins_k[chosen]) * pool.factors_k[chosen]
+    squares_k, noise = pool.squares_k[chosen] / divisors_k, scales.noise["energy"]
+    return learnt_penalty(np.concatenate(rows), np.concatenate(values), squares_k, solved, noise, pool.penalty_width)
+
+
+def _predicted_penalty(pool: Pool, fitted: PoolFit) -> FloatArray:
+    """Return what the predicted fields would leave in the energy of each label, (k,) eV."""
+    if not fitted.scales.penalty:
+        return np.zeros(len(pool))
+    fields_r = pool.fields_rm @ fitted.weights_m / (fitted.scales.field_scale * pool.lengths_r)
+    parts = np.split(fields_r, pool.ends_k[1:-1])
+    squares_k = np.array([float(part @ part) for part in parts])
+    return fitted.scales.penalty * (squares_k - pool.penalty_level * pool.n_spins_k)
+
+
+def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
+    """Return prediction minus label of the transverse field components of every configuration, eV, in labels' units."""
+    predicted_r = pool.fields_rm @ fitted.weights_m / fitted.scales.field_scale
+    parts = [
+        rows["field"][1] * f if "field" in rows else np.zeros(0)
+        for rows, f in zip(pool.rows_k, pool.factors_k, strict=True)
+    ]
+    return np.split(predicted_r - np.concatenate(parts), pool.ends_k[1:-1])
+
+
+def field_rms(errors_k: Sequence[FloatArray], chosen: Sequence[int]) -> FloatArray | None:
+    """Return the root mean square field error of chosen configurations, per Cartesian component, meV; None without."""
+    found = [1e3 * CARTESIAN * rms(errors_k[k]) for k in chosen if len(errors_k[k])]
+    return np.array(found) if found else None
+
+
+def rms(values: FloatArray) -> float:
+    """Return the root mean square of some values."""
+    return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _turned(dataset: Dataset, rows_k: Sequence[Rows], basis: ModelBasis) -> Pool:
+    """Return the pool with every block turned to the directions that its rows move."""
+    size = {target: _mean_square(rows_k, target) for target in {name for rows in rows_k for name in rows}}
+    gram_mm = np.zeros((basis.size, basis.size))
+    for rows in rows_k:
+        for target, (rows_rm, _) in rows.items():
+            gram_mm += rows_rm.T @ rows_rm / size[target]
+    turns, blocks, end, n_pair = [], {}, 0, 0
+    for name, block in basis.blocks.items():
+        turn_bm = np.eye(block.stop - block.start) if name in FIXED_BLOCKS else _principal(gram_mm[block, block])
+        blocks[name] = slice(end, end + turn_bm.shape[1])
+        turns.append((block, turn_bm))
+        end += turn_bm.shape[1]
+        n_pair = end if not name.startswith("gp ") else n_pair
+    turned = [
+        {
+            target: (np.concatenate([rows_rm[:, block] @ turn for block, turn in turns], axis=1), values_r)
+            for target, (rows_rm, values_r) in rows.items()
+        }
+        for rows in rows_k
+    ]
+    return Pool(dataset, tuple(turned), blocks, n_pair)
+
+
+def _principal(gram_bb: FloatArray) -> FloatArray:
+    """Return the directions (b, m) that are moved; at least one, so that every block keeps its place."""
+    values_g, vectors_bg = np.linalg.eigh(gram_bb)
+    kept_g = values_g > UNMOVED * max(float(values_g[-1]), 1e-300)
+    kept_g[-1] = True
+    return np.asarray(vectors_bg[:, kept_g][:, ::-1])
+
+
+def _mean_square(rows_k: Sequence[Rows], target: str) -> float:
+    values_r = np.concatenate([np.sum(rows[target][0] ** 2, axis=1) for rows in rows_k if target in rows])
+    return max(float(values_r.mean()), 1e-300)

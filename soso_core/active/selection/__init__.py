@@ -1,0 +1,1 @@
+"""Acquisition functions and the choice of a batch."""

@@ -1,0 +1,181 @@
+"""How uncertain a model is of each candidate, and what a label would leave of it: rows in units of the posterior.
+
+A quantity φ·w has the posterior variance |L⁻¹ φ|², L Lᵀ being the posterior precision.  With h = L⁻¹ φ of every
+quantity at hand, learning noisy labels G (rows over their noise) turns each h into (1 - Gᵀ(1 + G Gᵀ)⁻¹ G)^½ h, and
+nothing has to be solved anew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.linalg import solve_triangular
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.configuration import Configuration
+from soso_core.gp.inference.targets import transverse_axes
+from soso_core.gp.model.basis import DesignRows
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.settings import Settings
+from soso_core.threads import in_threads
+
+SMALLEST_NOISE = 1e-9
+"""eV; labels are taken to repeat no better, whatever the evidence says."""
+SMALL = 1e-8
+"""Below this eigenvalue of G Gᵀ the square root of 1 - λ/(1+λ) is its series to the rounding of doubles."""
+
+
+class ScoreSettings(Settings):
+    """Weights of the variances that make up a score: of the energy per spin, and of field components -∂E/∂e.
+
+    The score is the root of the weighted sum of variances, meV.  `field_mean` is over the transverse components of all
+    magnetic atoms, `field_largest` over those of the atom that is least certain.
+    """
+
+    energy: float = Field(default=1.0, ge=0.0)
+    field_mean: float = Field(default=0.0, ge=0.0)
+    field_largest: float = Field(default=0.0, ge=0.0)
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> "ScoreSettings":
+        if not self.energy + self.field_mean + self.field_largest > 0.0:
+            raise ValueError("energy, field_mean and field_largest are all zero; a score needs one of them")
+        return self
+
+    @property
+    def needs_fields(self) -> bool:
+        """Whether variances of fields are asked for."""
+        return self.field_mean > 0.0 or self.field_largest > 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateRows:
+    """Rows h = L⁻¹ φ of every candidate.
+
+    energies_km (k, m): of the energy per spin, eV.  fields_rm (r, m): of the components of -∂E/∂e transverse to each
+    spin, two for each magnetic atom, eV; candidate k has the rows ends_k[k] to ends_k[k + 1], none without fields.
+    Standard deviations of a label: energy_noise_k (k,) eV per spin (infinite without energies), field_noise eV.
+    Stretches calibrate both.
+    """
+
+    energies_km: FloatArray
+    fields_rm: FloatArray
+    ends_k: IntArray
+    energy_noise_k: FloatArray
+    field_noise: float
+    energy_stretch: float = 1.0
+    field_stretch: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.energies_km)
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether labels bring fields."""
+        return len(self.fields_rm) > 0
+
+    def fields_of(self, k: int) -> FloatArray:
+        """Return the field rows (r, m) of a candidate."""
+        return self.fields_rm[self.ends_k[k] : self.ends_k[k + 1]]
+
+    def label_of(self, k: int) -> FloatArray:
+        """Return the rows (r, m) of all a label of candidate k says, over their noise."""
+        energy_m = self.energies_km[k] / max(float(self.energy_noise_k[k]), SMALLEST_NOISE)
+        if not self.has_fields:
+            return np.asarray(energy_m[None])
+        return np.concatenate([energy_m[None], self.fields_of(k) / max(self.field_noise, SMALLEST_NOISE)])
+
+    def labels_of(self, indices: Sequence[int]) -> FloatArray:
+        """Return the rows (r, m) of all that the labels of some candidates say, over their noise."""
+        return np.concatenate([self.label_of(k) for k in indices])
+
+    def subset(self, indices: Sequence[int]) -> "CandidateRows":
+        """Return the rows of some candidates, in that order."""
+        fields = [self.fields_of(k) for k in indices] if self.has_fields else [self.fields_rm]
+        counts = [len(each) for each in fields] if self.has_fields else [0] * len(indices)
+        chosen = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            energies_km=self.energies_km[chosen],
+            fields_rm=np.concatenate(fields),
+            ends_k=np.cumsum([0, *counts]),
+            energy_noise_k=self.energy_noise_k[chosen],
+        )
+
+    def after(self, k: int) -> "CandidateRows":
+        """Return the rows once candidate k is labelled."""
+        label_rm = self.label_of(k)
+        energies_km, fields_rm = (learnt(rows, label_rm) for rows in (self.energies_km, self.fields_rm))
+        return replace(self, energies_km=energies_km, fields_rm=fields_rm)
+
+
+def learnt(rows_xm: FloatArray, label_rm: FloatArray) -> FloatArray:
+    """Return rows (x, m) once quantities with rows label_rm (r, m), in units of their noise, are measured."""
+    values_r, vectors_rr = np.linalg.eigh(label_rm @ label_rm.T)
+    values_r = np.maximum(values_r, 0.0)
+    safe_r = np.maximum(values_r, SMALL)
+    share_r = np.where(values_r > SMALL, (1.0 - 1.0 / np.sqrt(1.0 + safe_r)) / safe_r, 0.5)
+    turned_rm = vectors_rr.T @ label_rm
+    return np.asarray(rows_xm - ((rows_xm @ turned_rm.T) * share_r) @ turned_rm)
+
+
+def scores(rows: CandidateRows, settings: ScoreSettings) -> FloatArray:
+    """Return the score of every candidate (k,), meV: calibrated deviations, weighed as the settings ask."""
+    energy_k, mean_k, largest_k = deviations(rows)
+    variance_k = settings.energy * energy_k**2 + settings.field_mean * mean_k**2 + settings.field_largest * largest_k**2
+    return np.asarray(np.sqrt(variance_k))
+
+
+def deviations(rows: CandidateRows) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return calibrated deviations, each (k,) meV: energy per spin; field component, mean and largest over atoms.
+
+    Those of fields are root mean squares over the components in the plane transverse to the spin; zero without fields.
+    """
+    energy_k = 1e3 * rows.energy_stretch * np.linalg.norm(rows.energies_km, axis=1)
+    mean_k, largest_k = np.zeros(len(rows)), np.zeros(len(rows))
+    variance_r = (1e3 * rows.field_stretch) ** 2 * np.sum(rows.fields_rm**2, axis=1)
+    for k in range(len(rows) if rows.has_fields else 0):
+        atoms_a = variance_r[rows.ends_k[k] : rows.ends_k[k + 1]].reshape(-1, 2).mean(axis=1)
+        if len(atoms_a):
+            mean_k[k], largest_k[k] = np.sqrt(atoms_a.mean()), np.sqrt(atoms_a.max())
+    return energy_k, mean_k, largest_k
+
+
+def candidate_rows(
+    model: FittedModel, configurations: Sequence[Configuration], with_fields: bool | None = None
+) -> CandidateRows:
+    """Return the rows of configurations as `model` sees them; fields when it has learnt from some, unless told.
+
+    Raises InputError for an element the model does not know.
+    """
+    if with_fields is None:
+        with_fields = "field" in model.scales.noise
+    designs = in_threads(lambda item: model.basis.rows(item, by_spin=with_fields), configurations)
+    spins_k = np.array([item.n_magnetic or len(item) for item in configurations], dtype=float)
+    fields = [transverse_rows(item, design) for item, design in zip(configurations, designs, strict=True)]
+    return CandidateRows(
+        whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.lower_mm),
+        whitened(np.concatenate(fields), model.lower_mm),
+        np.cumsum([0, *map(len, fields)]),
+        model.scales.noise.get("energy", np.inf) / np.sqrt(spins_k),
+        model.scales.noise.get("field", 0.0) * model.scales.field_scale,
+        model.stretch("energy"),
+        model.stretch("field"),
+    )
+
+
+def transverse_rows(configuration: Configuration, design: DesignRows) -> FloatArray:
+    """Return the rows of two field components for each magnetic atom, (2a, m); none when fields were not asked for."""
+    magnetic_a = configuration.is_magnetic_a
+    if design.fields_acm is None or not np.any(magnetic_a):
+        return np.zeros((0, design.sites_am.shape[1]))
+    rows_akm = transverse_axes(configuration.spins_ac[magnetic_a]) @ design.fields_acm[magnetic_a]
+    return np.asarray(rows_akm.reshape(-1, rows_akm.shape[2]))
+
+
+def whitened(rows_xm: FloatArray, lower_mm: FloatArray) -> FloatArray:
+    """Return L⁻¹ φ of every row."""
+    if not len(rows_xm):
+        return rows_xm
+    return np.ascontiguousarray(solve_triangular(lower_mm, rows_xm.T, lower=True, check_finite=False).T)

@@ -1,0 +1,1 @@
+"""The record of a campaign and the decision to continue or stop."""

@@ -1,0 +1,1 @@
+"""Monte Carlo sampling of spins on a fixed lattice."""

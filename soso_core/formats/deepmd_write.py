@@ -1,0 +1,112 @@
+"""DeePMD-kit 3 folders with spins, written: the layout of soso_core.formats.deepmd.
+
+Frames with the same atoms in the same order make a system; a new `set.*` begins where the labels that are
+present change, since a set has a file for all its frames or for none.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from soso_core.arrays import FloatArray
+from soso_core.errors import InputError
+from soso_core.formats.atomic_folder import atomic_folder
+from soso_core.formats.deepmd import FRAME_WIDTHS, WIDTHS
+from soso_core.labels import LabelledConfiguration
+
+MARK = "soso.json"
+"""Tells a folder of ours from those of others, which are never overwritten."""
+MARK_TEXT = json.dumps({"format": "soso-deepmd", "version": 1}) + "\n"
+KNOWN_FILES = {MARK, "type.raw", "type_map.raw", *(f"{name}.npy" for name in (*WIDTHS, *FRAME_WIDTHS))}
+
+Frames = Sequence[LabelledConfiguration]
+
+
+def write_deepmd(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
+    """Write a folder, whole or not at all: `path` itself for one system, folders below it for several.
+
+    Float64, all digits kept.  Frames keep their order within a system.  `info`, and the length of an atom
+    without a spin, have no place in this format.  Raises InputError for spins without lengths, and when `path`
+    is there and was not written by this function.
+    """
+    frames = list(dataset)
+    for k, item in enumerate(frames):
+        if item.moments_a is None and item.configuration.n_magnetic:
+            raise InputError(f"configuration {k}: DeePMD-kit needs lengths, and the column 'moments' (μB) is missing")
+    systems = _systems(frames)
+    with atomic_folder(path, is_ours) as folder:
+        (folder / MARK).write_text(MARK_TEXT, encoding="utf8")
+        for name, members in systems.items():
+            _write_system(folder / name if len(systems) > 1 else folder, members)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether `write_deepmd` made a folder and nobody put another file into it."""
+    try:
+        marked = (folder / MARK).read_text(encoding="utf8") == MARK_TEXT
+    except (OSError, UnicodeDecodeError):
+        return False
+    return marked and all(item.name in KNOWN_FILES for item in folder.rglob("*") if not item.is_dir())
+
+
+def _systems(frames: Frames) -> dict[str, list[LabelledConfiguration]]:
+    """Return frames by system, named by formula, in the order they first appear."""
+    by_atoms: dict[tuple[int, ...], list[LabelledConfiguration]] = {}
+    for item in frames:
+        by_atoms.setdefault(tuple(item.configuration.numbers_a.tolist()), []).append(item)
+    named: dict[str, list[LabelledConfiguration]] = {}
+    for count, (numbers, members) in enumerate(by_atoms.items()):
+        formula = Atoms(numbers=numbers).get_chemical_formula("metal")
+        # The number keeps the order, and tells apart orders of atoms.
+        named[f"{_numbered(count, len(by_atoms))}_{formula}"] = members
+    return named
+
+
+def _write_system(folder: Path, frames: Frames) -> None:
+    folder.mkdir(exist_ok=True)
+    numbers_a = frames[0].configuration.numbers_a
+    kinds = sorted(set(numbers_a.tolist()))
+    _write_lines(folder / "type.raw", [str(kinds.index(number)) for number in numbers_a])
+    _write_lines(folder / "type_map.raw", [chemical_symbols[number] for number in kinds])
+    sets = [list(members) for _, members in groupby(frames, _labels)]
+    for count, members in enumerate(sets):
+        target = folder / f"set.{_numbered(count, len(sets))}"
+        target.mkdir()
+        rows = [dict(_arrays(item)) for item in members]
+        for name in rows[0]:
+            np.save(target / f"{name}.npy", np.stack([row[name].ravel() for row in rows]), allow_pickle=False)
+
+
+def _numbered(count: int, total: int) -> str:
+    """Return a number of three digits, or more where there are many, so that names sort as they are counted."""
+    return str(count).zfill(max(3, len(str(total - 1))))
+
+
+def _write_lines(file: Path, lines: Sequence[str]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf8")
+
+
+def _labels(item: LabelledConfiguration) -> tuple[str, ...]:
+    return tuple(name for name, _ in _arrays(item))
+
+
+def _arrays(item: LabelledConfiguration) -> Iterator[tuple[str, FloatArray]]:
+    """Yield what a frame has, by the name of its file."""
+    where = item.configuration
+    yield "coord", where.positions_ac
+    yield "box", where.cell_vc
+    lengths_a = np.zeros(len(where)) if item.moments_a is None else item.moments_a
+    yield "spin", where.spins_ac * lengths_a[:, None]
+    if item.energy is not None:
+        yield "energy", np.array([item.energy])
+    if item.exchange_fields_ac is not None:
+        yield "force_mag", item.exchange_fields_ac
+    if item.forces_ac is not None:
+        yield "force", item.forces_ac
+    if item.stress_cc is not None:
+        yield "virial", -where.volume * item.stress_cc

@@ -1,0 +1,123 @@
+"""EMBSET files of Magesty.jl: energies, moment vectors and fields of one lattice, which is in a file of its own.
+
+A block is one line with the energy in eV, then a line for every atom: its number from 1, three components of the
+moment in μB, three of the field in eV/μB.  Empty lines and lines that begin with `#` are skipped; one of the latter
+stands above every block.  The field is taken for -∂E/∂m.  Source: `read_embset` and the fixtures of Magesty.jl.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.errors import InputError
+from soso_core.formats.atomic_write import atomic_write
+from soso_core.formats.deepmd import split_moments
+from soso_core.labels import LabelledConfiguration
+
+HEADING = "energy (eV); atom, moment (Bohr magnetons), field -dE/dm (eV per Bohr magneton)"
+SAME_PLACE = 1e-6
+"""Å; files carry 6 to 9 decimals."""
+
+
+def read_embset(path: Path | str, structure: Configuration) -> Dataset:
+    """Read the blocks of a file; `structure` gives lattice and elements, its atoms in the order of the file.
+
+    An atom with a zero moment is not magnetic.  Raises InputError that names the line.
+    """
+    file = Path(path)
+    lines = _lines(file)
+    size = len(structure) + 1
+    if not lines:
+        raise InputError(f"{file} is empty")
+    items: list[LabelledConfiguration] = []
+    for start in range(0, len(lines), size):
+        block = lines[start : start + size]
+        where = f"{file}, line {block[0][0]} (configuration {len(items)})"
+        energy = _energy(where, block[0][1], len(structure))
+        if len(block) < size:
+            raise InputError(f"{file} is truncated: configuration {len(items)} lacks {size - len(block)} lines")
+        rows = np.array([_row(f"{file}, line {number}", words, a + 1) for a, (number, words) in enumerate(block[1:])])
+        items.append(_located(where, structure, energy, rows))
+    return Dataset(tuple(items))
+
+
+def write_embset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
+    """Write a file, whole or not at all, all digits kept.
+
+    Raises InputError for a configuration without energy, moments or fields, or on another lattice than the first.
+    """
+    items = list(dataset)
+    text = "".join(_block(k, item, items[0].configuration) for k, item in enumerate(items))
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf8")
+
+
+def check_same_lattice(one: Configuration, other: Configuration) -> None:
+    """Raise InputError unless atoms, positions and cell are the same within 1e-6 Å."""
+    if not np.array_equal(one.numbers_a, other.numbers_a):
+        raise InputError("other atoms; an EMBSET file holds one lattice")
+    for a, b in ((one.cell_vc, other.cell_vc), (one.positions_ac, other.positions_ac)):
+        difference = float(np.max(np.abs(a - b)))
+        if difference > SAME_PLACE:
+            raise InputError(f"cell or positions differ by {difference:.3g} Å; an EMBSET file holds one lattice")
+
+
+def _lines(file: Path) -> list[tuple[int, list[str]]]:
+    """Return number and words of every line that counts."""
+    try:
+        text = file.read_text(encoding="utf8")
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read {file}: not a text file") from None
+    numbered = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
+    return [(number, words) for number, words in numbered if words and not words[0].startswith("#")]
+
+
+def _energy(where: str, words: list[str], n_atoms: int) -> float:
+    if len(words) != 1:
+        raise InputError(
+            f"{where}: expected an energy, found {len(words)} words; is a structure of {n_atoms} atoms the right one?"
+        )
+    return _number(where, words[0])
+
+
+def _row(where: str, words: list[str], atom: int) -> list[float]:
+    if len(words) != 7:
+        raise InputError(f"{where}: {len(words)} words, expected 7: atom, moment (3), field (3)")
+    if words[0] != str(atom):
+        raise InputError(f"{where}: atom {words[0][:20]!r}, expected {atom}")
+    return [_number(where, word) for word in words[1:]]
+
+
+def _number(where: str, word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(f"{where}: {word[:40]!r} is not a number") from None
+
+
+def _located(where: str, structure: Configuration, energy: float, rows: FloatArray) -> LabelledConfiguration:
+    try:
+        spins_ac, moments_a = split_moments(rows[:, :3])
+        configuration = structure.with_spins(spins_ac)
+        return LabelledConfiguration(configuration, energy, exchange_fields_ac=rows[:, 3:], moments_a=moments_a)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _block(k: int, item: LabelledConfiguration, first: Configuration) -> str:
+    if item.energy is None or item.moments_a is None or item.exchange_fields_ac is None:
+        raise InputError(f"configuration {k}: an EMBSET file needs energy, moments and exchange_fields")
+    try:
+        check_same_lattice(item.configuration, first)
+    except InputError as error:
+        raise InputError(f"configuration {k}: {error}") from None
+    moments_ac = item.configuration.spins_ac * item.moments_a[:, None]
+    rows = np.hstack([moments_ac, item.exchange_fields_ac]).tolist()
+    lines = [f"{a:5d} " + " ".join(f"{value: .16e}" for value in row) for a, row in enumerate(rows, 1)]
+    return "\n".join([f"# {k + 1}, {HEADING}", f"{item.energy:.17g}", *lines]) + "\n"

@@ -1,0 +1,224 @@
+"""Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import read as ase_read
+from ase.io.extxyz import output_column_format
+
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.errors import InputError
+from soso_core.formats.atomic_write import atomic_write
+from soso_core.labels import LabelledConfiguration
+
+Value = TypeVar("Value")
+
+
+def read_atoms(path: Path | str) -> list[Atoms]:
+    """Return every frame of an extended XYZ file, untouched.
+
+    Raises InputError, in one line, for a missing, empty, truncated or malformed file.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf8")
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"cannot read {file}: not a text file") from None
+    n_frames = _check_text(file, text.splitlines())
+    try:
+        frames = ase_read(file, ":", format="extxyz")
+    except Exception as error:  # ASE's parser raises many kinds; each means the same to a user
+        raise InputError(f"cannot read {file} as extended XYZ: {_first_line(error)}") from None
+    if len(frames) != n_frames:
+        raise InputError(f"cannot read {file}: {n_frames} frames announced, {len(frames)} found")
+    return list(frames)
+
+
+def read_dataset(path: Path | str) -> Dataset:
+    """Read labelled configurations; absent labels are None.  Raises InputError naming file, frame and fault."""
+    return Dataset(tuple(_labelled(atoms, f"{path}, configuration {i}") for i, atoms in enumerate(read_atoms(path))))
+
+
+def read_configurations(path: Path | str) -> list[Configuration]:
+    """Read configurations, ignoring any labels.  Raises InputError naming file, frame and fault."""
+    return [
+        _located(f"{path}, configuration {i}", configuration_from_atoms, atoms)
+        for i, atoms in enumerate(read_atoms(path))
+    ]
+
+
+def write_dataset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
+    """Write labelled configurations, all digits kept, whole or not at all."""
+    write_atoms(path, [atoms_from_labelled(item) for item in dataset])
+
+
+def write_configurations(path: Path | str, configurations: Iterable[Configuration]) -> None:
+    """Write configurations without labels, all digits kept, whole or not at all."""
+    write_atoms(path, [atoms_from_configuration(item) for item in configurations])
+
+
+def write_atoms(path: Path | str, frames: Iterable[Atoms]) -> None:
+    """Write ASE frames (arrays, info and calculator results) with 17 significant digits, atomically."""
+    text = "".join(_frame_text(atoms) for atoms in frames)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf8")
+
+
+def configuration_from_atoms(atoms: Atoms) -> Configuration:
+    """Return the Configuration of an ASE frame with an array `spins`.  Raises InputError."""
+    if not all(atoms.pbc):
+        raise InputError(f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
+    if "spins" not in atoms.arrays:
+        raise InputError("column 'spins' is missing (Properties must hold spins:R:3)")
+    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, atoms.arrays["spins"])
+
+
+def labelled_from_atoms(atoms: Atoms) -> LabelledConfiguration:
+    """Return the labels of an ASE frame; what is absent stays None.  Raises InputError."""
+    results = atoms.calc.results if atoms.calc is not None else {}
+    stress = results.get("stress")
+    return LabelledConfiguration(
+        configuration_from_atoms(atoms),
+        energy=results.get("energy"),
+        exchange_fields_ac=atoms.arrays.get("exchange_fields"),
+        moments_a=atoms.arrays.get("moments"),
+        forces_ac=results.get("forces"),
+        stress_cc=None if stress is None else _full_stress(stress),
+        info={key: value.item() if isinstance(value, np.generic) else value for key, value in atoms.info.items()},
+        target_spins_ac=atoms.arrays.get("target_spins"),
+    )
+
+
+def atoms_from_configuration(configuration: Configuration) -> Atoms:
+    """Return an ASE frame with the array `spins`."""
+    atoms = Atoms(
+        numbers=configuration.numbers_a, positions=configuration.positions_ac, cell=configuration.cell_vc, pbc=True
+    )
+    atoms.set_array("spins", np.array(configuration.spins_ac))
+    return atoms
+
+
+def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
+    """Return an ASE frame: arrays named as in files, and energy, forces, stress as results."""
+    atoms = atoms_from_configuration(item.configuration)
+    atoms.info.update(item.info)
+    columns = (
+        ("moments", item.moments_a),
+        ("exchange_fields", item.exchange_fields_ac),
+        ("target_spins", item.target_spins_ac),
+    )
+    for name, values in columns:
+        if values is not None:
+            atoms.set_array(name, np.array(values))
+    stress = None if item.stress_cc is None else item.stress_cc[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    results = {"energy": item.energy, "forces": item.forces_ac, "stress": stress}
+    present = {key: value for key, value in results.items() if value is not None}
+    if present:
+        atoms.calc = SinglePointCalculator(atoms, **present)
+    return atoms
+
+
+def _labelled(atoms: Atoms, where: str) -> LabelledConfiguration:
+    return _located(where, labelled_from_atoms, atoms)
+
+
+def _located(where: str, convert: Callable[[Atoms], Value], atoms: Atoms) -> Value:
+    try:
+        return convert(atoms)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _full_stress(stress: Any) -> Any:
+    if np.shape(stress) != (6,):
+        raise InputError(f"stress: shape {np.shape(stress)}, expected 9 numbers")
+    xx, yy, zz, yz, xz, xy = stress
+    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+
+
+def _check_text(file: Path, lines: list[str]) -> int:
+    """Return the number of frames once headers and rows make sense; a fault is named by its line.
+
+    ASE stops in silence at a blank line, drops columns that Properties does not announce, and says of a
+    bad number only that it is one.
+    """
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise InputError(f"{file} is empty")
+    cursor = n_frames = 0
+    while cursor < len(lines):
+        header = lines[cursor].strip()
+        if not header.isdecimal():
+            raise InputError(f"{file}, line {cursor + 1}: expected a number of atoms, found {header[:40]!r}")
+        end = cursor + int(header) + 2
+        if end > len(lines):
+            raise InputError(f"{file} is truncated: configuration {n_frames} lacks {end - len(lines)} lines")
+        kinds = _column_kinds(lines[cursor + 1])
+        for number in range(cursor + 2, end):
+            _check_row(f"{file}, line {number + 1} (configuration {n_frames})", lines[number].split(), kinds)
+        cursor = end
+        n_frames += 1
+    return n_frames
+
+
+def _column_kinds(header: str) -> str:
+    """Return the type letter of every column (S, R, I, L) that the header's Properties announce."""
+    found = re.search(r"Properties=\"?([^\s\"]+)", header)
+    fields = (found.group(1) if found else "species:S:1:pos:R:3").split(":")
+    widths = [int(width) if width.isdecimal() else 1 for width in fields[2::3]]
+    return "".join(kind * width for kind, width in zip(fields[1::3], widths, strict=False))
+
+
+def _check_row(where: str, words: list[str], kinds: str) -> None:
+    if len(words) != len(kinds):
+        raise InputError(f"{where}: {len(words)} columns, Properties announce {len(kinds)}")
+    for word, kind in zip(words, kinds, strict=True):
+        if kind == "R":
+            try:
+                float(word)
+            except ValueError:
+                raise InputError(f"{where}: {word[:40]!r} is not a number") from None
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _frame_text(atoms: Atoms) -> str:
+    """Format one frame: ASE makes the header, we print the numbers, as ASE keeps only 8 decimals."""
+    frame = atoms.copy()
+    if atoms.calc is not None:
+        _move_results(frame, dict(atoms.calc.results))
+    names = ["symbols", "positions", *(k for k in frame.arrays if k not in ("numbers", "positions"))]
+    columns = {name: frame.arrays[name] for name in names if name != "symbols"}
+    columns["symbols"] = np.array(frame.get_chemical_symbols())
+    header, _, _, _ = output_column_format(frame, names, columns)
+    flat = [columns[name].reshape(len(frame), -1) for name in names]
+    rows = [" ".join(_cell_text(value) for block in flat for value in block[a]) for a in range(len(frame))]
+    return "\n".join([str(len(frame)), header, *rows]) + "\n"
+
+
+def _move_results(frame: Atoms, results: dict[str, Any]) -> None:
+    for key, value in results.items():
+        if np.ndim(value) and len(value) == len(frame) and key != "stress":
+            frame.arrays[key] = np.asarray(value)
+        else:
+            frame.info[key] = _full_stress(value) if key == "stress" else value
+
+
+def _cell_text(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.17g}"
+    if isinstance(value, (bool, np.bool_)):
+        return "T" if value else "F"
+    return str(value)

@@ -1,0 +1,152 @@
+"""compare: labels beside predictions, one flat list for every kind of label."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.dataset import Dataset
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.targets import LENGTH, VOIGT, mean_moments, reference_energies, species_counts
+from soso_core.gp.model.fitted import Prediction
+from soso_core.gp.model.penalty import may_hold_penalty
+from soso_core.labels import LabelledConfiguration
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Labels, predictions and predicted standard deviations of one target, each (k,), in eV, eV/Å, eV/Å³ and μB.
+
+    Energies are per magnetic atom.  `deviations` is empty where none was predicted.  `levels` is what composition
+    alone says of the labels: reference energies, mean lengths of the species, zero for all else.
+    """
+
+    labels: FloatArray
+    predictions: FloatArray
+    deviations: FloatArray
+    levels: FloatArray
+
+    @property
+    def errors(self) -> FloatArray:
+        """Predictions minus labels."""
+        return self.predictions - self.labels
+
+    @property
+    def size(self) -> float:
+        """Root mean square of the labels, levels taken off: what a relative error is relative to."""
+        return rms(self.labels - self.levels)
+
+    @property
+    def z(self) -> FloatArray:
+        """Errors over deviations; empty where none was predicted, entries with deviation zero left out."""
+        if not len(self.deviations):
+            return self.deviations
+        known = self.deviations > 0.0
+        return np.asarray(self.errors[known] / self.deviations[known])
+
+
+def compare(predictions: Sequence[Prediction], dataset: Dataset, scales: Scales | None = None) -> dict[str, Comparison]:
+    """Return labels and predictions of every target that `dataset` has, side by side.
+
+    `scales`: those of the model; its predictions are turned into what the labels it learnt from would say.  Fields are
+    divided by `field_scale`, energies raised by the penalty of the predicted fields; None: neither.
+    """
+    scales = Scales({}, {}) if scales is None else scales
+    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), scales)
+    found: dict[str, Comparison] = {}
+    for target, take in _TAKERS.items():
+        taken = [take(item, predicted, levels) for item, predicted in zip(dataset, predictions, strict=True)]
+        parts = [each for each in taken if each is not None]
+        if parts:
+            found[target] = Comparison(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    return found
+
+
+def rms(values: FloatArray) -> float:
+    """Return the root mean square; zero of nothing."""
+    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Levels:
+    species: tuple[int, ...]
+    energies_s: FloatArray
+    moments_s: FloatArray
+    scales: Scales
+
+
+_Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+_NONE = np.zeros(0)
+
+
+def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+    if item.energy is None:
+        return None
+    where = item.configuration
+    n_spins = where.n_magnetic or len(where)
+    deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
+    level = species_counts(where, levels.species) @ levels.energies_s / n_spins
+    energy = energy_of_label(item, predicted, levels.scales)
+    return np.array([item.energy / n_spins]), np.array([energy / n_spins]), deviation, np.array([level])
+
+
+def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Scales) -> float:
+    """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any.
+
+    Fields are turned into eV/μB by the lengths of the label, as those of labels are turned into -∂E/∂e.
+    """
+    if not scales.penalty or not may_hold_penalty(item) or item.moments_a is None:
+        return predicted.energy
+    magnetic = item.configuration.is_magnetic_a
+    fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * item.moments_a[magnetic, None])
+    square = float(np.sum(fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
+    return predicted.energy + scales.penalty * square
+
+
+def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+    if item.spin_gradient_ac is None or not item.configuration.n_magnetic:
+        return None
+    magnetic, scale = item.configuration.is_magnetic_a, levels.scales.field_scale
+    std_ac = predicted.fields_std_ac
+    deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
+    return _without_level(item.spin_gradient_ac[magnetic], predicted.fields_ac[magnetic] / scale, deviation)
+
+
+def _force(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
+    if item.forces_ac is None:
+        return None
+    std_ac = predicted.forces_std_ac
+    return _without_level(item.forces_ac, predicted.forces_ac, _NONE if std_ac is None else std_ac.ravel())
+
+
+def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
+    if item.stress_cc is None:
+        return None
+    return _without_level(item.stress_cc[VOIGT], predicted.stress_cc[VOIGT], _NONE)
+
+
+def _length(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+    where = item.configuration
+    if item.moments_a is None or predicted.moments_a is None or not where.n_magnetic:
+        return None
+    magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moments_a), predicted.moments_std_a
+    if not magnetic.any():
+        return None
+    level_a = levels.moments_s[species_indices(where, levels.species)][magnetic]
+    deviation = _NONE if std_a is None else std_a[magnetic]
+    return item.moments_a[magnetic], predicted.moments_a[magnetic], deviation, level_a
+
+
+def _without_level(labels: FloatArray, predictions: FloatArray, deviations: FloatArray) -> _Parts:
+    return labels.ravel(), predictions.ravel(), deviations, np.zeros(labels.size)
+
+
+_TAKERS: Mapping[str, Callable[[LabelledConfiguration, Prediction, _Levels], _Parts | None]] = {
+    "energy": _energy,
+    "field": _field,
+    "force": _force,
+    "stress": _stress,
+    LENGTH: _length,
+}

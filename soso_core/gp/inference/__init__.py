@@ -1,0 +1,1 @@
+"""Fitting: targets, normal equations, evidence, hyperparameters."""

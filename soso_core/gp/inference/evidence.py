@@ -1,0 +1,221 @@
+"""Noise and prior scales by evidence maximisation, with analytic gradients.
+
+Bayesian linear regression y_t = f_t Φ_t w + noise σ_t, w_c ~ N(0, δ_block²); f_t = 1/c for fields, whose labels may
+come in units c times too large, 1 for all else.  With A = Λ + Σ_t f_t² Φ_tᵀΦ_t/σ_t², w = A⁻¹ Σ_t f_t Φ_tᵀy_t/σ_t²:
+
+    -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - f_t Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
+
+Rows of a label whose noise is s times σ_t come divided by s, and the density is that of the labels: less Σ log s.
+
+(MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import cho_solve, cholesky
+from scipy.linalg.lapack import dpotri
+from scipy.optimize import minimize
+
+from soso_core.arrays import FloatArray
+from soso_core.gp.inference.normal_equations import NormalEquations
+
+LOG_WIDTH = 2.0
+"""A scale is expected within a factor exp(2) of its centre."""
+FIELD_SCALE = "field scale"
+FIELD_SCALE_WIDTH = 0.05
+"""Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
+FTOL = 1e-6
+"""Relative change of the log evidence at which the search ends; a few tenths below the maximum, as was measured."""
+JITTER = 1e-14
+"""What rounding in the sums of products of one column, relative to it and the number of columns, can take off."""
+CURVATURE_STEP = 1e-3
+"""In the logarithm of a scale: differences of slopes are good to its square, rounding leaves ten digits of slopes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Prior standard deviation of each block and noise standard deviation of each target (eV).
+
+    `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ_i (|B_i|² - L), which the
+    energies of the labels hold besides those of the model, `penalty_level` (eV²/μB²) L, the mean of |B|²
+    (`gp.model.penalty`; the evidence does not ask for them).
+    """
+
+    prior: Mapping[str, float]
+    noise: Mapping[str, float]
+    field_scale: float = 1.0
+    penalty: float = 0.0
+    penalty_level: float = 0.0
+
+    def factor(self, target: str) -> float:
+        """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
+        return 1.0 / self.field_scale if target == "field" else 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperprior:
+    """A Gaussian belief in the logarithm of each scale: its centre, and how sure; keeps few data from extremes.
+
+    `log_width` holds the widths (by block or target) that differ from LOG_WIDTH.
+    """
+
+    centre: Scales
+    log_width: Mapping[str, float] = field(default_factory=dict)
+
+    def width(self, name: str) -> float:
+        """Return the width of the belief in one scale."""
+        return self.log_width.get(name, FIELD_SCALE_WIDTH if name == FIELD_SCALE else LOG_WIDTH)
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceMaximum:
+    """The scales of highest evidence times hyperprior, and the logarithm of that product (additive constant apart)."""
+
+    scales: Scales
+    log_evidence: float
+
+
+def posterior(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
+) -> tuple[FloatArray, FloatArray]:
+    """Return the mean weights (m,) and the lower Cholesky factor (m, m) of the posterior precision.
+
+    Solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
+    """
+    prior_m = _prior_deviation(blocks, scales)
+    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
+    return prior_m * cho_solve((lower_mm, True), b_m), lower_mm / prior_m[:, None]
+
+
+def log_evidence(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
+) -> tuple[float, Scales]:
+    """Return log p(y) and its derivatives by the logarithm of every scale."""
+    prior_m = _prior_deviation(blocks, scales)
+    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
+    scaled_m = cho_solve((lower_mm, True), b_m)
+    weights_m, inverse_mm = prior_m * scaled_m, _inverse(lower_mm)
+    covariance_mm = inverse_mm * (prior_m[:, None] * prior_m)
+    value = -float(np.sum(np.log(np.diag(lower_mm)))) - 0.5 * float(scaled_m @ scaled_m)
+    noise_slopes, field_slope = {}, 0.0
+    for target, equation in equations.items():
+        variance, factor = scales.noise[target] ** 2, scales.factor(target)
+        along = factor * float(weights_m @ equation.projection_m)
+        inside = factor**2 * float(weights_m @ equation.gram_mm @ weights_m)
+        spread = factor**2 * float(np.vdot(covariance_mm, equation.gram_mm))
+        misfit = max(equation.square - 2.0 * along + inside, 0.0)
+        value -= 0.5 * (equation.n_rows * np.log(2.0 * np.pi * variance) + misfit / variance) + equation.log_factors
+        noise_slopes[target] = (misfit + spread) / variance - equation.n_rows
+        if target == "field":
+            field_slope = (inside + spread - along) / variance
+    spread_m = scaled_m**2 + np.diag(inverse_mm)
+    prior_slopes = {name: float(np.sum(spread_m[block] - 1.0)) for name, block in blocks.items()}
+    return value, Scales(prior_slopes, noise_slopes, field_slope)
+
+
+def maximise_evidence(
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    hyperprior: Hyperprior,
+    fixed: frozenset[str] = frozenset(),
+    start: Scales | None = None,
+) -> EvidenceMaximum:
+    """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre.
+
+    The field scale is free when there are energies to compare fields with.  The climb begins at `start`, or else at
+    the centre: scales of nearly the same data save most of it.
+    """
+    names = free_scales(equations, blocks, fixed)
+    centre = hyperprior.centre
+    centre_k = np.log(_picked(centre, names))
+    width_k = np.array([hyperprior.width(name) for name in names])
+
+    def objective(log_k: FloatArray) -> tuple[float, FloatArray]:
+        value, slopes = log_evidence(equations, blocks, _moved(centre, names, log_k))
+        offset_k = (log_k - centre_k) / width_k
+        return -value + 0.5 * float(offset_k @ offset_k), -_picked(slopes, names) + offset_k / width_k
+
+    bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
+    first_k = centre_k if start is None else np.clip(np.log(_picked(start, names)), *np.transpose(bounds))
+    best = minimize(objective, first_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": FTOL})
+    return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
+
+
+def free_scales(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], fixed: frozenset[str] = frozenset()
+) -> list[str]:
+    """Return the names of the scales that the evidence may choose: blocks, targets, and last the field scale."""
+    names = [name for name in blocks if name not in fixed] + list(equations)
+    return names + ([FIELD_SCALE] if {"energy", "field"} <= equations.keys() else [])
+
+
+def slopes_of(
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales, names: Sequence[str]
+) -> FloatArray:
+    """Return the derivatives of log p(y) by the logarithms of the scales named, (k,)."""
+    return _picked(log_evidence(equations, blocks, scales)[1], names)
+
+
+def curvature(
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    hyperprior: Hyperprior,
+    scales: Scales,
+    names: Sequence[str],
+) -> FloatArray:
+    """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of scales, (k, k).
+
+    Its inverse is the covariance of these logarithms in Laplace's approximation.  By central differences of slopes.
+    """
+    at_k = np.log(_picked(scales, names))
+    change_kk = [
+        slopes_of(equations, blocks, _moved(scales, names, at_k + step_k), names)
+        - slopes_of(equations, blocks, _moved(scales, names, at_k - step_k), names)
+        for step_k in CURVATURE_STEP * np.eye(len(names))
+    ]
+    second_kk = np.array(change_kk) / (2.0 * CURVATURE_STEP)
+    return np.diag([hyperprior.width(name) ** -2.0 for name in names]) - 0.5 * (second_kk + second_kk.T)
+
+
+def _picked(scales: Scales, names: Sequence[str]) -> FloatArray:
+    given = {**scales.prior, **scales.noise, FIELD_SCALE: scales.field_scale}
+    return np.array([given[name] for name in names])
+
+
+def _moved(scales: Scales, names: Sequence[str], log_k: FloatArray) -> Scales:
+    """Return the scales with those named set to exp(log_k)."""
+    new = dict(zip(names, np.exp(log_k).tolist(), strict=True))
+    prior, noise = ({name: new.get(name, value) for name, value in old.items()} for old in (scales.prior, scales.noise))
+    return Scales(prior, noise, new.get(FIELD_SCALE, scales.field_scale))
+
+
+def _scaled_system(
+    equations: Mapping[str, NormalEquations], prior_m: FloatArray, scales: Scales
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Cholesky factor of 1 + Σ f² δ ΦᵀΦ δ/σ² and Σ f δ Φᵀy/σ²."""
+    a_mm, b_m = np.zeros((len(prior_m), len(prior_m))), np.zeros(len(prior_m))
+    for target, equation in equations.items():
+        weight, factor = scales.noise[target] ** -2.0, scales.factor(target)
+        a_mm += (factor**2 * weight) * equation.gram_mm
+        b_m += (factor * weight) * equation.projection_m
+    a_mm *= prior_m[:, None] * prior_m
+    diagonal_m = np.diag(a_mm)
+    a_mm[np.diag_indices(len(prior_m))] += 1.0 + JITTER * len(prior_m) * diagonal_m
+    return cholesky(a_mm, lower=True, overwrite_a=True, check_finite=False), prior_m * b_m
+
+
+def _inverse(lower_mm: FloatArray) -> FloatArray:
+    """Return (L Lᵀ)⁻¹."""
+    half_mm, _ = dpotri(lower_mm, lower=1)  # the upper triangle stays as it is in L, zero
+    inverse_mm: FloatArray = np.add(half_mm, half_mm.T, order="C")
+    inverse_mm[np.diag_indices(len(half_mm))] *= 0.5
+    return np.asarray(inverse_mm)
+
+
+def _prior_deviation(blocks: Mapping[str, slice], scales: Scales) -> FloatArray:
+    deviation_m = np.zeros(max(block.stop for block in blocks.values()))
+    for name, block in blocks.items():
+        deviation_m[block] = scales.prior[name]
+    return deviation_m

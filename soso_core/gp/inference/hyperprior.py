@@ -1,0 +1,112 @@
+"""What is believed of the scales before the evidence speaks, from the size of the data."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.linalg import cho_solve
+
+from soso_core.arrays import FloatArray
+from soso_core.gp.inference.evidence import Hyperprior, Scales, posterior
+from soso_core.gp.inference.normal_equations import NormalEquations
+
+SPECIES_PRIOR = 1.0
+"""eV per atom around the least-squares reference energies: wide, they are not shrunk."""
+TYPICAL_SIZE = 0.05
+"""eV: how much energies are expected to vary per spin when there are too few of them to tell."""
+SMALLEST_SIZE = 1e-3
+"""eV: energies and fields are not expected to vary by less."""
+NOISE_FRACTION = 0.05
+"""Where the belief in the noise starts, relative to the data."""
+LABEL_NOISE = 1e-3
+"""eV per sqrt(spin): how well a converged electronic-structure calculation repeats an energy.
+
+The evidence of some tens of energies alone cannot tell noise from what a model form leaves over and would call all of
+it noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives the data are left to say it.
+"""
+LABEL_NOISE_WIDTH = 0.2
+GP_WIDTH = 2.0
+"""Width of the belief in the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
+GP_WIDTH_DERIVATIVES = 1.0
+VANISHING = 1e-9
+"""Rows this much smaller than what they should explain are rounding noise: the data do not move that block."""
+
+
+def believed(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
+    """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
+    size = _sizes(equations, blocks)
+    visibility_m = _visibility(equations, size)
+    prior = {name: _amplitude(visibility_m[block]) for name, block in blocks.items()}
+    prior["species"] = SPECIES_PRIOR
+    noise = {target: NOISE_FRACTION * s for target, s in size.items()}
+    return Hyperprior(Scales(prior, noise))
+
+
+def with_gp(
+    belief: Hyperprior,
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    baseline_blocks: Mapping[str, slice],
+    baseline_scales: Scales,
+) -> Hyperprior:
+    """Return the belief with a GP that would explain what the pair part leaves over, and no more.
+
+    What counts is the part of the GP columns that the pair part cannot express (its columns, held by their
+    prior, projected out): near a rigid lattice it is a small part of them, on displaced cells a large one.
+    All monomials together explain it, so each has its share.
+    """
+    n_other = max(block.stop for block in baseline_blocks.values())
+    left_m = np.zeros(max(block.stop for block in blocks.values()))
+    for target, equation in equations.items():
+        left_m = np.maximum(left_m, _left_over(target, equation, n_other, baseline_blocks, baseline_scales))
+    names = [name for name in blocks if name not in baseline_blocks]
+    prior = {**belief.centre.prior}
+    for name in names:
+        prior[name] = _amplitude(left_m[blocks[name]]) / np.sqrt(len(names))
+    if equations.keys() <= {"energy"}:
+        widths = dict.fromkeys(names, GP_WIDTH) | {"energy": LABEL_NOISE_WIDTH}
+        return Hyperprior(Scales(prior, {"energy": LABEL_NOISE}), widths)
+    return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
+
+
+def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
+    """Return the belief with as little said of the noise of energies as of any other scale."""
+    size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
+    noise = {**belief.centre.noise, "energy": NOISE_FRACTION * size}
+    widths = {name: width for name, width in belief.log_width.items() if name != "energy"}
+    return Hyperprior(Scales(belief.centre.prior, noise, belief.centre.field_scale), widths)
+
+
+def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:
+    """Return the root mean square of each target, eV, eV/Å or μB."""
+    size = {t: max(float(np.sqrt(e.square / e.worth)), SMALLEST_SIZE) for t, e in equations.items()}
+    if "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
+        # Energies that the species constants explain say nothing of their size; fields do.
+        size["energy"] = size.get("field", TYPICAL_SIZE)
+    elif "energy" in size:
+        size["energy"] = max(size["energy"], size.get("field", 0.0))
+    return size
+
+
+def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, float]) -> FloatArray:
+    """Return, for every column, the mean square of its rows over that of the data, where it counts most, (m,)."""
+    ratios = [np.diag(e.gram_mm) / e.worth / size[target] ** 2 for target, e in equations.items()]
+    return np.asarray(np.max(ratios, axis=0))
+
+
+def _left_over(
+    target: str, equation: NormalEquations, n_other: int, blocks: Mapping[str, slice], scales: Scales
+) -> FloatArray:
+    """Return the mean square of the rows of every column, over the noise, that the other columns cannot express."""
+    gram_mm, noise = equation.gram_mm, scales.noise[target]
+    alone = {target: equation.restricted(np.arange(n_other))}
+    _, lower_mm = posterior(alone, blocks, scales)
+    shared_mm = cho_solve((lower_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
+    left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
+    floor_m = VANISHING * np.diag(gram_mm)
+    return np.asarray(np.maximum(left_m, floor_m) / equation.worth / noise**2)
+
+
+def _amplitude(visibility_m: FloatArray) -> float:
+    """Return the prior width with which a block alone explains what it should; 1 where no datum moves it."""
+    total = float(np.sum(visibility_m))
+    return 1.0 / np.sqrt(total) if total > VANISHING**2 else 1.0

@@ -1,0 +1,282 @@
+"""fit, update, choose: from labelled configurations to a FittedModel."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.dataset import Dataset
+from soso_core.errors import InputError
+from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, stretches
+from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperprior, Scales, maximise_evidence, posterior
+from soso_core.gp.inference.hyperprior import believed, with_free_noise, with_gp
+from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.sums import Levels, energy_rows, equations_of, labelled_rows, merged
+from soso_core.gp.inference.targets import LENGTH, TARGETS, mean_moments, reference_energies
+from soso_core.gp.model.basis import ModelBasis, centred
+from soso_core.gp.model.covariance import Points, joined
+from soso_core.gp.model.fitted import FitRecord, FittedModel
+from soso_core.gp.model.inducing import choose_inducing_points
+from soso_core.gp.model.moments import LengthModel, fit_lengths, solve_lengths
+from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square
+from soso_core.gp.model.settings import FitSettings
+from soso_core.labels import LabelledConfiguration
+from soso_core.threads import in_threads, one_blas_thread
+
+FIXED_BLOCKS = frozenset({"species"})
+DECISIVE = float(np.log(100.0))
+"""Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
+SILENT = 1e-3
+"""Prior widths of a GP that is left out, over those of one that would explain what the pair part leaves over."""
+CALIBRATION_CONFIGURATIONS = 100
+"""So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
+
+Equations = Mapping[str, NormalEquations]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One choice of settings, fitted: everything but lengths and calibration."""
+
+    basis: ModelBasis
+    levels: Levels
+    equations: Equations
+    baseline: EvidenceMaximum
+    best: EvidenceMaximum
+
+
+def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
+    """Return the model of highest evidence for the energies, fields, forces and stresses at hand.
+
+    Exact repeats count once: they are no new evidence, and would talk the noise down.
+    `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
+    """
+    dataset = checked(dataset)
+    return completed(candidate(dataset, settings, rng), dataset)
+
+
+def choose(
+    dataset: Dataset,
+    choices: Sequence[FitSettings],
+    rng: np.random.Generator,
+    track: Callable[[Sequence[FitSettings]], Iterable[FitSettings]] = iter,
+) -> tuple[FittedModel, list[float]]:
+    """Return the model whose settings have the highest evidence, and the log evidence of every choice.
+
+    Only the data at hand are asked.  The first choice stands unless another is better by DECISIVE.
+    `track` is passed over the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
+    """
+    if not choices:
+        raise InputError("no settings to choose from")
+    dataset = checked(dataset)
+    best: Candidate | None = None
+    evidences: list[float] = []
+    for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
+        fitted = candidate(dataset, settings, stream)
+        evidences.append(fitted.best.log_evidence)
+        if best is None or preferred(evidences) == len(evidences) - 1:
+            best = fitted
+    assert best is not None
+    return completed(best, dataset), evidences
+
+
+def preferred(evidences: Sequence[float]) -> int:
+    """Return which choice to take, given their log evidences: the best, or the first when that is not clearly worse."""
+    best = int(np.argmax(evidences))
+    return best if evidences[best] > evidences[0] + DECISIVE else 0
+
+
+def update(model: FittedModel, new: Dataset) -> FittedModel:
+    """Return the model with new labels added; the work is in the new rows alone.
+
+    Inducing points, scales, reference energies and the calibration are kept, the sums over old and new rows are exact:
+    the same model comes from `refit` on all labels.  Labels that the model has seen already are left out.
+    Raises InputError when the model carries no sums, or the new labels hold an element or a kind of label that it
+    does not know.
+    """
+    if model.equations is None:
+        raise InputError("this model carries no sums of its data and cannot be updated; fit it again")
+    fresh = [item for item in new.without_repeats() if item.digest not in model.record.digests]
+    if not fresh:
+        return model
+    added = equations_of(fresh, model.basis, _levels(model))
+    for target in sorted(added.keys() - model.equations.keys()):
+        raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
+    if not all(np.isfinite(equation.square) for equation in added.values()):
+        raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
+    record = model.record.extended(Dataset(tuple(fresh)))
+    return _resolved(model, merged(model.equations, added), record)
+
+
+def refit(model: FittedModel, dataset: Dataset) -> FittedModel:
+    """Return the model fitted to `dataset` from nothing; inducing points, scales and reference energies are kept."""
+    dataset = checked(dataset)
+    equations = equations_of(dataset.labelled, model.basis, _levels(model))
+    return _resolved(model, equations, FitRecord.of(dataset))
+
+
+def checked(dataset: Dataset) -> Dataset:
+    """Return the dataset without exact repeats.  Raises InputError when there is nothing to fit."""
+    if not dataset.n_energies and not dataset.n_field_configurations:
+        raise InputError("nothing to fit: no configuration has an energy or exchange fields")
+    return dataset.without_repeats()
+
+
+def basis_of(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> ModelBasis:
+    """Return the columns of a model of `dataset`: inducing points drawn by `rng`, centred; labels are not looked at."""
+    bare = ModelBasis.uncentred(settings, dataset.species, None)
+    environments = _environments(dataset, bare)
+    inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
+    uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
+    return centred(uncentred, [item.configuration for item in dataset], environments)
+
+
+def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
+    """Return the fit of one choice of settings."""
+    basis = basis_of(dataset, settings, rng)
+    levels = Levels(reference_energies(dataset), mean_moments(dataset))
+    equations = equations_of(dataset.labelled, basis, levels)
+    energy, small = _of_energy(equations), basis.pair_only()
+    with one_blas_thread():
+        belief = believed(_restricted(energy, small.size), small.blocks)
+        baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
+        belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
+        best = believable(energy, basis.blocks, belief, baseline)
+    return Candidate(basis, levels, equations, baseline, best)
+
+
+def believable(
+    equations: Equations,
+    blocks: Mapping[str, slice],
+    belief: Hyperprior,
+    baseline: EvidenceMaximum,
+    start: Scales | None = None,
+) -> EvidenceMaximum:
+    """Return the scales of highest evidence for the whole model, starting the climb at `start` if that leads up.
+
+    Few energies alone are asked three ways: labels repeat to a fraction of an meV, or what is left over is as large as
+    it likes, or the pair part is all there is and the GP stays silent.  The first belief alone would make a flexible GP
+    explain what no model of this form can.  Fields and forces are labels enough to need no such question.
+    """
+    best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS, start)
+    if start is not None and best.log_evidence < baseline.log_evidence:
+        # The pair part alone does better: the climb got stuck where fewer data had led, such as noise near nothing.
+        best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS)
+    if equations.keys() != {"energy"}:
+        return best
+    free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)
+    silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
+    quiet = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
+    choices = (EvidenceMaximum(quiet, baseline.log_evidence), free, best)
+    return max(choices, key=lambda each: each.log_evidence)
+
+
+def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
+    """Return the model of a candidate, with its baseline, lengths and calibration."""
+    chosen = _without_penalty(chosen, dataset)
+    energy, record = _of_energy(chosen.equations), FitRecord.of(dataset)
+    small = chosen.basis.pair_only()
+    levels = chosen.levels
+    with one_blas_thread():
+        solved = posterior(_restricted(energy, small.size), small.blocks, chosen.baseline.scales)
+        baseline = FittedModel(small, *solved, chosen.baseline.scales, levels.offsets_s, levels.moments_s, record, None)
+        lengths = fit_lengths(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
+        solved = posterior(energy, chosen.basis.blocks, chosen.best.scales)
+    model = FittedModel(
+        chosen.basis,
+        *solved,
+        chosen.best.scales,
+        levels.offsets_s,
+        levels.moments_s,
+        record,
+        baseline,
+        lengths,
+        chosen.equations,
+    )
+    return replace(model, calibration=_calibration(model, dataset))
+
+
+def _without_penalty(chosen: Candidate, dataset: Dataset) -> Candidate:
+    """Return the candidate with what the energies hold of a penalty taken off; all other scales are kept."""
+    basis, width = chosen.basis, chosen.basis.settings.penalty_width
+    if not width or not all_may_hold(dataset.labelled):
+        return chosen
+    levels = replace(chosen.levels, penalty_level=mean_square(dataset.labelled))
+    rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, levels)
+    with one_blas_thread():
+        solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.best.scales)
+        penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.best.scales.noise["energy"], width)
+    energy, rest_k = chosen.equations["energy"], values_k - penalty * squares_k
+    energy = replace(energy, projection_m=rest_k @ rows_km, square=float(rest_k @ rest_k))
+    best, baseline = (
+        replace(each, scales=replace(each.scales, penalty=penalty, penalty_level=levels.penalty_level))
+        for each in (chosen.best, chosen.baseline)
+    )
+    return Candidate(basis, replace(levels, penalty=penalty), {**chosen.equations, "energy": energy}, baseline, best)
+
+
+def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
+    """Return the stretch of each target from configurations left out one at a time, scales kept."""
+
+    def errors_of(item: LabelledConfiguration) -> dict[str, FloatArray]:
+        rows = labelled_rows(item, model.basis, _levels(model))
+        found: dict[str, FloatArray] = {}
+        if rows["energy"]:
+            found |= left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
+        if rows["length"] and model.lengths is not None:
+            lengths = model.lengths
+            found |= left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
+        return found
+
+    errors = in_threads(errors_of, evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS))
+    return stretches(errors)
+
+
+def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
+    """Return the model with the weights of other sums, scales kept."""
+    energy = _of_energy(equations)
+    with one_blas_thread():
+        weights_m, lower_mm = posterior(energy, model.basis.blocks, model.scales)
+        baseline = model.baseline
+        if baseline is not None:
+            solved = posterior(_restricted(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
+            baseline = replace(baseline, weights_m=solved[0], lower_mm=solved[1], record=record)
+        lengths = _lengths(model, equations)
+    return replace(
+        model,
+        weights_m=weights_m,
+        lower_mm=lower_mm,
+        record=record,
+        baseline=baseline,
+        lengths=lengths,
+        equations=dict(equations),
+    )
+
+
+def _lengths(model: FittedModel, equations: Equations) -> LengthModel | None:
+    if LENGTH not in equations or model.lengths is None:
+        return model.lengths
+    return solve_lengths(equations[LENGTH], model.basis.blocks, model.lengths.scales)
+
+
+def _levels(model: FittedModel) -> Levels:
+    return Levels(model.offsets_s, model.moments_s, model.scales.penalty, model.scales.penalty_level)
+
+
+def _of_energy(equations: Equations) -> dict[str, NormalEquations]:
+    return {target: equations[target] for target in TARGETS if target in equations}
+
+
+def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquations]:
+    return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
+
+
+def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
+    """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
+
+    def of(item: LabelledConfiguration) -> Points:
+        neighbours = bare.descriptor_neighbours(item.configuration)
+        return bare.points(bare.descriptor.compute(item.configuration, neighbours))
+
+    return in_threads(of, dataset)

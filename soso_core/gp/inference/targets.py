@@ -1,0 +1,117 @@
+"""What a fit compares: rows of the design matrix and values for every kind of label."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.gp.model.basis import DesignRows
+from soso_core.labels import LabelledConfiguration
+
+TARGETS = ("energy", "field", "force", "stress")
+"""Kinds of label that the energy model learns from."""
+LENGTH = "length"
+"""The kind of label that the moment lengths are learnt from."""
+VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
+"""The six components xx, yy, zz, yz, xz, xy of a symmetric tensor."""
+
+
+def has_positions(item: LabelledConfiguration) -> bool:
+    """Tell whether a label says something of derivatives by positions."""
+    return item.forces_ac is not None or item.stress_cc is not None
+
+
+def target_rows(
+    item: LabelledConfiguration, rows: DesignRows, offset: float
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    """Yield (target, rows (k, m), values (k,)) of the labels present.
+
+    Energies are divided by sqrt(number of spins), so that their noise is the same in every cell; fields
+    enter as two transverse components per magnetic atom, as the third carries nothing; stress as six components
+    of the strain derivative over sqrt(number of atoms).  All of them are divided by the label's noise factor.
+    """
+    for target, rows_km, values_k in _unweighed_rows(item, rows, offset):
+        yield target, *weighed(item, rows_km, values_k)
+
+
+def weighed(item: LabelledConfiguration, rows_km: FloatArray, values_k: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return rows and values over the factor on the label's noise, after which the noise of all labels is alike."""
+    factor = item.noise_factor
+    return (rows_km, values_k) if factor == 1.0 else (rows_km / factor, values_k / factor)
+
+
+def _unweighed_rows(
+    item: LabelledConfiguration, rows: DesignRows, offset: float
+) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+    where = item.configuration
+    if item.energy is not None:
+        root = np.sqrt(where.n_magnetic or len(where))
+        yield "energy", rows.energy_m[None] / root, np.array([(item.energy - offset) / root])
+    if item.spin_gradient_ac is not None and where.n_magnetic and rows.fields_acm is not None:
+        magnetic = where.is_magnetic_a
+        axes_akc = transverse_axes(where.spins_ac[magnetic])
+        rows_akm = axes_akc @ rows.fields_acm[magnetic]
+        values_ak = np.einsum("akc,ac->ak", axes_akc, item.spin_gradient_ac[magnetic])
+        yield "field", rows_akm.reshape(-1, rows_akm.shape[2]), values_ak.ravel()
+    if item.forces_ac is not None and rows.forces_acm is not None:
+        yield "force", rows.forces_acm.reshape(-1, rows.forces_acm.shape[2]), item.forces_ac.ravel()
+    if item.stress_cc is not None and rows.strain_ccm is not None:
+        root = np.sqrt(len(where))
+        yield "stress", rows.strain_ccm[VOIGT] / root, item.stress_cc[VOIGT] * where.volume / root
+
+
+def length_rows(
+    item: LabelledConfiguration, rows: DesignRows, moments_s: FloatArray, species: tuple[int, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return rows (k, m) and values (k,) μB of the lengths of magnetic atoms, the mean of their species taken off.
+
+    Divided by the label's noise factor.
+    """
+    magnetic = item.configuration.is_magnetic_a
+    assert item.moments_a is not None
+    means_a = moments_s[species_indices(item.configuration, species)]
+    return weighed(item, rows.sites_am[magnetic], (item.moments_a - means_a)[magnetic])
+
+
+def transverse_axes(spins_ac: FloatArray) -> FloatArray:
+    """Return two orthonormal axes perpendicular to each unit spin, (a, 2, 3)."""
+    smallest_a = np.argmin(np.abs(spins_ac), axis=1)
+    first_ac = np.cross(spins_ac, np.eye(3)[smallest_a])
+    first_ac /= np.linalg.norm(first_ac, axis=1, keepdims=True)
+    return np.stack([first_ac, np.cross(spins_ac, first_ac)], axis=1)
+
+
+def species_counts(configuration: Configuration, species: tuple[int, ...]) -> FloatArray:
+    """Return the number of atoms of each species, (s,)."""
+    return np.bincount(species_indices(configuration, species), minlength=len(species)).astype(float)
+
+
+def reference_energies(dataset: Dataset, species: tuple[int, ...] | None = None) -> FloatArray:
+    """Return the energy per atom of each species, (s,) eV, by least squares (minimum norm); zero without energies.
+
+    Labels count by their grade.  `species`: those to tell apart, in order; None: those of the dataset.
+    """
+    species = dataset.species if species is None else species
+    labelled = [item for item in dataset if item.energy is not None]
+    if not labelled:
+        return np.zeros(len(species))
+    counts_ks = np.array([species_counts(item.configuration, species) for item in labelled])
+    energies_k = np.array([item.energy for item in labelled], dtype=float)
+    factors_k = np.array([item.noise_factor for item in labelled])
+    return np.asarray(np.linalg.lstsq(counts_ks / factors_k[:, None], energies_k / factors_k, rcond=1e-8)[0])
+
+
+def mean_moments(dataset: Dataset) -> FloatArray:
+    """Return the mean length of magnetic atoms of each species, (s,) μB, weighed by grade; nan where none is known."""
+    total_s, count_s = np.zeros(len(dataset.species)), np.zeros(len(dataset.species))
+    for item in dataset:
+        if item.moments_a is not None:
+            magnetic = item.configuration.is_magnetic_a
+            indices_a = species_indices(item.configuration, dataset.species)[magnetic]
+            weight = item.noise_factor**-2.0
+            total_s += weight * np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
+            count_s += weight * np.bincount(indices_a, minlength=len(total_s))
+    return np.asarray(np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0))

@@ -1,0 +1,1 @@
+"""The model: basis, covariance, inducing points, the fitted model and its file."""

@@ -1,0 +1,131 @@
+"""The covariance of two environments: every product of zeta block kernels, each with a prior of its own.
+
+x = [x_1, x_2, ...] has blocks q (the pair descriptor, each channel pair of the power spectrum) with k_q = x_q·x'_q.
+(Σ_q k_q)^zeta is the sum of monomials t = k_q1 k_q2 ... k_q_zeta; here each monomial spans columns of its own, so that
+the evidence weighs them one by one.  Zero between species.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from soso_core.arrays import FloatArray, IntArray
+from soso_core.kernels.exact.rows import add_monomial_rows
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Environments: x_af (a, f) and the species index of each, species_a (a,)."""
+
+    x_af: FloatArray
+    species_a: IntArray
+
+
+def joined(points: Sequence[Points]) -> Points:
+    """Return the environments of several sets as one."""
+    return Points(np.concatenate([each.x_af for each in points]), np.concatenate([each.species_a for each in points]))
+
+
+@dataclass(frozen=True, eq=False)
+class ProductCovariance:
+    """Monomials of degree zeta in the block kernels; `features` says which features belong to each named block."""
+
+    features: Mapping[str, slice]
+    zeta: int
+
+    @cached_property
+    def monomials(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of the blocks of every monomial t, ascending."""
+        return tuple(combinations_with_replacement(range(len(self.features)), self.zeta))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Name of every monomial."""
+        blocks = tuple(self.features)
+        return tuple(" ".join(blocks[q] for q in monomial) for monomial in self.monomials)
+
+    def values(self, left: Points, right: Points) -> FloatArray:
+        """Return k_t, (t, a, b)."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        return np.array([np.where(same_ab, _product(s_qab, monomial), 0.0) for monomial in self.monomials])
+
+    def columns(self, left: Points, right: Points) -> "ProductColumns":
+        """Return the columns k_t(x_a, x_b), in the order [t, b], for design rows."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        slopes = []
+        for q in range(len(self.features)):
+            of_q = [t for t, monomial in enumerate(self.monomials) if q in monomial]
+            slopes_kab = [np.where(same_ab, _slope(s_qab, self.monomials[t], q), 0.0) for t in of_q]
+            slopes.append(BlockSlopes(np.array(of_q), np.stack(slopes_kab, axis=1)))
+        return ProductColumns(tuple(self.features.values()), right.x_af, slopes, len(self.monomials))
+
+    def weighted_gradient(self, left: Points, right: Points, weights_tb: FloatArray) -> FloatArray:
+        """Return Σ_tb weights_tb ∂k_t(x_a, x_b)/∂x_a, (a, f)."""
+        s_qab = self._block_kernels(left, right)
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        gradient_af = np.zeros_like(left.x_af)
+        for q, block in enumerate(self.features.values()):
+            pull_ab = np.zeros(same_ab.shape)
+            for t, monomial in enumerate(self.monomials):
+                if q in monomial:
+                    pull_ab += _slope(s_qab, monomial, q) * weights_tb[t]
+            gradient_af[:, block] = np.where(same_ab, pull_ab, 0.0) @ right.x_af[:, block]
+        return gradient_af
+
+    def _block_kernels(self, left: Points, right: Points) -> FloatArray:
+        return np.array([left.x_af[:, block] @ right.x_af[:, block].T for block in self.features.values()])
+
+
+@dataclass(frozen=True, eq=False)
+class BlockSlopes:
+    """∂k_t/∂k_q of one block q, slopes_akb (a, k, b), for the monomials t_k that hold it."""
+
+    t_k: IntArray
+    slopes_akb: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class ProductColumns:
+    """Columns (`descriptors.rows.Columns`) with g = Σ_q slope_{tq,ab} x_bq, kept as its factors.
+
+    `slopes` are those of every block q.
+    """
+
+    blocks: Sequence[slice]
+    x_bf: FloatArray
+    slopes: Sequence[BlockSlopes]
+    n_monomials: int
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns [t, b]."""
+        return self.n_monomials * len(self.x_bf)
+
+    def times(self, centre: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
+        """Return Σ_f jacobian_fd g_f over these features of a centre, (d, [t, b])."""
+        n_points = len(self.x_bf)
+        rows_dtb = np.zeros((jacobian_fd.shape[1], self.n_monomials, n_points))
+        for block, slopes in zip(self.blocks, self.slopes, strict=True):
+            shared = slice(max(block.start, features.start), min(block.stop, features.stop))
+            if shared.start >= shared.stop:
+                continue
+            inside = slice(shared.start - features.start, shared.stop - features.start)
+            moves_db = jacobian_fd[inside].T @ self.x_bf[:, shared].T
+            add_monomial_rows(moves_db, slopes.t_k, slopes.slopes_akb[centre], rows_dtb)
+        return rows_dtb.reshape(len(rows_dtb), self.n_columns)
+
+
+def _product(s_qab: FloatArray, monomial: Sequence[int]) -> FloatArray:
+    return np.asarray(np.prod(s_qab[list(monomial)], axis=0))
+
+
+def _slope(s_qab: FloatArray, monomial: Sequence[int], q: int) -> FloatArray:
+    """Return the derivative of a monomial by the kernel of block q."""
+    rest = list(monomial)
+    rest.remove(q)
+    return monomial.count(q) * _product(s_qab, rest)

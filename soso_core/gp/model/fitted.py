@@ -1,0 +1,264 @@
+"""FittedModel: an immutable model that predicts, with its uncertainty."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypedDict
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from soso_core.arrays import FloatArray
+from soso_core.configuration import Configuration
+from soso_core.dataset import Dataset
+from soso_core.descriptors.environment import EnvironmentFeatures
+from soso_core.descriptors.spin_pairs import species_indices
+from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.model.basis import DesignRows, ModelBasis
+from soso_core.gp.model.moments import LengthModel
+from soso_core.labels import transverse
+from soso_core.neighbours import Neighbours
+
+NO_CALIBRATION: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What a model was fitted to; `digests` are those of the labels, in order."""
+
+    n_configurations: int
+    n_energies: int
+    n_field_configurations: int
+    fingerprint: str
+    digests: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "FitRecord":
+        """Return the record of a dataset."""
+        digests = tuple(item.digest for item in dataset)
+        return cls(len(dataset), dataset.n_energies, dataset.n_field_configurations, dataset.fingerprint, digests)
+
+    def extended(self, new: Dataset) -> "FitRecord":
+        """Return the record of the old and the new labels."""
+        added = FitRecord.of(new)
+        digests = self.digests + added.digests
+        return FitRecord(
+            self.n_configurations + added.n_configurations,
+            self.n_energies + added.n_energies,
+            self.n_field_configurations + added.n_field_configurations,
+            Dataset.fingerprint_of(digests),
+            digests,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted labels of one configuration.
+
+    energy (eV, whole cell); fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
+    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, NaN for a species that had none in the data, None when the model has
+    learnt none at all.  The standard deviations are those of a new label, calibrated: model uncertainty
+    (`energy_model_std`, eV, alone) and noise together; None when they were not asked for.
+    """
+
+    energy: float
+    fields_ac: FloatArray
+    forces_ac: FloatArray
+    stress_cc: FloatArray
+    moments_a: FloatArray | None = None
+    energy_std: float | None = None
+    energy_model_std: float | None = None
+    fields_std_ac: FloatArray | None = None
+    forces_std_ac: FloatArray | None = None
+    moments_std_a: FloatArray | None = None
+
+
+class PairCurve(TypedDict):
+    """J_λ(r) of one species pair: mean and standard deviation in meV on the radii given."""
+
+    species: tuple[int, int]
+    lam: int
+    mean_r: FloatArray
+    std_r: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """Weights, posterior and scales over a ModelBasis; see `regression.fit` for how it is made.
+
+    weights_m (m,), lower_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
+    moments_s (s,) μB mean length per species (nan: unknown), baseline the pair-only model of the same data,
+    lengths the model of moment lengths, equations the sums over the data that an update starts from, calibration the
+    factor on the standard deviation of each target.
+    """
+
+    basis: ModelBasis
+    weights_m: FloatArray
+    lower_mm: FloatArray
+    scales: Scales
+    offsets_s: FloatArray
+    moments_s: FloatArray
+    record: FitRecord
+    baseline: "FittedModel | None"
+    lengths: LengthModel | None = None
+    equations: Mapping[str, NormalEquations] | None = None
+    calibration: Mapping[str, float] = field(default_factory=lambda: NO_CALIBRATION)
+
+    @cached_property
+    def species_energies_s(self) -> FloatArray:
+        """Energy of an atom of each species before any interaction, (s,) eV."""
+        n_species = len(self.basis.species)
+        return self.offsets_s + self.weights_m[:n_species] - self.basis.centre_sm @ self.weights_m
+
+    @cached_property
+    def gp_weights_tb(self) -> FloatArray:
+        """Weights α of E = Σ_i Σ_t Σ_b α_tb k_t(x_i, x_b), eV, (t, b).  Raises ValueError for a pair-only model."""
+        if self.basis.inducing is None:
+            raise ValueError("a pair-only model has no GP")
+        return self.basis.inducing.weights_tb(self.weights_m[self.basis.gp_columns])
+
+    def stretch(self, target: str) -> float:
+        """Return the factor on the standard deviation of a target; 1 where it was not calibrated."""
+        return self.calibration.get(target, 1.0)
+
+    def predict(
+        self,
+        configuration: Configuration,
+        with_std: bool = True,
+        with_force_std: bool = False,
+        noise_factor: float = 1.0,
+    ) -> Prediction:
+        """Return energy, fields, forces, stress and lengths.  Raises InputError for an unknown element.
+
+        `with_std` asks for the standard deviations of energy, fields and lengths, `with_force_std` for those of forces;
+        they are those of a label whose noise is `noise_factor` times that of an A label.
+        """
+        neighbours = self.basis.neighbours(configuration)
+        pair, weights_pair_m = self.basis.pair_part, self.weights_m[self.basis.pair_columns]
+        sites_am, spin_acm = pair.rows(configuration, neighbours)
+        species_a = species_indices(configuration, self.basis.species)
+        energy = float(np.sum(self.species_energies_s[species_a])) + float(np.sum(sites_am @ weights_pair_m))
+        spin_ac = spin_acm @ weights_pair_m
+        position_ac, strain_cc = pair.position_gradient(configuration, neighbours, weights_pair_m)
+        features = self.basis.features(configuration, neighbours)
+        if features is not None:
+            energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(features, neighbours)
+            energy, spin_ac = energy + energy_gp, spin_ac + spin_gp_ac
+            position_ac, strain_cc = position_ac + position_gp_ac, strain_cc + strain_gp_cc
+        fields_ac = transverse(-spin_ac, configuration.spins_ac)
+        stress_cc = 0.5 * (strain_cc + strain_cc.T) / configuration.volume
+        if with_std or with_force_std:
+            more = self._deviations(configuration, with_force_std, noise_factor)
+        else:
+            more = {"moments_a": self.predict_moments(configuration)[0]}
+        return Prediction(energy, fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
+
+    def predict_moments(self, configuration: Configuration) -> tuple[FloatArray | None, FloatArray | None]:
+        """Return moment lengths and their standard deviations, each (a,) μB, zero for atoms without a spin.
+
+        NaN for magnetic atoms of a species that had none in the data; both None when the model has learnt no lengths.
+        """
+        if self.lengths is None:
+            return None, None
+        return self._moments(configuration, self.basis.rows(configuration, by_spin=False), 1.0)
+
+    def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:
+        """Return E(left) - E(right), eV, and the standard deviation of the model's part of it.
+
+        What is uncertain in both alike cancels, so this is less than the two deviations together.
+        """
+        row_m = self.basis.energy_row(left) - self.basis.energy_row(right)
+        mean = [self.predict(item, with_std=False).energy for item in (left, right)]
+        half_m = solve_triangular(self.lower_mm, row_m, lower=True)
+        return mean[0] - mean[1], self.stretch("energy") * float(np.sqrt(half_m @ half_m))
+
+    def energy_rows(self, configurations: Sequence[Configuration]) -> FloatArray:
+        """Return ∂E/∂w of several configurations, (k, m): what selection by joint variance needs."""
+        return np.array([self.basis.energy_row(item) for item in configurations])
+
+    def model_covariance(self, rows_km: FloatArray) -> FloatArray:
+        """Return the posterior covariance (k, k) of the quantities Φ w with rows Φ (k, m)."""
+        half_mk = solve_triangular(self.lower_mm, rows_km.T, lower=True)
+        return np.asarray(half_mk.T @ half_mk)
+
+    def pair_curves(self, r_r: FloatArray) -> list[PairCurve]:
+        """Return J_λ(r) in E = Σ_{i<j} J_λ(r) P_λ(e_i·e_j) for every λ >= 1 and species pair, with its error band.
+
+        meV; taken from the pair-only baseline when there is one, as the GP would share the exchange with it.
+        """
+        model = self.baseline or self
+        h_rn, _ = model.basis.pair_part.basis.evaluate(np.asarray(r_r, dtype=float))
+        pair = model.basis.pair_part
+        curves: list[PairCurve] = []
+        for order in range(1, pair.n_orders):
+            start = len(model.basis.species) + order * pair.size_per_order
+            for u, (i, j) in enumerate(pair.species_pairs):
+                columns = slice(start + u * pair.settings.n_max, start + (u + 1) * pair.settings.n_max)
+                rows_rm = np.zeros((len(h_rn), len(model.weights_m)))
+                rows_rm[:, columns] = h_rn
+                variance_r = np.sum(solve_triangular(model.lower_mm, rows_rm.T, lower=True) ** 2, axis=0)
+                curves.append(
+                    PairCurve(
+                        species=(model.basis.species[i], model.basis.species[j]),
+                        lam=order,
+                        mean_r=1e3 * rows_rm @ model.weights_m,
+                        std_r=1e3 * np.sqrt(variance_r),
+                    )
+                )
+        return curves
+
+    def _gp_part(
+        self, features: EnvironmentFeatures, neighbours: Neighbours
+    ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+        """Return energy and its derivatives by spins, positions and strain: one adjoint, no column formed."""
+        basis = self.basis
+        assert basis.inducing is not None
+        points = (basis.points(features), basis.inducing.points)
+        energy = float(np.einsum("tab,tb->", basis.covariance.values(*points), self.gp_weights_tb))
+        g_af = basis.covariance.weighted_gradient(*points, self.gp_weights_tb)
+        spin_ac = basis.descriptor.spin_adjoint(features, g_af[:, :, None])[:, :, 0]
+        position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_af)
+        return energy, spin_ac, position_ac, strain_cc
+
+    def _deviations(
+        self, configuration: Configuration, with_forces: bool, noise_factor: float
+    ) -> dict[str, FloatArray | float | None]:
+        """Return the standard deviations of a prediction by name, and the lengths."""
+        rows = self.basis.rows(configuration, by_position=with_forces)
+        half_m = solve_triangular(self.lower_mm, rows.energy_m, lower=True)
+        variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
+        n_spins = configuration.n_magnetic or len(configuration)
+        found: dict[str, FloatArray | float | None] = {
+            "energy_std": self.stretch("energy") * float(np.sqrt(variance + n_spins * noise**2)),
+            "energy_model_std": self.stretch("energy") * float(np.sqrt(variance)),
+        }
+        assert rows.fields_acm is not None
+        noise_ac = (noise_factor * self._noise("field")) ** 2 * (1.0 - configuration.spins_ac**2)
+        noise_ac[~configuration.is_magnetic_a] = 0.0
+        found["fields_std_ac"] = self.stretch("field") * np.sqrt(self._variance(rows.fields_acm) + noise_ac)
+        if rows.forces_acm is not None:
+            variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
+            found["forces_std_ac"] = self.stretch("force") * np.sqrt(variance_ac)
+        if self.lengths is not None:
+            found["moments_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
+        return found
+
+    def _noise(self, target: str) -> float:
+        return self.scales.noise.get(target, 0.0)
+
+    def _variance(self, rows_acm: FloatArray) -> FloatArray:
+        """Return the model's variance of every component, (a, c)."""
+        half_mk = solve_triangular(self.lower_mm, rows_acm.reshape(-1, rows_acm.shape[2]).T, lower=True)
+        return np.asarray(np.sum(half_mk**2, axis=0).reshape(rows_acm.shape[:2]))
+
+    def _moments(
+        self, configuration: Configuration, rows: DesignRows, noise_factor: float
+    ) -> tuple[FloatArray, FloatArray]:
+        assert self.lengths is not None
+        magnetic_a = configuration.is_magnetic_a
+        means_a = self.moments_s[species_indices(configuration, self.basis.species)]
+        moments_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
+        std_a = np.where(np.isfinite(means_a), std_a, np.nan)
+        return np.where(magnetic_a, moments_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)

@@ -1,7 +1,0 @@
-"""What is wrong with a set of labels: checks on raw frames, and a cleaned copy."""
-
-from soso_core.health.check import check_frames
-from soso_core.health.clean import Cleaned, clean_frames
-from soso_core.health.finding import Finding, Kind
-
-__all__ = ["Cleaned", "Finding", "Kind", "check_frames", "clean_frames"]

@@ -1,0 +1,1 @@
+"""Interfaces to other programs: the ASE calculator and conversions."""

@@ -1,0 +1,1 @@
+"""Kernels with many columns, in double loops: descriptors and their derivatives for fits."""

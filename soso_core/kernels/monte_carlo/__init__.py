@@ -1,0 +1,1 @@
+"""Incremental kernels: sweeps of single-spin proposals."""

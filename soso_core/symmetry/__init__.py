@@ -1,0 +1,1 @@
+"""Equivalence of configurations under the symmetry of a model."""

@@ -1,0 +1,7 @@
+"""What is wrong with a set of labels: checks on raw frames, and a cleaned copy."""
+
+from soso_core.validation.check import check_frames
+from soso_core.validation.clean import Cleaned, clean_frames
+from soso_core.validation.finding import Finding, Kind
+
+__all__ = ["Cleaned", "Finding", "Kind", "check_frames", "clean_frames"]

@@ -1,0 +1,148 @@
+"""RawFrame: what a file says of one configuration, faults included."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from soso_core.arrays import BoolArray, FloatArray, IntArray
+from soso_core.validation.finding import Finding, Kind
+
+STRUCTURE = ("positions", "cell", "spins")
+"""Without these a configuration is of no use; the other arrays are labels."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawFrame:
+    """One frame as it was read; a label that is absent or not usable is None.
+
+    Parameters
+    ----------
+    index : position in the file, from 0
+    atoms : the frame itself
+    numbers_a : (a,) int
+    positions, spins, fields, forces : (a, 3) float or None; Å, -, eV/μB, eV/Å
+    cell : (3, 3) float, Å
+    moments : (a,) float or None, μB
+    energy : eV or None
+    moment_kind : what the lengths are (`MW_int`, `M_int`, ...), as the file says, or None
+    fit : whether positions, cell and spins can be used
+    """
+
+    index: int
+    atoms: Atoms
+    numbers_a: IntArray
+    positions: FloatArray
+    cell: FloatArray
+    spins: FloatArray | None
+    moments: FloatArray | None
+    fields: FloatArray | None
+    forces: FloatArray | None
+    energy: float | None
+    moment_kind: str | None
+    fit: bool = True
+
+    def __len__(self) -> int:
+        return len(self.numbers_a)
+
+    @property
+    def is_magnetic_a(self) -> BoolArray:
+        """(a,) True where an atom has a spin."""
+        if self.spins is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(np.any(self.spins != 0.0, axis=1))
+
+    @property
+    def unit_spins_ac(self) -> FloatArray:
+        """(a, 3) spins scaled to unit length, zero where there is none; beyond rounding only when they need it."""
+        if self.spins is None:
+            return np.zeros((len(self), 3))
+        lengths_a = np.linalg.norm(self.spins, axis=1, keepdims=True)
+        return self.spins / np.where(lengths_a > 0.0, lengths_a, 1.0)
+
+    @property
+    def spin_errors_a(self) -> FloatArray:
+        """(a,) how far each spin's length is from 1; zero for atoms without a spin."""
+        if self.spins is None:
+            return np.zeros(len(self))
+        return np.where(self.is_magnetic_a, np.abs(np.linalg.norm(self.spins, axis=1) - 1.0), 0.0)
+
+
+def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
+    """Return a frame, and what cannot be used of it: not finite, of the wrong shape, not a number, missing spins.
+
+    Labels that cannot be used become None.
+    """
+    n_atoms = len(atoms)
+    results = atoms.calc.results if atoms.calc is not None else {}
+    given: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "positions": (atoms.positions, (n_atoms, 3)),
+        "cell": (atoms.cell.array, (3, 3)),
+        "spins": (atoms.arrays.get("spins"), (n_atoms, 3)),
+        "moments": (atoms.arrays.get("moments"), (n_atoms,)),
+        "fields": (atoms.arrays.get("exchange_fields"), (n_atoms, 3)),
+        "forces": (results.get("forces"), (n_atoms, 3)),
+        "energy": (results.get("energy", atoms.info.get("energy")), ()),
+        "stress": (results.get("stress"), (6,)),
+    }
+    usable: dict[str, Any] = {}
+    findings: list[Finding] = []
+    for name, (values, shape) in given.items():
+        usable[name], found = _numbers(index, name, values, shape)
+        findings += found
+    findings += _whole(index, atoms)
+    bad = {item.array for item in findings}
+    kind = atoms.info.get("moment_kind")
+    frame = RawFrame(
+        index,
+        atoms,
+        np.asarray(atoms.numbers, dtype=np.int64),
+        usable["positions"] if "positions" not in bad else np.zeros((n_atoms, 3)),
+        usable["cell"] if "cell" not in bad else np.zeros((3, 3)),
+        usable["spins"],
+        usable["moments"],
+        usable["fields"],
+        usable["forces"],
+        None if usable["energy"] is None else float(usable["energy"]),
+        str(kind) if kind is not None else None,
+        fit=not bad & {*STRUCTURE, "pbc"},
+    )
+    return frame, findings
+
+
+def unfit(frame: RawFrame) -> RawFrame:
+    """Return the same frame, marked as of no use."""
+    return replace(frame, fit=False)
+
+
+def _numbers(index: int, name: str, values: Any, shape: tuple[int, ...]) -> tuple[Any, list[Finding]]:
+    """Return an array of finite numbers, or None with the finding."""
+    if values is None:
+        return None, []
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None, [Finding(Kind.UNUSABLE, f"{name} is not a number: {str(values)[:40]!r}", index, array=name)]
+    if array.shape != shape:
+        return None, [Finding(Kind.UNUSABLE, f"{name} has shape {array.shape}, expected {shape}", index, array=name)]
+    bad = np.argwhere(~np.isfinite(array))
+    if not len(bad):
+        return array, []
+    place = tuple(int(k) for k in bad[0])
+    atom = place[0] if shape and name not in ("cell", "stress") else None
+    value = float(array[place])
+    return None, [Finding(Kind.UNUSABLE, f"{name} is {value}{_others(len(bad))}", index, atom, value, name)]
+
+
+def _others(count: int) -> str:
+    return "" if count == 1 else f", and {count - 1} more numbers of it are not finite"
+
+
+def _whole(index: int, atoms: Atoms) -> Iterator[Finding]:
+    if not all(atoms.pbc):
+        text = f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported"
+        yield Finding(Kind.NOT_PERIODIC, text, index, array="pbc")
+    if "spins" not in atoms.arrays:
+        yield Finding(Kind.SPINS_MISSING, "column 'spins' is missing", index, array="spins")

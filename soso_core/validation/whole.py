@@ -1,0 +1,112 @@
+"""What can be wrong with a set, seen as a whole: labels that are missing, and numbers unlike all others."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from soso_core.arrays import FloatArray
+from soso_core.validation.finding import Finding, Kind
+from soso_core.validation.frame import RawFrame
+
+LENGTH_FACTOR = 5.0
+"""Between 2.5, by which disorder changes true lengths, and 10, a slip of the decimal point."""
+ENERGY_DEVIATIONS = 10.0
+"""Robust standard deviations.  Sets of ordered and disordered magnets are skewed and reach 5; slips reach thousands."""
+SMALLEST_ENERGY_SPREAD = 1e-3
+"""eV per atom; below, a spread says nothing (all frames alike)."""
+FEWEST_ENERGIES = 8
+"""A median absolute deviation of fewer is chance."""
+MAD_TO_DEVIATION = 1.4826
+"""Standard deviation over median absolute deviation of a normal distribution."""
+
+Frames = Sequence[RawFrame]
+
+
+def check_whole(frames: Frames) -> list[Finding]:
+    """Return what is wrong with the set: missing labels, lengths and energies out of line."""
+    return [*_missing_energies(frames), *_missing_fields(frames), *_long_moments(frames), *_energies(frames)]
+
+
+def _missing_energies(frames: Frames) -> Iterator[Finding]:
+    without = [frame.index for frame in frames if frame.energy is None]
+    if frames and len(without) == len(frames):
+        yield Finding(Kind.ENERGY_MISSING, "no configuration has an energy", array="energy")
+        return
+    for index in without:
+        yield Finding(Kind.ENERGY_MISSING, "the energy is missing", index, array="energy")
+
+
+def _missing_fields(frames: Frames) -> Iterator[Finding]:
+    """No fields at all is a choice; fields on some is an accident."""
+    without = [frame.index for frame in frames if frame.fields is None]
+    if len(without) < len(frames):
+        for index in without:
+            yield Finding(Kind.FIELDS_MISSING, "exchange_fields are missing; others have them", index, array="fields")
+
+
+def _long_moments(frames: Frames) -> Iterator[Finding]:
+    """Compare every length with the median of its species."""
+    medians = {species: float(np.median(values)) for species, values in _lengths(frames).items()}
+    for frame in frames:
+        if frame.moments is None:
+            continue
+        reference_a = np.array([medians.get(int(number), 1.0) for number in frame.numbers_a])
+        counts_a = frame.is_magnetic_a & (frame.moments > 0.0)
+        ratio_a = np.where(counts_a, frame.moments / reference_a, 1.0)
+        distance_a = np.abs(np.log(ratio_a))
+        count = int(np.sum(distance_a > np.log(LENGTH_FACTOR)))
+        if count:
+            atom = int(np.argmax(distance_a))
+            value = float(frame.moments[atom])
+            text = f"moment is {value:.4g} μB, {ratio_a[atom]:.3g} times the median of its species"
+            more = "" if count == 1 else f" (worst of {count} atoms)"
+            yield Finding(Kind.MOMENT_OUTLIER, text + more, frame.index, atom, value, "moments")
+
+
+def _lengths(frames: Frames) -> dict[int, FloatArray]:
+    """Return all positive lengths of magnetic atoms, by species."""
+    pairs = [
+        (frame.numbers_a[counts_a], frame.moments[counts_a])
+        for frame in frames
+        if frame.moments is not None
+        for counts_a in [frame.is_magnetic_a & (frame.moments > 0.0)]
+    ]
+    if not pairs:
+        return {}
+    numbers_k = np.concatenate([numbers for numbers, _ in pairs])
+    lengths_k = np.concatenate([lengths for _, lengths in pairs])
+    return {int(number): lengths_k[numbers_k == number] for number in np.unique(numbers_k)}
+
+
+def _energies(frames: Frames) -> Iterator[Finding]:
+    """Compare energies per atom, less what the composition explains."""
+    labelled = [frame for frame in frames if frame.energy is not None]
+    if len(labelled) < FEWEST_ENERGIES:
+        return
+    rest_k = composition_residual(labelled)
+    spread = max(MAD_TO_DEVIATION * float(np.median(np.abs(rest_k))), SMALLEST_ENERGY_SPREAD)
+    for frame, rest in zip(labelled, rest_k, strict=True):
+        score = abs(float(rest)) / spread
+        if score > ENERGY_DEVIATIONS:
+            text = (
+                f"energy is {1e3 * rest:+.4g} meV/atom from the median of its composition, {score:.0f} times the spread"
+            )
+            yield Finding(Kind.ENERGY_OUTLIER, text, frame.index, None, float(rest), "energy")
+
+
+def composition_residual(frames: Frames) -> FloatArray:
+    """Return (k,) energies per atom in eV less the best sum of species constants, in the least absolute sense.
+
+    With one composition that sum is the median.  Least squares, reweighted: an outlier loses its say.
+    """
+    species = sorted({int(number) for frame in frames for number in frame.numbers_a})
+    energies_k = np.array([(frame.energy or 0.0) / len(frame) for frame in frames])
+    shares_ks = np.array([[np.mean(frame.numbers_a == number) for number in species] for frame in frames])
+    if np.allclose(shares_ks, shares_ks[0]):
+        return np.asarray(energies_k - np.median(energies_k))
+    rest_k = energies_k - np.median(energies_k)
+    for _ in range(50):
+        root_k = 1.0 / np.sqrt(np.maximum(np.abs(rest_k), 1e-9))
+        constants_s = np.linalg.lstsq(shares_ks * root_k[:, None], energies_k * root_k, rcond=None)[0]
+        rest_k = energies_k - shares_ks @ constants_s
+    return np.asarray(rest_k - np.median(rest_k))

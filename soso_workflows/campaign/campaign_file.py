@@ -1,0 +1,259 @@
+"""Campaign files: one YAML file that says everything about a campaign, checked before anything runs."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from aiida.common.exceptions import EntryPointError
+from aiida.plugins import WorkflowFactory
+from aiida.plugins.entry_point import get_entry_point_names
+from ase import Atoms
+from ase.io import read as ase_read
+from pydantic import Field
+
+from soso_core.active.candidates.generators import check_generators
+from soso_core.active.candidates.settings import ExplorationSettings
+from soso_core.active.stopping.policy import PolicySettings
+from soso_core.errors import InputError
+from soso_core.formats import checked_structure, read_configurations
+from soso_core.gp.model.settings import FitSettings
+from soso_core.quality import is_at_least
+from soso_core.settings import Settings, read_settings
+from soso_workflows.campaign.inputs import (
+    MEASURE,
+    Source,
+    check_given_model,
+    given_content,
+    read_given_dataset,
+    source_of,
+)
+
+ENGINE_PREFIX = "soso.label."
+DEFAULT_MIN_GRADE = "C"
+"""A D label counts a 64th of an A label and may belong to another state than the one asked for."""
+
+
+class CampaignSettings(Settings):
+    """The keys of a campaign file."""
+
+    name: str = Field(min_length=1, description="label of the process node")
+    structure: Path = Field(description="any file ASE reads; a relative path starts at the campaign file")
+    engine: str = Field(default="tight_binding", description="what follows soso.label. in the engine's entry point")
+    engine_code: str | None = Field(default=None, description="label of the engine's own code, e.g. vasp@cluster")
+    engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
+    dataset: str | int | None = Field(default=None, description="labels there are: extended XYZ, or PK of a node")
+    model: str | int | None = Field(default=None, description="a model there is: file of `soso fit`, or PK of a node")
+    exploration: ExplorationSettings = ExplorationSettings()
+    fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
+    policy: PolicySettings = PolicySettings()
+    min_grade: Literal["A", "B", "C", "D"] = Field(default=DEFAULT_MIN_GRADE, description="worse labels teach nothing")
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    max_parallel: int = Field(default=2, ge=1, description="label calculations at the same time")
+
+    @property
+    def engine_entry_point(self) -> str:
+        """Full name of the label workchain's entry point."""
+        return ENGINE_PREFIX + self.engine
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A checked campaign file: its settings, the structure it names, the engine's checked settings."""
+
+    settings: CampaignSettings
+    structure: Atoms
+    engine: Any
+    engine_settings: dict[str, Any]
+    folder: Path = Path()
+
+    @property
+    def exploration(self) -> ExplorationSettings:
+        """What to explore, the user's files under the names that a job finds them by."""
+        return self.settings.exploration.with_files(lambda name, _: Path(f"{name}.extxyz"))
+
+    @property
+    def given(self) -> dict[str, Source]:
+        """Labels and model that there are before the first batch, those that the file names."""
+        named = {"dataset": self.settings.dataset, "model": self.settings.model}
+        return {name: source_of(value, self.folder) for name, value in named.items() if value is not None}
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides its result; the same file twice is the same campaign."""
+        left_out = {"structure", "dataset", "model"}
+        left_out |= {"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set()
+        engine_files = _engine_files(self.settings, self.engine)
+        named = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
+        named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": named})
+        digest = sha256(named.model_dump_json(exclude=left_out).encode())
+        for file in (*self.settings.exploration.files.values(), *engine_files.values()):
+            digest.update(file.read_bytes())
+        for name, source in self.given.items():
+            digest.update(name.encode() + given_content(source))
+        for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def read_campaign(path: Path | str, measure: str | None = None, n_before: int | None = None) -> Campaign:
+    """Read and check a campaign file; `measure` names a key of the engine's settings to be measured, whatever it says.
+
+    `n_before`: number of labels of the campaign that this one extends, in place of a first batch of its own.
+    Raises InputError, one line, naming file, key and fault.
+    """
+    settings = read_settings(CampaignSettings, path)
+    exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
+    _check_files(exploration, str(path))
+    settings = settings.model_copy(update={"exploration": exploration})
+    engine = load_engine(settings, str(path))
+    if measure is not None:
+        settings = _with_measured(settings, engine, measure, str(path))
+    here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
+    settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
+    campaign = Campaign(
+        settings=settings,
+        structure=_read_structure(Path(path).parent / settings.structure),
+        engine=engine,
+        engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
+        folder=Path(path).parent,
+    )
+    n_given = _check_given(campaign, str(path))
+    _check_engine(campaign, str(path))
+    _check_generators(campaign, has_model=n_before is not None or bool(campaign.given), source=str(path))
+    _check_sizes(settings, n_given if n_before is None else n_before, str(path))
+    return campaign
+
+
+def _with_measured(settings: CampaignSettings, engine: Any, key: str, source: str) -> CampaignSettings:
+    """Return the settings with a value of the engine to be measured.  Raises InputError when it has none like that."""
+    if key not in engine.MEASURED:
+        raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
+    return settings.model_copy(update={"engine_settings": {**settings.engine_settings, key: MEASURE}})
+
+
+def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:
+    """Return the files that the engine's settings name, by their keys."""
+    given = {key: settings.engine_settings.get(key) for key in engine.FILE_SETTINGS}
+    return {key: Path(value) for key, value in given.items() if isinstance(value, str)}
+
+
+def _check_files(exploration: ExplorationSettings, source: str) -> None:
+    """Refuse a file of candidates that is not there or cannot be read."""
+    for name, file in exploration.files.items():
+        try:
+            read_configurations(file)
+        except InputError as error:
+            raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
+
+
+def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
+    """Refuse generators that cannot draw from this structure."""
+    bare = checked_structure(campaign.structure, campaign.settings.structure)
+    try:
+        check_generators(bare, campaign.settings.exploration, has_model)
+    except InputError as error:
+        raise InputError(f"{source}: exploration: {error}") from None
+
+
+def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) -> None:
+    """Refuse fewer candidates than a batch takes; labels that there are, `n_before`, stand for the first batch."""
+    policy, n_candidates = settings.policy, settings.exploration.n_candidates
+    first = policy.n_initial if n_before is None else n_before
+    taken = {} if n_before is not None else {"n_initial": first}
+    taken["batch_size"] = min(policy.batch_size, policy.max_labels - first)
+    for key, n in taken.items():
+        if n > n_candidates:
+            raise InputError(
+                f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}"
+            )
+
+
+def _check_given(campaign: Campaign, source: str) -> int | None:
+    """Return the number of usable labels given, None without; refuse labels or a model that do not go with the file."""
+    given, settings = campaign.given, campaign.settings
+    n_given = None
+    if "dataset" in given:
+        labels = read_given_dataset(given["dataset"], f"{source}: dataset")
+        n_given = sum(is_at_least(item.grade, settings.min_grade) for item in labels)
+        if not n_given:
+            raise InputError(f"{source}: dataset: no label is of grade {settings.min_grade} or better")
+    if "model" in given:
+        check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
+        if settings.fit is not None and "dataset" not in given:
+            raise InputError(
+                f"{source}: fit: a model without its labels keeps its settings; leave fit out, or give dataset"
+            )
+    return n_given
+
+
+def _check_engine(campaign: Campaign, source: str) -> None:
+    """Refuse what the engine lacks: its code, or settings for this cell."""
+    settings, engine = campaign.settings, campaign.engine
+    if engine.OWN_CODE is not None and settings.engine_code is None:
+        raise InputError(f"{source}: engine_code is missing: the label of a code of {engine.OWN_CODE}")
+    if engine.OWN_CODE is None and settings.engine_code is not None:
+        raise InputError(f"{source}: engine_code: {settings.engine} runs `soso` and has no code of its own")
+    wanted = settings.exploration.magnetic_species
+    symbols = campaign.structure.get_chemical_symbols()
+    has_spin = [wanted is None or symbol in wanted for symbol in symbols]
+    engine.check_exploration(campaign.engine_settings, settings.exploration, source)
+    engine.check_cell(campaign.engine_settings, campaign.structure, has_spin, f"{source}: engine_settings")
+
+
+def load_engine(settings: CampaignSettings, source: str) -> Any:
+    """Return the label workchain class of a campaign.  Raises InputError that lists the engines there are."""
+    try:
+        return WorkflowFactory(settings.engine_entry_point)
+    except EntryPointError:
+        names = get_entry_point_names("aiida.workflows")
+        known = [name.removeprefix(ENGINE_PREFIX) for name in names if name.startswith(ENGINE_PREFIX)]
+        raise InputError(f"{source}: engine: '{settings.engine}' is not installed; known: {', '.join(known)}") from None
+
+
+def _read_structure(path: Path) -> Atoms:
+    if not path.is_file():
+        raise InputError(f"structure file {path} does not exist")
+    try:
+        atoms: Any = ase_read(path)
+    except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
+        raise InputError(f"structure file {path} cannot be read: {_first_line(error)}") from None
+    checked_structure(atoms, path)
+    return atoms
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def describe(campaign: Campaign) -> dict[str, str]:
+    """Return what the campaign would do, line by line, for a dry run."""
+    settings, policy = campaign.settings, campaign.settings.policy
+    cells = [campaign.structure.repeat(counts) for counts in settings.exploration.supercells]
+    return {
+        "campaign": settings.name,
+        "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
+        "in parallel": str(settings.max_parallel),
+        "trained on": f"labels of grade {settings.min_grade} and better",
+        **{f"starts from {name}": str(source) for name, source in campaign.given.items()},
+        **_limits(policy),
+        "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
+        "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
+        "exploration": settings.exploration.model_dump_json(),
+        "fit": "chosen from the data" if settings.fit is None else settings.fit.model_dump_json(exclude_unset=True),
+        "engine": settings.engine_entry_point,
+        **({} if settings.engine_code is None else {"engine code": settings.engine_code}),
+        **campaign.engine.describe(campaign.engine_settings, cells[-1]),
+        **campaign.engine.estimate(campaign.engine_settings, cells[-1], policy.max_labels),
+        "seed": str(settings.seed),
+    }
+
+
+def _limits(policy: PolicySettings) -> dict[str, str]:
+    """Return the budgets of hours, those that there are."""
+    limits = {"core-hours at most": policy.max_core_hours, "hours at most": policy.max_wall_hours}
+    return {name: f"{value:g}" for name, value in limits.items() if value is not None}
+
+
+def _lengths(cell: Atoms) -> str:
+    return " x ".join(f"{length:.3f}" for length in cell.cell.lengths())

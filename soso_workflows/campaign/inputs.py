@@ -1,0 +1,88 @@
+"""Labels and models that a campaign starts from: files, or nodes by their PK."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from aiida.common.exceptions import NotExistent
+from aiida.orm import Node, load_node
+from ase.data import chemical_symbols
+
+from soso_core.dataset import Dataset
+from soso_core.errors import InputError
+from soso_core.formats import read_dataset
+from soso_core.gp.model.fitted import FittedModel
+from soso_core.gp.model.model_file import load_model
+from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.model import SosoModel
+
+Source = Path | int
+"""A file, or the PK of a node."""
+NODE = "node:"
+MEASURE = "measure"
+"""Value of a key of `engine_settings` that is not known yet."""
+SomeNode = TypeVar("SomeNode", SosoDataset, SosoModel)
+
+
+def source_of(value: str | int, folder: Path) -> Source:
+    """Return what a campaign file names: a PK, `node:PK`, or a path that starts at the campaign file."""
+    text = str(value).removeprefix(NODE)
+    return int(text) if isinstance(value, int) or (value.startswith(NODE) and text.isdecimal()) else folder / text
+
+
+def given_dataset(source: Source, where: str = "dataset") -> SosoDataset:
+    """Return the node of labels.  Raises InputError when there is no such node or file, or one of another kind."""
+    return SosoDataset(source) if isinstance(source, Path) else _node(source, SosoDataset, where)
+
+
+def given_model(source: Source, where: str = "model") -> SosoModel:
+    """Return the node of a model.  Raises InputError when there is no such node or file, or one of another kind."""
+    return SosoModel(source) if isinstance(source, Path) else _node(source, SosoModel, where)
+
+
+def given_content(source: Source) -> bytes:
+    """Return the content of the file, for fingerprints."""
+    if isinstance(source, Path):
+        return source.read_bytes()
+    node = load_node(source)
+    return bytes(node.base.repository.get_object_content(node.filename, mode="rb"))
+
+
+def read_given_dataset(source: Source, where: str) -> Dataset:
+    """Return the labels.  Raises InputError when they cannot be read or hold no energy and no field."""
+    try:
+        dataset = read_dataset(source) if isinstance(source, Path) else given_dataset(source, where).get_dataset()
+    except InputError as error:
+        raise InputError(_once(str(error), where)) from None
+    if not dataset.n_energies and not dataset.n_field_configurations:
+        raise InputError(f"{where}: no configuration has an energy or fields")
+    return dataset
+
+
+def check_given_model(source: Source, symbols: Sequence[str], where: str) -> None:
+    """Raise InputError when the model cannot be read or does not know an element of the structure."""
+    try:
+        model = load_model(source) if isinstance(source, Path) else given_model(source, where).get_model()
+    except InputError as error:
+        raise InputError(_once(str(error), where)) from None
+    strange = sorted(set(symbols) - set(_symbols(model)))
+    if strange:
+        raise InputError(f"{where}: {strange[0]} is in the structure, but the model does not know it")
+
+
+def _symbols(model: FittedModel) -> list[str]:
+    return [chemical_symbols[number] for number in model.basis.species]
+
+
+def _node(pk: int, kind: type[SomeNode], where: str) -> SomeNode:
+    try:
+        node: Node = load_node(pk)
+    except NotExistent:
+        raise InputError(f"{where}: there is no node {pk} in this profile") from None
+    if not isinstance(node, kind):
+        raise InputError(f"{where}: node {pk} is a {type(node).__name__}, not a {kind.__name__}")
+    return node
+
+
+def _once(message: str, where: str) -> str:
+    return message if message.startswith(where) else f"{where}: {message}"

@@ -1,0 +1,1 @@
+"""VASP through aiida-vasp: settings, calculation, parser, calcfunctions."""

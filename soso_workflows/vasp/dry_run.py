@@ -1,0 +1,43 @@
+"""What a dry run shows of VASP before money is spent: INCAR and k-mesh."""
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from soso_core.configuration import Configuration
+from soso_core.engines.vasp.incar import incar, k_mesh
+from soso_core.engines.vasp.order import for_vasp
+from soso_core.engines.vasp.settings import VaspSettings
+from soso_workflows.vasp.settings import species_settings
+
+LONG_LIST = 9
+"""Numbers of a list that are shown whole; longer ones are told by their beginning and length."""
+
+
+def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+    """Return protocol, potentials, k-mesh, ramp and the INCAR of the first step for the ferromagnet in this cell."""
+    checked, species = VaspSettings(**settings["settings"]), species_settings(settings)
+    has_spin_a = np.isin(cell.get_chemical_symbols(), list(species.initial_moments_muB))
+    spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
+    arranged, order = for_vasp(Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac))
+    tags = incar(arranged, checked, species, checked.lambda_ramp_ev_per_muB2[0], is_restart=False)
+    potentials = [settings["potential_mapping"].get(symbol, symbol) for symbol in order.species]
+    return {
+        "protocol": settings["protocol"],
+        "potentials": f"{settings['potential_family']}: {', '.join(potentials)}",
+        "k-points": " x ".join(str(count) for count in k_mesh(arranged.cell_vc, checked)),
+        "constraint": " -> ".join(f"{value:g}" for value in checked.lambda_ramp_ev_per_muB2) + " eV/μB²",
+        "field scale": str(settings["field_scale"]),
+        "INCAR (first step)": "\n" + "\n".join(f"  {key.upper()} = {_shown(value)}" for key, value in tags.items()),
+    }
+
+
+def _shown(value: Any) -> str:
+    """Return the value of a tag, long lists cut short."""
+    if isinstance(value, bool):
+        return ".TRUE." if value else ".FALSE."
+    if not isinstance(value, list):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    words = " ".join(_shown(item) for item in value[:LONG_LIST])
+    return words if len(value) <= LONG_LIST else f"{words} ... ({len(value)} numbers)"

@@ -1,0 +1,1 @@
+"""Views of a campaign: tables, plots, the report."""

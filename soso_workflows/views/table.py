@@ -1,0 +1,141 @@
+"""The table of a campaign: one row a batch, the same in the terminal and in the report."""
+
+from itertools import pairwise
+from typing import Any
+
+from rich.table import Table
+
+from soso_core.active.stopping.records import Action
+from soso_workflows.campaign.state import CampaignState
+
+COLUMNS = (
+    ("batch", 5),
+    ("labels", 6),
+    ("failed", 6),
+    ("low grade", 9),
+    ("blind E", 8),
+    ("blind field", 11),
+    ("sigma E", 8),
+    ("pair E", 8),
+    ("pair field", 10),
+    ("pooled E", 8),
+    ("E/field", 11),
+    ("core-h", 7),
+    ("hours", 6),
+    ("decision", 0),
+)
+UNITS = (
+    "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on, "
+    "E/field: -dE/de by the energies over the fields of the labels, core-h: of all labels so far, hours: since it began"
+)
+
+
+def row_of(batch: dict[str, Any]) -> list[str]:
+    """Return the cells of one batch of the history."""
+    decision = batch.get("decision") or {}
+    return [
+        str(batch["batch"]),
+        str(batch["n_labels"]),
+        str(batch["n_failed"]),
+        str(batch.get("n_below_grade", 0)),
+        number(batch["energy_rmse_meV_per_spin"]),
+        number(batch["field_rmse_meV"]),
+        number(batch["energy_std_meV_per_spin"]),
+        number(batch["pair_only_energy_rmse_meV_per_spin"]),
+        number(batch["pair_only_field_rmse_meV"]),
+        number(decision.get("blind_energy_rmse_meV_per_spin")),
+        _field_scale(batch.get("field_scale")),
+        _three_digits(batch.get("core_hours")),
+        _three_digits(batch.get("wall_hours")),
+        f"{decision.get('action', '')} ({decision.get('reason', '')})",
+    ]
+
+
+def number(value: float | None) -> str:
+    """Return a number with two decimals, or a dash."""
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _three_digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _field_scale(found: dict[str, Any] | None) -> str:
+    """Return c with its error, marked when energies and fields disagree."""
+    if found is None:
+        return "-"
+    return f"{found['value']:.2f}±{found['error']:.2f}" + ("!" if found["disagrees"] else "")
+
+
+def below_grade_lines(batch: dict[str, Any]) -> list[str]:
+    """Return a line for every label of a batch that was not good enough to train on."""
+    return [f"label {item['label']} of batch {batch['batch']} is of grade {item['grade']} ({limit_of(item)}): kept, "
+            "not trained on" for item in batch.get("below_grade", [])]  # fmt: skip
+
+
+def limit_of(item: dict[str, Any]) -> str:
+    """Return the number that limits a grade, as text."""
+    return "no numbers given" if item["limited_by"] is None else f"{item['limited_by']} {item['value']:.3g}"
+
+
+def field_warning(batch: dict[str, Any]) -> str | None:
+    """Return one line when energies and fields of all labels up to this batch disagree."""
+    found = batch.get("field_scale")
+    if found is None or not found["disagrees"]:
+        return None
+    return (
+        f"warning: up to batch {batch['batch']} -dE/de by the energies is {found['value']:.2f} ± {found['error']:.2f} "
+        "times the fields of the labels; the factor of the fields is wrong, or states were mixed"
+    )
+
+
+def header_line() -> str:
+    """Return the column names, for a table that grows line by line."""
+    return "  ".join(name.rjust(width) for name, width in COLUMNS)
+
+
+def row_line(batch: dict[str, Any]) -> str:
+    """Return one batch as a line under `header_line`."""
+    return "  ".join(cell.rjust(width) for cell, (_, width) in zip(row_of(batch), COLUMNS, strict=True))
+
+
+def status_table(state: CampaignState) -> Table:
+    """Return the whole campaign as a rich table."""
+    title = f"{state.node.label or 'campaign'} <{state.node.pk}>: {state_line(state)}"
+    table = Table(title=title, caption=UNITS, title_justify="left")
+    for name, width in COLUMNS:
+        table.add_column(name, justify="right" if width else "left")
+    for batch in state.batches:
+        table.add_row(*row_of(batch))
+    return table
+
+
+def lineage_lines(state: CampaignState) -> list[str]:
+    """Return a line for every campaign that this one goes on from, oldest first; none when there is none."""
+    lineage = state.lineage
+    return [
+        f"batches from {earlier.first_batch}: campaign {earlier.node.label or 'without a name'} <{earlier.node.pk}>, "
+        f"{state_line(earlier)}; {'extended' if later.is_extension else 'resumed'} as <{later.node.pk}> "
+        f"from batch {later.first_batch}"
+        for earlier, later in pairwise(lineage)
+    ]
+
+
+def state_line(state: CampaignState) -> str:
+    """Return one line on what the campaign does now or how it ended."""
+    node = state.node
+    if node.is_finished:
+        return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
+    if node.is_terminated:
+        return str(node.process_state.value)
+    weighing = state.calls.get(("alternatives", state.batch, ""))
+    if weighing is not None and not weighing.is_terminated and state.candidates is None:
+        return "finding out whether more labels help, or another form of the model"
+    if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
+        return "writing the outputs"
+    if state.preparation is not None and not state.preparation.is_terminated:
+        return f"before the first batch: {state.preparation.process_label} <{state.preparation.pk}>"
+    labelled = len(state.labels)
+    if state.candidates is None:
+        return f"batch {state.batch}: choosing configurations"
+    return f"batch {state.batch}: {labelled} of {state.candidates.n_configurations} labelled"

@@ -1,0 +1,1 @@
+"""The contract of label workchains and those that run `soso label`."""

@@ -1,0 +1,12 @@
+"""`soso.label.abinit`: noncollinear PBE by ABINIT."""
+
+from soso_core.engines.abinit.input_file import mesh_counts
+from soso_workchains.label.command import CommandLabelWorkChain
+
+
+class AbinitLabelWorkChain(CommandLabelWorkChain):
+    """Label with `soso label abinit`; ABINIT and its pseudopotentials must be where the job runs."""
+
+    ENGINE = "abinit"
+    CALCULATION = "soso.label.abinit"
+    MESH_COUNTS = staticmethod(mesh_counts)

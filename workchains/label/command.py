@@ -1,0 +1,59 @@
+"""The contract, fulfilled by an engine that the `soso` command knows: one command, one job."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from aiida.engine import ProcessSpec
+from aiida.orm import AbstractCode, Data, Dict, ProcessNode
+from aiida.plugins import CalculationFactory
+from ase import Atoms
+
+from soso_core.engines import ENGINES
+from soso_core.settings import parse_settings
+from soso_workchains.label.contract import LabelWorkChain
+from soso_workflows.data.dataset import SosoDataset
+
+
+class CommandLabelWorkChain(LabelWorkChain):
+    """Label with `soso label ENGINE`; a subclass names the engine and the entry point of its calculation."""
+
+    ENGINE = ""
+    CALCULATION = ""
+    MESH_COUNTS: ClassVar[Callable[..., Iterable[int]] | None] = None
+    """The k-points of a cell (rows, Å) by its engine's settings; None: the engine has none."""
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Add the code and the settings of the engine."""
+        super().define(spec)
+        spec.input("code", valid_type=AbstractCode, help="the `soso` command")
+        spec.input("settings", valid_type=Dict, required=False, help="keys of the engine's settings")
+
+    @classmethod
+    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+        """Return the keys that were given, checked.  Raises InputError in one line."""
+        checked = parse_settings(ENGINES[cls.ENGINE].settings_class, values, source)
+        return checked.model_dump(mode="json", exclude_unset=True)
+
+    @classmethod
+    def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
+        """Return `code` and `settings`."""
+        return {"code": code, "settings": Dict(settings)}
+
+    @classmethod
+    def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+        """Return the settings and the k-points they give this cell."""
+        told = super().describe(settings, cell)
+        if cls.MESH_COUNTS is None:
+            return told
+        counts = cls.MESH_COUNTS(cell.cell.array, ENGINES[cls.ENGINE].settings_class(**settings))
+        return {**told, "k-points": " x ".join(map(str, counts))}
+
+    def submit_engine(self) -> ProcessNode:
+        """Submit the CalcJob."""
+        names = [name for name in ("code", "configuration", "settings") if name in self.inputs]
+        return self.submit(CalculationFactory(self.CALCULATION), **{name: self.inputs[name] for name in names})
+
+    def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
+        """Return the two outputs of the CalcJob as they are."""
+        return engine.outputs.label, engine.outputs.quality

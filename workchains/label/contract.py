@@ -1,0 +1,160 @@
+"""The contract that every engine fulfils: one configuration in, its labels and their quality out."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from aiida.engine import ExitCode, ProcessSpec, WorkChain
+from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
+from ase import Atoms
+
+from soso_core.active.candidates.settings import ExplorationSettings
+from soso_core.errors import InputError
+from soso_workflows.campaign.costs import estimate_cost
+from soso_workflows.data.dataset import SosoDataset
+
+NOT_CONVERGED_STATUS = 410
+"""Exit status by which an engine's process says that its iteration did not converge."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A process that a campaign runs before its first label: its class, its inputs, and what the labels need of it.
+
+    Each of `outputs` is an output of the process and becomes the input of the same name of every label.
+    """
+
+    process_class: type
+    inputs: dict[str, Any]
+    outputs: tuple[str, ...]
+
+
+class LabelWorkChain(WorkChain):
+    """Label one configuration.
+
+    A new engine is a subclass with the entry point `soso.label.<engine>`: it adds its own inputs (a code,
+    settings, options, potentials), and implements the four abstract methods below.  The loop passes those inputs on
+    without looking at them.
+
+    Outputs: `label`, the configuration at the directions that were *achieved*, with energy (eV, without the
+    energy of the constraint), exchange fields (eV/μB), moment lengths (μB), forces (eV/Å) and, where the engine
+    has it, stress (eV/Å³), and among its facts the grade and the numbers of `soso_core.quality.LabelQuality`;
+    `quality`, the same grade and numbers and at least the key `converged`.
+
+    Exit codes: 400 the engine failed, 410 it did not converge, 420 its label lacks something.
+    """
+
+    OWN_CODE: ClassVar[str | None] = None
+    """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
+
+    REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+    FIELD_TOLERANCE = 0.02
+    """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
+
+    The contract's test holds an engine to it, at the directions that were achieved.
+    """
+
+    FILE_SETTINGS: ClassVar[tuple[str, ...]] = ()
+    """Keys of `engine_settings` that name a file.
+
+    In a campaign file a relative path starts there, and the campaign is known by what is in the file, not by its path.
+    """
+
+    MEASURED: ClassVar[tuple[str, ...]] = ()
+    """Keys of `engine_settings` whose value may be `measure`: a process of the engine finds it."""
+
+    @classmethod
+    def define(cls, spec: ProcessSpec) -> None:
+        """Declare what all engines share."""
+        super().define(spec)
+        spec.input("configuration", valid_type=SosoDataset, validator=_is_single, help="one cell with unit spins")
+        spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
+        spec.output("quality", valid_type=Dict, help="converged, residuals, warnings")
+        spec.exit_code(400, "ERROR_ENGINE_FAILED", message="{detail}")
+        spec.exit_code(410, "ERROR_NOT_CONVERGED", message="{detail}")
+        spec.exit_code(420, "ERROR_LABEL_INCOMPLETE", message="the label lacks: {detail}")
+        spec.outline(cls.run_engine, cls.collect)
+
+    @classmethod
+    @abstractmethod
+    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+        """Return engine settings, complete and of plain types.  Raises InputError in one line."""
+
+    @classmethod
+    @abstractmethod
+    def inputs_from_settings(cls, settings: dict[str, Any], code: AbstractCode) -> dict[str, Data]:
+        """Return the inputs that this engine adds to the contract, from checked settings."""
+
+    @classmethod
+    def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
+        """Raise InputError, in one line, when checked settings lack something for this cell."""
+
+    @classmethod
+    def check_exploration(cls, settings: dict[str, Any], exploration: ExplorationSettings, source: str) -> None:
+        """Raise InputError, in one line, when this engine cannot label what the exploration makes."""
+
+    @classmethod
+    def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
+        """Return, one line each, why a launch on this cell from this AiiDA profile would be refused."""
+        return []
+
+    @classmethod
+    def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
+        """Raise InputError with the first of what `lacks` says."""
+        if lacking := cls.lacks(settings, cell):
+            raise InputError(lacking[0])
+
+    @classmethod
+    def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:
+        """Return what has to run once before labels with these inputs can; None when nothing has to."""
+        return None
+
+    @classmethod
+    def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
+        """Return what a dry run tells of the cost of `n_labels`, from finished labels in the database.
+
+        `settings` are compared with the input `settings` of those labels.
+        """
+        return estimate_cost(cls.build_process_type(), settings, cell, n_labels)
+
+    @classmethod
+    def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
+        """Return what a dry run tells of checked settings for this cell, e.g. its k-points."""
+        return {"engine settings": str(settings)}
+
+    @abstractmethod
+    def submit_engine(self) -> ProcessNode:
+        """Submit the engine's process and return its node."""
+
+    @abstractmethod
+    def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
+        """Return label and quality from the finished engine."""
+
+    def run_engine(self) -> dict[str, ProcessNode]:
+        """Submit the engine and wait."""
+        return self.to_context(engine=self.submit_engine())
+
+    def collect(self) -> ExitCode | None:
+        """Return the labels, or the exit code that says why there are none."""
+        engine = self.ctx.engine
+        if not engine.is_finished_ok:
+            given_up = engine.process_status if engine.is_killed else None
+            reason = engine.exit_message or given_up or engine.process_state.value
+            detail = f"{engine.process_label}<{engine.pk}>: {reason}"
+            if engine.exit_status == NOT_CONVERGED_STATUS:
+                return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)
+            return self.exit_codes.ERROR_ENGINE_FAILED.format(detail=detail)
+        label, quality = self.collect_label(engine)
+        item = label.get_dataset()[0]
+        missing = [name for name in self.REQUIRED_LABELS if getattr(item, name) is None]
+        if missing:
+            return self.exit_codes.ERROR_LABEL_INCOMPLETE.format(detail=", ".join(missing))
+        self.out("label", label)
+        self.out("quality", quality)
+        return None
+
+
+def _is_single(node: SosoDataset, _: Any) -> str | None:
+    if node.n_configurations != 1:
+        return f"a label calculation takes one configuration, not {node.n_configurations}"
+    return None

@@ -1,0 +1,33 @@
+"""`soso.label.tight_binding`: the embedded electronic structure."""
+
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from soso_core.configuration import Configuration
+from soso_core.engines import ENGINES
+from soso_core.engines.tight_binding.k_mesh import mesh_counts
+from soso_core.errors import InputError
+from soso_workchains.label.command import CommandLabelWorkChain
+
+
+class TightBindingLabelWorkChain(CommandLabelWorkChain):
+    """Label with `soso label tight-binding`: needs nothing but this package, and is a model, not DFT."""
+
+    ENGINE = "tight-binding"
+    CALCULATION = "soso.label.tight_binding"
+    MESH_COUNTS = staticmethod(mesh_counts)
+    FIELD_TOLERANCE = 1e-3
+    """Energy and fields are exact to the tolerance of the self-consistency."""
+
+    @classmethod
+    def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
+        """Refuse species without parameters, and atoms too close for them."""
+        engine = ENGINES[cls.ENGINE]
+        spins_ac = np.outer(np.array(has_spin, dtype=float), [0.0, 0.0, 1.0])
+        ferromagnet = Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac)
+        try:
+            engine.check(ferromagnet, engine.settings_class(**settings))
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None

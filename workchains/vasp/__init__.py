@@ -1,0 +1,1 @@
+"""Labels by VASP: the constraint ramp, handlers, the field scale."""

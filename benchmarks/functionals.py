@@ -19,7 +19,7 @@ class Result(NamedTuple):
     """Energy (eV), moments in the spheres and of the cell (μB)."""
 
     energy: float
-    moments_a: np.ndarray
+    moment_magnitudes_a: np.ndarray
     moment: float
 
 
@@ -55,7 +55,10 @@ def main() -> None:
         pair = bulk("Fe", "bcc", a=LATTICE, cubic=True)
         same = calculate(pair.copy(), functional, 8, [2.3, 2.3])
         opposite = calculate(pair.copy(), functional, 8, [2.0, -2.0])
-        print(f"  at {LATTICE} Å: spheres {same.moments_a[0]:.2f} μB, antiferromagnet {opposite.moments_a[0]:.2f} μB")
+        print(
+            f"  at {LATTICE} Å: spheres {same.moment_magnitudes_a[0]:.2f} μB,"
+            f" antiferromagnet {opposite.moment_magnitudes_a[0]:.2f} μB"
+        )
         print(f"  antiferromagnet minus ferromagnet {0.5 * (opposite.energy - same.energy):.3f} eV an atom")
 
 

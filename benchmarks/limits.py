@@ -54,7 +54,7 @@ def run(settings: FitSettings, n_train: int, seed: int) -> tuple[float, float, F
     model = fit(dataset.subset(order[:n_train]), settings, np.random.default_rng(seed))
     predictions = [model.predict(item.configuration, with_std=False) for item in test]
     found = compare(predictions, test, model.scales)
-    deviations = [item.moments_a - p.moments_a for item, p in zip(test, predictions, strict=True)]  # type: ignore[operator]
+    deviations = [item.moment_magnitudes_a - p.moment_magnitudes_a for item, p in zip(test, predictions, strict=True)]  # type: ignore[operator]
     powers = np.array([[np.mean(d), np.mean(d**2)] for d in deviations])
     errors = found["energy"].errors
     return 1e3 * _rms(errors), 1e3 * _rms(found["field"].errors), errors, powers
@@ -66,7 +66,7 @@ def label_noise(dataset: Dataset) -> float:
     Without spin-orbit coupling the energy does not change when all spins turn together; a sum over N spins of
     independent errors of deviation σ per component has deviation σ √(2N/3).
     """
-    torques = [np.cross(i.configuration.spins_ac, i.spin_gradient_ac).sum(axis=0) for i in dataset]  # type: ignore[arg-type]
+    torques = [np.cross(i.configuration.spins_ac, i.effective_fields_ac).sum(axis=0) for i in dataset]  # type: ignore[arg-type]
     return 1e3 * _rms(np.array(torques)) / np.sqrt(2.0 / 3.0 * len(dataset[0].configuration))
 
 

@@ -24,8 +24,8 @@ class LabelledConfiguration:
     configuration : Configuration
     energy : eV for the whole cell
     exchange_fields_ac : (a, 3) float, eV/μB
-        `-∂E/∂m_i`; the part along the spin has no meaning and is projected out.  Needs `moments_a`.
-    moments_a : (a,) float, μB
+        `-∂E/∂m_i`; the part along the spin has no meaning and is projected out.  Needs `moment_magnitudes_a`.
+    moment_magnitudes_a : (a,) float, μB
         Lengths `|m_i|`, positive for magnetic atoms.
     forces_ac : (a, 3) float, eV/Å
     stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
@@ -40,7 +40,7 @@ class LabelledConfiguration:
     configuration: Configuration
     energy: float | None = None
     exchange_fields_ac: FloatArray | None = None
-    moments_a: FloatArray | None = None
+    moment_magnitudes_a: FloatArray | None = None
     forces_ac: FloatArray | None = None
     stress_cc: FloatArray | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class LabelledConfiguration:
         n_atoms = len(self.configuration)
         shapes = {
             "exchange_fields_ac": (n_atoms, 3),
-            "moments_a": (n_atoms,),
+            "moment_magnitudes_a": (n_atoms,),
             "forces_ac": (n_atoms, 3),
             "stress_cc": (3, 3),
             "target_spins_ac": (n_atoms, 3),
@@ -66,25 +66,27 @@ class LabelledConfiguration:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let labels cross to other processes; a read-only mapping alone would not."""
-        labels = (self.energy, self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc)
+        labels = (self.energy, self.exchange_fields_ac, self.moment_magnitudes_a, self.forces_ac, self.stress_cc)
         return type(self), (self.configuration, *labels, dict(self.info), self.target_spins_ac)
 
     def _check_moments(self) -> None:
-        if self.exchange_fields_ac is not None and self.moments_a is None:
+        if self.exchange_fields_ac is not None and self.moment_magnitudes_a is None:
             raise InputError("exchange_fields (eV/μB) need the column 'moments' (μB) to become energies")
-        if self.moments_a is None:
+        if self.moment_magnitudes_a is None:
             return
-        bad = np.flatnonzero((self.moments_a <= 0.0) & self.configuration.is_magnetic_a)
+        bad = np.flatnonzero((self.moment_magnitudes_a <= 0.0) & self.configuration.is_magnetic_a)
         if len(bad):
             atom = int(bad[0])
-            raise InputError(f"moment of magnetic atom {atom} is {self.moments_a[atom]:.6g} μB; it must be positive")
+            raise InputError(
+                f"moment of magnetic atom {atom} is {self.moment_magnitudes_a[atom]:.6g} μB; it must be positive"
+            )
 
     @cached_property
-    def spin_gradient_ac(self) -> FloatArray | None:
+    def effective_fields_ac(self) -> FloatArray | None:
         """(a, 3) `-∂E/∂e_i` in eV, transverse to each spin, zero for non-magnetic atoms; None without fields."""
-        if self.exchange_fields_ac is None or self.moments_a is None:
+        if self.exchange_fields_ac is None or self.moment_magnitudes_a is None:
             return None
-        raw_ac = self.exchange_fields_ac * self.moments_a[:, None]
+        raw_ac = self.exchange_fields_ac * self.moment_magnitudes_a[:, None]
         return transverse(raw_ac, self.configuration.spins_ac)
 
     @property
@@ -104,7 +106,7 @@ class LabelledConfiguration:
         where = self.configuration
         for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
             digest.update(array.tobytes())
-        for label in (self.exchange_fields_ac, self.moments_a, self.forces_ac, self.stress_cc):
+        for label in (self.exchange_fields_ac, self.moment_magnitudes_a, self.forces_ac, self.stress_cc):
             digest.update(b"-" if label is None else label.tobytes())
         digest.update(repr(self.energy).encode())
         if self.grade != GRADES[0]:  # files from before there were grades keep their digests

@@ -1,6 +1,8 @@
 """Settings: frozen, validated, and every fault named in one line."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
 import yaml
@@ -27,6 +29,19 @@ class Settings(BaseModel):
 SomeSettings = TypeVar("SomeSettings", bound=BaseModel)
 
 NO_KEYS = "expected keys and values"
+RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "gentle_initial_moment_ub": "gentle_initial_moment_muB",
+        "gentle_penalty_ev_per_ub2": "gentle_penalty_ev_per_muB2",
+        "initial_moment_ub": "initial_moment_muB",
+        "initial_moments_ub": "initial_moments_muB",
+        "maximum_angle_degree": "max_angle_degree",
+        "minimum_distance_angstrom": "min_distance_angstrom",
+        "minimum_moment_ub": "min_moment_muB",
+        "penalty_ev_per_ub2": "penalty_ev_per_muB2",
+    }
+)
+"""Old names of keys and the present ones, for the error message of an old file."""
 NOT_A_MAPPING = frozenset({"model_type", "dict_type"})
 """Names pydantic has for that fault."""
 
@@ -57,6 +72,8 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
         first = (unknown or error.errors())[0]  # a key that is missing may be one that is misspelt
         key = ".".join(str(part) for part in first["loc"]) or "settings"
         key = key if key.isprintable() else repr(key)[1:-1]
+        if first["type"] == "extra_forbidden" and (new_name := RENAMED_KEYS.get(str(first["loc"][-1]))):
+            raise InputError(f"{source}: key '{key}' has been renamed to '{new_name}'") from None
         if first["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown key '{key}'; known here: {_known_keys(kind, first['loc'])}") from None
         detail = str(first["msg"]).removeprefix("Value error, ")

@@ -114,6 +114,6 @@ def _scored_frame(item: ScoredCandidate) -> Atoms:
         energy_model_std_meV_per_spin=item.energy_model_std_meV_per_spin,
         energy_std_meV_per_spin=item.energy_std_meV_per_spin,
     )
-    if item.moments_a is not None:
-        atoms.set_array("moments", item.moments_a)
+    if item.moment_magnitudes_a is not None:
+        atoms.set_array("moments", item.moment_magnitudes_a)
     return atoms

@@ -62,17 +62,21 @@ def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     """Return a copy of a frame with predicted labels, and how many moment lengths had to be guessed."""
     configuration = configuration_from_atoms(atoms)
     prediction = model.predict(configuration, with_force_std=True)
-    given = LabelledConfiguration(configuration, moments_a=atoms.arrays.get("moments"))
-    moments_a, n_guessed = moment_lengths(model, configuration, prediction.moments_a, given.moments_a)
+    given = LabelledConfiguration(configuration, moment_magnitudes_a=atoms.arrays.get("moments"))
+    moment_magnitudes_a, n_guessed = moment_lengths(
+        model, configuration, prediction.moment_magnitudes_a, given.moment_magnitudes_a
+    )
     frame = atoms.copy()
-    per_moment_a = np.divide(1.0, moments_a, out=np.zeros(len(moments_a)), where=configuration.is_magnetic_a)
-    frame.set_array("moments", moments_a)
+    per_moment_a = np.divide(
+        1.0, moment_magnitudes_a, out=np.zeros(len(moment_magnitudes_a)), where=configuration.is_magnetic_a
+    )
+    frame.set_array("moments", moment_magnitudes_a)
     if prediction.moments_std_a is not None and np.isfinite(prediction.moments_std_a).all():
         frame.set_array("moments_std", prediction.moments_std_a)
-    frame.set_array("exchange_fields", prediction.fields_ac * per_moment_a[:, None])
-    assert prediction.fields_std_ac is not None
+    frame.set_array("exchange_fields", prediction.effective_fields_ac * per_moment_a[:, None])
+    assert prediction.effective_fields_std_ac is not None
     assert prediction.forces_std_ac is not None
-    frame.set_array("exchange_fields_std", prediction.fields_std_ac * per_moment_a[:, None])
+    frame.set_array("exchange_fields_std", prediction.effective_fields_std_ac * per_moment_a[:, None])
     frame.set_array("forces_std", prediction.forces_std_ac)
     frame.info["energy_std"] = prediction.energy_std
     frame.calc = SinglePointCalculator(frame, **_kept_results(atoms), **_results(prediction))
@@ -89,13 +93,15 @@ def moment_lengths(
     """
     mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
     in_turn = (given_a, mean_a) if predicted_a is None else (predicted_a, mean_a, given_a)
-    moments_a = np.zeros(len(configuration))
+    moment_magnitudes_a = np.zeros(len(configuration))
     for values_a in in_turn:
         if values_a is not None:
             better_a = np.where(values_a > 0.0, values_a, 0.0)
-            moments_a = np.where(moments_a > 0.0, moments_a, better_a)
-    guessed_a = configuration.is_magnetic_a & (moments_a == 0.0)
-    return np.where(configuration.is_magnetic_a, np.where(guessed_a, 1.0, moments_a), 0.0), int(guessed_a.sum())
+            moment_magnitudes_a = np.where(moment_magnitudes_a > 0.0, moment_magnitudes_a, better_a)
+    guessed_a = configuration.is_magnetic_a & (moment_magnitudes_a == 0.0)
+    return np.where(configuration.is_magnetic_a, np.where(guessed_a, 1.0, moment_magnitudes_a), 0.0), int(
+        guessed_a.sum()
+    )
 
 
 def _kept_results(atoms: Atoms) -> dict[str, object]:

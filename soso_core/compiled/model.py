@@ -75,8 +75,8 @@ class CompiledModel:
             forces_ac -= more.position_ac
             gradient_ac += more.spin_ac
             virial_cc = virial_cc + more.strain_cc
-        fields_ac = transverse_fields(gradient_ac, configuration.spins_ac)
-        return Prediction(energy, fields_ac, forces_ac, virial_cc / configuration.volume)
+        effective_fields_ac = transverse_fields(gradient_ac, configuration.spins_ac)
+        return Prediction(energy, effective_fields_ac, forces_ac, virial_cc / configuration.volume)
 
     def describe(self) -> str:
         """Return a few lines on how the model is evaluated and what that costs in accuracy."""

@@ -48,7 +48,7 @@ def check_field(
     `middle` is the label of `configuration` itself; without `atom` the spin with the largest `-∂E/∂e` is taken.
     Raises InputError when the label has no fields, or a field too small for a comparison.
     """
-    slope_ac = _required(middle.spin_gradient_ac, "exchange fields")
+    slope_ac = _required(middle.effective_fields_ac, "exchange fields")
     chosen = _largest(slope_ac) if atom is None else atom
     slope = _checked_slope(slope_ac, chosen, "field of", "eV")
     axis_c = np.cross(configuration.spins_ac[chosen], slope_ac[chosen])
@@ -89,7 +89,7 @@ def _change_by(labels: tuple[LabelledConfiguration, ...], k: int) -> float:
     # At the ends the chord leans against the tangent by half the angle; in the middle it lies along it.
     lean_a = np.cos(half_a) if k != 1 else np.ones_like(half_a)
     stretch_a = 1.0 / (np.sinc(half_a / np.pi) * lean_a)
-    change = -np.sum(_or_zero(labels[k].spin_gradient_ac, chord_ac) * chord_ac * stretch_a[:, None])
+    change = -np.sum(_or_zero(labels[k].effective_fields_ac, chord_ac) * chord_ac * stretch_a[:, None])
     moved_ac = last.positions_ac - first.positions_ac
     return float(change - np.sum(_or_zero(labels[k].forces_ac, moved_ac) * moved_ac))
 

@@ -115,7 +115,7 @@ def _load(file: Path, width: int) -> FloatArray:
 
 def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfiguration:
     shape = (len(numbers_a), 3)
-    spins_ac, moments_a = split_moments(row["spin"].reshape(shape))
+    spins_ac, moment_magnitudes_a = split_moments(row["spin"].reshape(shape))
     where = Configuration(numbers_a, row["coord"].reshape(shape), row["box"].reshape(3, 3), spins_ac)
     stress_cc = None
     if "virial" in row:
@@ -125,7 +125,7 @@ def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfig
         where,
         energy=float(row["energy"][0]) if "energy" in row else None,
         exchange_fields_ac=row["force_mag"].reshape(shape) if "force_mag" in row else None,
-        moments_a=moments_a,
+        moment_magnitudes_a=moment_magnitudes_a,
         forces_ac=row["force"].reshape(shape) if "force" in row else None,
         stress_cc=stress_cc,
     )

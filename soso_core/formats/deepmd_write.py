@@ -36,7 +36,7 @@ def write_deepmd(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> 
     """
     frames = list(dataset)
     for k, item in enumerate(frames):
-        if item.moments_a is None and item.configuration.n_magnetic:
+        if item.moment_magnitudes_a is None and item.configuration.n_magnetic:
             raise InputError(f"configuration {k}: DeePMD-kit needs lengths, and the column 'moments' (μB) is missing")
     systems = _systems(frames)
     with atomic_folder(path, is_ours) as folder:
@@ -100,7 +100,7 @@ def _arrays(item: LabelledConfiguration) -> Iterator[tuple[str, FloatArray]]:
     where = item.configuration
     yield "coord", where.positions_ac
     yield "box", where.cell_vc
-    lengths_a = np.zeros(len(where)) if item.moments_a is None else item.moments_a
+    lengths_a = np.zeros(len(where)) if item.moment_magnitudes_a is None else item.moment_magnitudes_a
     yield "spin", where.spins_ac * lengths_a[:, None]
     if item.energy is not None:
         yield "energy", np.array([item.energy])

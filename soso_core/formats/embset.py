@@ -103,21 +103,23 @@ def _number(where: str, word: str) -> float:
 
 def _located(where: str, structure: Configuration, energy: float, rows: FloatArray) -> LabelledConfiguration:
     try:
-        spins_ac, moments_a = split_moments(rows[:, :3])
+        spins_ac, moment_magnitudes_a = split_moments(rows[:, :3])
         configuration = structure.with_spins(spins_ac)
-        return LabelledConfiguration(configuration, energy, exchange_fields_ac=rows[:, 3:], moments_a=moments_a)
+        return LabelledConfiguration(
+            configuration, energy, exchange_fields_ac=rows[:, 3:], moment_magnitudes_a=moment_magnitudes_a
+        )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
 
 def _block(k: int, item: LabelledConfiguration, first: Configuration) -> str:
-    if item.energy is None or item.moments_a is None or item.exchange_fields_ac is None:
+    if item.energy is None or item.moment_magnitudes_a is None or item.exchange_fields_ac is None:
         raise InputError(f"configuration {k}: an EMBSET file needs energy, moments and exchange_fields")
     try:
         check_same_lattice(item.configuration, first)
     except InputError as error:
         raise InputError(f"configuration {k}: {error}") from None
-    moments_ac = item.configuration.spins_ac * item.moments_a[:, None]
+    moments_ac = item.configuration.spins_ac * item.moment_magnitudes_a[:, None]
     rows = np.hstack([moments_ac, item.exchange_fields_ac]).tolist()
     lines = [f"{a:5d} " + " ".join(f"{value: .16e}" for value in row) for a, row in enumerate(rows, 1)]
     return "\n".join([f"# {k + 1}, {HEADING}", f"{item.energy:.17g}", *lines]) + "\n"

@@ -89,7 +89,7 @@ def labelled_from_atoms(atoms: Atoms) -> LabelledConfiguration:
         configuration_from_atoms(atoms),
         energy=results.get("energy"),
         exchange_fields_ac=atoms.arrays.get("exchange_fields"),
-        moments_a=atoms.arrays.get("moments"),
+        moment_magnitudes_a=atoms.arrays.get("moments"),
         forces_ac=results.get("forces"),
         stress_cc=None if stress is None else _full_stress(stress),
         info={key: value.item() if isinstance(value, np.generic) else value for key, value in atoms.info.items()},
@@ -111,7 +111,7 @@ def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
     atoms = atoms_from_configuration(item.configuration)
     atoms.info.update(item.info)
     columns = (
-        ("moments", item.moments_a),
+        ("moments", item.moment_magnitudes_a),
         ("exchange_fields", item.exchange_fields_ac),
         ("target_spins", item.target_spins_ac),
     )

@@ -90,13 +90,13 @@ class SosoCalculator(Calculator):
             "free_energy": predicted.energy,
             "forces": predicted.forces_ac,
             "stress": full_3x3_to_voigt_6_stress(predicted.stress_cc),
-            "spin_gradient": -predicted.fields_ac,
+            "spin_gradient": -predicted.effective_fields_ac,
         }
         if {"magmoms", "exchange_fields"} & set(properties):
             lengths_a = moment_lengths(self.compiled.model, configuration)
             per_length_a = np.divide(1.0, lengths_a, out=np.zeros(len(lengths_a)), where=lengths_a > 0.0)
             self.results["magmoms"] = lengths_a
-            self.results["exchange_fields"] = predicted.fields_ac * per_length_a[:, None]
+            self.results["exchange_fields"] = predicted.effective_fields_ac * per_length_a[:, None]
 
 
 def configuration_of(atoms: Atoms) -> Configuration:

@@ -10,7 +10,7 @@ from soso_core.labels import LabelledConfiguration
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.parsers.base import SosoParser
 
-REQUIRED = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+REQUIRED = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
 """What every engine must give; stress joins where the engine has it."""
 
 

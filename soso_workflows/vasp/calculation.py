@@ -15,9 +15,9 @@ from soso_core.engines.vasp.output_files import incar_problems
 class ConstrainedVaspCalculation(VaspCalculation):
     """`VaspCalculation` that also brings OSZICAR home, where the constraint is.
 
-    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `fields_ac` (as printed, eV/μB up to a factor),
-    and `is_constrained_a` (0 or 1), atoms in VASP's order; attributes `penalty_energy_eV`, `lambda_eV_per_muB2`,
-    `scf_steps` and `scf_change_eV`.
+    Output `constraint`: arrays `moments_mw_ac`, `moments_m_ac` (μB), `constraint_fields_ac` (as printed, eV/μB
+    times a factor) and `is_constrained_a` (0 or 1), atoms in VASP's order; attributes
+    `penalty_energy_eV`, `lambda_eV_per_muB2`, `scf_steps` and `scf_change_eV`.
 
     Exit status 0 says: the run came to its end, it converged, vasprun.xml is whole and the table of the constraint
     complete.  Statuses from 340 on are of this class, the others of aiida-vasp.

@@ -132,7 +132,7 @@ def table_of(node: ArrayData) -> ConstraintTable:
         lambda_=float(attributes.get("lambda_eV_per_muB2")),
         moments_mw_ac=node.get_array("moments_mw_ac"),
         moments_m_ac=node.get_array("moments_m_ac"),
-        fields_ac=node.get_array("fields_ac"),
+        constraint_fields_ac=node.get_array("constraint_fields_ac"),
         is_constrained_a=node.get_array("is_constrained_a").astype(bool),
         ionic_step=1,
         scf_change=None if change is None else abs(float(change)),
@@ -160,7 +160,7 @@ def _parameters(configuration: SosoDataset, settings: Dict, species: Dict, lambd
 
 def _lengths(item: LabelledConfiguration, order: VaspOrder) -> Any:
     """Return the lengths that came with the configuration, as a model predicts them; None without."""
-    return None if item.moments_a is None else order.to_vasp(item.moments_a)
+    return None if item.moment_magnitudes_a is None else order.to_vasp(item.moment_magnitudes_a)
 
 
 def _steps(configuration: SosoDataset, book: dict[str, Any], runs: dict[str, Data]) -> list[VaspStep]:

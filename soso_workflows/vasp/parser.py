@@ -119,7 +119,7 @@ class ConstrainedVaspParser(VaspParser):
         table, trace = self._constraint, read_scf(self._text("OSZICAR"))
         assert table is not None
         node = ArrayData()
-        for name in ("moments_mw_ac", "moments_m_ac", "fields_ac"):
+        for name in ("moments_mw_ac", "moments_m_ac", "constraint_fields_ac"):
             node.set_array(name, np.array(getattr(table, name)))
         node.set_array("is_constrained_a", table.is_constrained_a.astype(int))
         node.base.attributes.set("penalty_energy_eV", table.penalty_energy)

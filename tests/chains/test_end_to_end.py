@@ -25,5 +25,5 @@ def test_a_tiny_campaign(campaign_inputs, localhost, tmp_path):
     assert [batch["n_labels"] for batch in state.batches] == [2, 3]
     for label in node.outputs.dataset.get_dataset():
         assert label.energy is not None
-        assert label.spin_gradient_ac is not None
-        assert (label.moments_a > 1.0).all()
+        assert label.effective_fields_ac is not None
+        assert (label.moment_magnitudes_a > 1.0).all()

@@ -91,7 +91,7 @@ def check_label(label: Any, scale: float) -> None:
     assert label.info["field_scale"] == pytest.approx(scale, rel=2e-3)  # three decimals of MW_int
     energy, gradient_ac = truth(label.configuration)
     assert label.energy == pytest.approx(energy, abs=1e-5)
-    assert label.spin_gradient_ac == pytest.approx(gradient_ac, abs=1e-3)  # the error of the scale
+    assert label.effective_fields_ac == pytest.approx(gradient_ac, abs=1e-3)  # the error of the scale
     assert np.abs(gradient_ac).max() > 0.01
 
 

@@ -38,12 +38,12 @@ class ImaginedRuns(contract.Runs):
         energy = -COUPLING * e_ac[0] @ e_ac[1] + anisotropy * np.sum(e_ac[:, 2] ** 2)
         gradient_ac = COUPLING * e_ac[::-1] - 2.0 * anisotropy * e_ac * [0.0, 0.0, 1.0]
         gradient_ac = transverse(gradient_ac, e_ac) * {"half field": 0.5, "wrong sign": -1.0}.get(self.fault, 1.0)
-        moments_a = np.full(2, MOMENT) + ([0.0, 0.1] if self.fault == "atoms have numbers" else [0.0, 0.0])
+        moment_magnitudes_a = np.full(2, MOMENT) + ([0.0, 0.1] if self.fault == "atoms have numbers" else [0.0, 0.0])
         return LabelledConfiguration(
             cell.with_spins(e_ac),
             energy,
-            gradient_ac / moments_a[:, None],
-            moments_a,
+            gradient_ac / moment_magnitudes_a[:, None],
+            moment_magnitudes_a,
             np.zeros((2, 3)),
             info={"label_grade": "A"},
         )

@@ -39,12 +39,12 @@ def heisenberg_label(configuration: Configuration) -> LabelledConfiguration:
     bonds = find_neighbours(configuration, BOND)
     molecular_ac = np.zeros((len(configuration), 3))
     np.add.at(molecular_ac, bonds.i_p, COUPLING * configuration.spins_ac[bonds.j_p])
-    moments_a = np.where(configuration.is_magnetic_a, MOMENT, 0.0)
+    moment_magnitudes_a = np.where(configuration.is_magnetic_a, MOMENT, 0.0)
     return LabelledConfiguration(
         configuration,
         energy=-0.5 * float(np.sum(configuration.spins_ac * molecular_ac)) - 8.0 * len(configuration),
         exchange_fields_ac=np.where(configuration.is_magnetic_a[:, None], molecular_ac / MOMENT, 0.0),
-        moments_a=moments_a,
+        moment_magnitudes_a=moment_magnitudes_a,
     )
 
 

@@ -67,7 +67,7 @@ def test_a_campaign_finds_it(toy, tmp_path):
     bulk("Fe", "bcc", a=2.85, cubic=True).write(tmp_path / "fe.cif")
     (tmp_path / "toy.yaml").write_text(block("yaml", "name: toy"))
     campaign = read_campaign(tmp_path / "toy.yaml")
-    assert campaign.engine_settings == {"coupling_ev": 0.03, "moments_ub": {"Fe": 2.2}}
+    assert campaign.engine_settings == {"coupling_ev": 0.03, "moments_muB": {"Fe": 2.2}}
     assert describe(campaign)["engine"] == "soso.label.toy"
     with pytest.raises(InputError, match="no_such_key"):
         toy.ToyLabelWorkChain.checked_settings({"no_such_key": 1}, "toy.yaml")

@@ -43,7 +43,7 @@ def radial(settings, exponent, distance):
     return (settings.reference_distance_angstrom / distance) ** exponent * (1 - 10 * t**3 + 15 * t**4 - 6 * t**5)
 
 
-def energy_and_densities(configuration, settings, moments_a, electrons_a, fields_ac, counts):
+def energy_and_densities(configuration, settings, moment_magnitudes_a, electrons_a, constraint_fields_ac, counts):
     """Return energy (eV) by direct summation, charges (a,) and moment vectors (a, 3), for one species.
 
     The energy is assembled from the out-densities: sum f ε of the hoppings alone - TS - I m²/4 + U (n - n0)²/2 + pairs.
@@ -56,7 +56,9 @@ def energy_and_densities(configuration, settings, moments_a, electrons_a, fields
         full = np.kron(np.eye(2), hopping)
         for i in range(n_atoms):
             level = species.onsite_ev + species.charge_penalty_ev * (electrons_a[i] - species.electrons)
-            bx, by, bz = 0.5 * species.stoner_ev * moments_a[i] * configuration.spins_ac[i] + fields_ac[i]
+            bx, by, bz = (
+                0.5 * species.stoner_ev * moment_magnitudes_a[i] * configuration.spins_ac[i] + constraint_fields_ac[i]
+            )
             spin_block = np.array([[level - bz, -bx + 1j * by], [-bx - 1j * by, level + bz]])
             full += np.kron(spin_block, np.diag(np.repeat(np.arange(n_atoms) == i, 5)))
         energies, vectors = eigh(full)

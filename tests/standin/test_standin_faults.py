@@ -194,4 +194,4 @@ def test_ion_without_constraint_is_not_in_the_table(tmp_path):
     folder = prepare(tmp_path / "free", m_constr="0 0 1 0 0 0")
     assert run_standin(folder).returncode == 0
     found = read_constraint((folder / "OSZICAR").read_text(), is_constrained_a=[True, False])
-    assert found.fields_ac[1].tolist() == [0.0, 0.0, 0.0]
+    assert found.constraint_fields_ac[1].tolist() == [0.0, 0.0, 0.0]

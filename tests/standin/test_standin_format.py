@@ -157,13 +157,13 @@ def tilted_run(folder, iron, angle, scale):
     free = float(re.findall(r"free  energy   TOTEN  = *(\S+)", (folder / "OUTCAR").read_text())[-1])
     # the part across the target stands in the table with five digits, MW_int has but three decimals
     lengths_a = np.linalg.norm(table.moments_mw_ac, axis=1)
-    offsets_ac = table.fields_ac / table.lambda_ / lengths_a[:, None]
+    offsets_ac = table.constraint_fields_ac / table.lambda_ / lengths_a[:, None]
     tangents_ac = np.array([[1.0, 0.0, 0.0], [np.cos(angle), 0.0, -np.sin(angle)]])
     turns_a = np.einsum("ac,ac->a", offsets_ac, tangents_ac)
     return (
         free - table.penalty_energy,
         angle + turns_a[1] - turns_a[0],
-        lengths_a[1] * table.fields_ac[1] @ tangents_ac[1],
+        lengths_a[1] * table.constraint_fields_ac[1] @ tangents_ac[1],
     )
 
 
@@ -192,8 +192,8 @@ def test_embedded_engine_as_model(tmp_path, iron):
     done = run_standin(tmp_path, model="tight_binding")
     assert done.returncode == 0, done.stdout + done.stderr
     table = read_constraint((tmp_path / "OSZICAR").read_text())
-    moments_a = np.linalg.norm(table.moments_mw_ac, axis=1)
-    cosines_a = np.einsum("ac,ac->a", table.moments_mw_ac, TILTED) / moments_a
-    assert (moments_a > 1.0).all()
+    moment_magnitudes_a = np.linalg.norm(table.moments_mw_ac, axis=1)
+    cosines_a = np.einsum("ac,ac->a", table.moments_mw_ac, TILTED) / moment_magnitudes_a
+    assert (moment_magnitudes_a > 1.0).all()
     assert np.degrees(np.arccos(cosines_a.min())) < 1.0
-    assert np.abs(table.fields_ac).max() > 1e-3
+    assert np.abs(table.constraint_fields_ac).max() > 1e-3

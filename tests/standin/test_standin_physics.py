@@ -106,10 +106,10 @@ def test_angle_falls_with_lambda_and_the_field_does_not(atoms, directions_ac, sc
     for lambda_ in (1.0, 10.0, 50.0):
         constraint = Constraint(directions_ac, lambda_, scale)
         achieved_ac = achieve(model, constraint, directions_ac)
-        moments_a = model.moments(achieved_ac)
-        moments_ac = moments_a[:, None] * achieved_ac
+        moment_magnitudes_a = model.moments(achieved_ac)
+        moments_ac = moment_magnitudes_a[:, None] * achieved_ac
         printed_ac = transverse(constraint.printed_field(moments_ac), achieved_ac)
-        fields.append(scale * moments_a[:, None] * printed_ac)
+        fields.append(scale * moment_magnitudes_a[:, None] * printed_ac)
         assert fields[-1][:4] == pytest.approx(model.spin_gradient(achieved_ac)[:4], abs=1e-9)
         angles.append(np.linalg.norm(achieved_ac - directions_ac, axis=1)[:4].max())
         penalties.append(constraint.penalty(moments_ac))

@@ -76,7 +76,7 @@ def labelled_pair(seed: int) -> LabelledConfiguration:
         configuration,
         energy=-0.05 * float(spins_ac[0] @ spins_ac[1]),
         exchange_fields_ac=0.025 * spins_ac[::-1],
-        moments_a=np.full(2, 2.0),
+        moment_magnitudes_a=np.full(2, 2.0),
         forces_ac=np.zeros((2, 3)),
         stress_cc=np.zeros((3, 3)),
     )

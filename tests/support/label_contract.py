@@ -155,7 +155,7 @@ def the_field_is_minus_the_derivative_of_the_energy(runs: Runs) -> None:
     """From one tilt to the other the energy changes by the integral of the field along the achieved directions."""
     ends = (runs.tilted(-1), runs.base, runs.tilted(1))
     turn_ac = turn(ends[0].configuration.spins_ac, ends[2].configuration.spins_ac)
-    work = [np.sum(item.spin_gradient_ac * np.cross(turn_ac, item.configuration.spins_ac)) for item in ends]
+    work = [np.sum(item.effective_fields_ac * np.cross(turn_ac, item.configuration.spins_ac)) for item in ends]
     change = ends[2].energy - ends[0].energy
     assert abs(change) > 1e-3, "the tilt changes the energy by less than 1 meV: nothing is tested here"
     assert abs(-change - (work[0] + 4.0 * work[1] + work[2]) / 6.0) <= runs.tolerance * abs(change)
@@ -163,14 +163,14 @@ def the_field_is_minus_the_derivative_of_the_energy(runs: Runs) -> None:
 
 def rotating_all_spins_changes_nothing(runs: Runs) -> None:
     """Energy, lengths and forces stay, the fields turn with the spins."""
-    assert_same(runs, runs.label("rotated"), runs.base.spin_gradient_ac @ ROTATION.T, np.arange(len(runs.cell)))
+    assert_same(runs, runs.label("rotated"), runs.base.effective_fields_ac @ ROTATION.T, np.arange(len(runs.cell)))
 
 
 def permuting_like_atoms_permutes_the_results(runs: Runs) -> None:
     """The atoms in another order: the same label in that order."""
     order_a = np.arange(len(runs.cell))[::-1]
     assert np.array_equal(runs.cell.numbers_a, runs.cell.numbers_a[order_a]), "the harness needs like atoms"
-    assert_same(runs, runs.label("permuted"), runs.base.spin_gradient_ac[order_a], order_a)
+    assert_same(runs, runs.label("permuted"), runs.base.effective_fields_ac[order_a], order_a)
 
 
 def an_impossible_request_ends_with_an_exit_code(runs: Runs) -> None:
@@ -199,8 +199,8 @@ def assert_same(runs: Runs, item: LabelledConfiguration, gradient_ac: np.ndarray
     base, tolerance = runs.base, runs.tolerance
     assert abs(item.energy - base.energy) <= tolerance * runs.energy_scale
     largest = np.abs(gradient_ac).max()
-    np.testing.assert_allclose(item.spin_gradient_ac, gradient_ac, rtol=0, atol=tolerance * largest)
-    np.testing.assert_allclose(item.moments_a, base.moments_a[order_a], rtol=tolerance)
+    np.testing.assert_allclose(item.effective_fields_ac, gradient_ac, rtol=0, atol=tolerance * largest)
+    np.testing.assert_allclose(item.moment_magnitudes_a, base.moment_magnitudes_a[order_a], rtol=tolerance)
     size = max(np.abs(base.forces_ac).max(), SMALLEST_FORCE)
     np.testing.assert_allclose(item.forces_ac, base.forces_ac[order_a], rtol=0, atol=tolerance * size)
 

@@ -49,11 +49,16 @@ def heisenberg_label(configuration, exchange=-0.02, biquadratic=0.004, reach=3.3
     energy = 0.5 * np.sum(shape_p * (exchange * u_p + biquadratic * u_p**2))
     gradient_ac = np.zeros_like(e_ac)
     np.add.at(gradient_ac, n.i_p, (shape_p * (exchange + 2 * biquadratic * u_p))[:, None] * e_ac[n.j_p])
-    moments_a = np.where(configuration.is_magnetic_a, 2.2, 0.1)
-    fields_ac = np.where(configuration.is_magnetic_a[:, None], -gradient_ac, 0.0) / moments_a[:, None]
+    moment_magnitudes_a = np.where(configuration.is_magnetic_a, 2.2, 0.1)
+    exchange_fields_ac = (
+        np.where(configuration.is_magnetic_a[:, None], -gradient_ac, 0.0) / moment_magnitudes_a[:, None]
+    )
     level = 0.1 * float(configuration.numbers_a.sum())
     return LabelledConfiguration(
-        configuration, energy=energy + level, exchange_fields_ac=fields_ac, moments_a=moments_a
+        configuration,
+        energy=energy + level,
+        exchange_fields_ac=exchange_fields_ac,
+        moment_magnitudes_a=moment_magnitudes_a,
     )
 
 
@@ -80,12 +85,12 @@ def complete_label(configuration, field_scale=1.0, length_slope=0.05):
     forces_ac = np.zeros((n_atoms, 3))
     np.add.at(forces_ac, n.i_p, pull_pc)
     around_a = np.bincount(n.i_p, shape_p * u_p, minlength=n_atoms)
-    moments_a = np.where(configuration.is_magnetic_a, 2.2 + length_slope * around_a, 0.1)
+    moment_magnitudes_a = np.where(configuration.is_magnetic_a, 2.2 + length_slope * around_a, 0.1)
     return LabelledConfiguration(
         configuration,
         energy=known.energy,
-        exchange_fields_ac=known.spin_gradient_ac / moments_a[:, None] / field_scale,
-        moments_a=moments_a,
+        exchange_fields_ac=known.effective_fields_ac / moment_magnitudes_a[:, None] / field_scale,
+        moment_magnitudes_a=moment_magnitudes_a,
         forces_ac=forces_ac,
         stress_cc=0.5 * pull_pc.T @ n.vectors_pc / configuration.volume,
     )

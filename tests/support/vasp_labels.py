@@ -99,7 +99,7 @@ def truth(configuration: Configuration) -> tuple[float, np.ndarray]:
     arranged, order = for_vasp(configuration)
     directions_ac = np.where(arranged.is_magnetic_a[:, None], arranged.spins_ac, [0.0, 0.0, 1.0])
     found = ClassicalModel(crystal_of(arranged, order.species, order.counts)).evaluate(directions_ac)
-    return found.energy, order.from_vasp(found.spin_gradient_ac)
+    return found.energy, order.from_vasp(found.effective_fields_ac)
 
 
 def run_together(process_class: Any, inputs: list[dict[str, Any]], at_once: int = 6) -> list[Any]:

@@ -75,11 +75,13 @@ def contcar(atoms: Atoms) -> str:
     return "\n".join([*head, *_lines(atoms.get_scaled_positions())]) + "\n"
 
 
-def oszicar(moments_ac: np.ndarray, fields_ac: np.ndarray, lambda_: float = 10.0, steps: int = 20) -> str:
+def oszicar(moments_ac: np.ndarray, constraint_fields_ac: np.ndarray, lambda_: float = 10.0, steps: int = 20) -> str:
     """Return an OSZICAR that converged to these moments (μB) and printed these fields."""
     penalty = f" E_p =  {_fortran(1e-6)}  lambda =  {_fortran(lambda_, 3)}\n"
     moments = "".join(f"{k:3d}{_fixed(m)}   {_fixed(1.4 * m)}\n" for k, m in enumerate(moments_ac, 1))
-    fields = "".join(f"{k:3d}" + "".join(f"  {_fortran(x)}" for x in f) + "\n" for k, f in enumerate(fields_ac, 1))
+    fields = "".join(
+        f"{k:3d}" + "".join(f"  {_fortran(x)}" for x in f) + "\n" for k, f in enumerate(constraint_fields_ac, 1)
+    )
     cycle = "".join(
         f"\n{penalty}<lVp>=  0.00000E+00\n DBL =  0.00000E+00\n ion        MW_int                 M_int\n{moments}"
         f"DAV: {step:3d}    {_fortran(FREE_ENERGY, 12)}   {_fortran(-(10.0 ** (1 - step / 2)))}   -0.1E-06  99 0.1E-3\n"

@@ -111,7 +111,9 @@ def test_a_good_run(parse, files):
     assert node.is_finished_ok, node.exit_message
     constraint, misc = outputs["constraint"], outputs["misc"]
     np.testing.assert_array_equal(constraint.get_array("moments_mw_ac"), MOMENTS_AC)
-    np.testing.assert_allclose(constraint.get_array("fields_ac"), FIELDS_AC, rtol=1e-5)  # five digits are printed
+    np.testing.assert_allclose(
+        constraint.get_array("constraint_fields_ac"), FIELDS_AC, rtol=1e-5
+    )  # five digits are printed
     assert constraint.get_array("is_constrained_a").tolist() == [1, 1]
     attributes = constraint.base.attributes.all
     assert attributes["lambda_eV_per_muB2"] == 10.0

@@ -54,7 +54,7 @@ def test_an_energy_is_enough(asked, pair_dataset):
     assert node.is_finished_ok, node.exit_message
     label = results["label"].get_dataset()[0]
     assert label.energy == pair_dataset[3].energy
-    assert label.exchange_fields_ac is label.forces_ac is label.moments_a is None
+    assert label.exchange_fields_ac is label.forces_ac is label.moment_magnitudes_a is None
 
 
 def test_what_is_not_in_the_pool_has_an_exit_code_of_its_own(asked, pair_dataset):

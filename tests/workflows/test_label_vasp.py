@@ -80,7 +80,7 @@ def test_a_label(inputs):
     assert 0.0 < item.info["angle_degree"] < 0.5
     assert not np.array_equal(item.configuration.spins_ac, wanted.spins_ac)
     assert not item.configuration.is_magnetic_a[1]
-    assert item.moments_a[1] == 0.0
+    assert item.moment_magnitudes_a[1] == 0.0
     assert not item.exchange_fields_ac[1].any()
     assert item.stress_cc is not None
     assert quality["converged"]
@@ -98,12 +98,12 @@ def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     """Along the way the moments went.  Three decimals of the lengths are worth 3e-4 of a field."""
     centre, made = mixed_cell(), inputs(overrides=ONE_STEP)
     base = label(centre, made)
-    atom = int(np.argmax(np.linalg.norm(base.spin_gradient_ac, axis=1)))
-    axis_c = np.cross(centre.spins_ac[atom], base.spin_gradient_ac[atom])
+    atom = int(np.argmax(np.linalg.norm(base.effective_fields_ac, axis=1)))
+    axis_c = np.cross(centre.spins_ac[atom], base.effective_fields_ac[atom])
     axis_c /= np.linalg.norm(axis_c)
     ends = [label(turn(centre, atom, axis_c, sign * 0.05), made) for sign in (1, -1)]
     way_ac = ends[0].configuration.spins_ac - ends[1].configuration.spins_ac
-    work = -float(np.sum(base.spin_gradient_ac * way_ac))
+    work = -float(np.sum(base.effective_fields_ac * way_ac))
     assert abs(work) > 5e-3
     # the curvature of the fields over 0.1 rad leaves less than 1e-3 of the difference
     assert ends[0].energy - ends[1].energy == pytest.approx(work, rel=1e-3)

@@ -35,7 +35,7 @@ def run_of(lambda_, is_constrained=(1, 1), moment=1.5):
     node = ArrayData()
     node.set_array("moments_mw_ac", moment * SPINS_AC)
     node.set_array("moments_m_ac", 2.2 * SPINS_AC)
-    node.set_array("fields_ac", np.zeros((2, 3)))
+    node.set_array("constraint_fields_ac", np.zeros((2, 3)))
     node.set_array("is_constrained_a", np.array(is_constrained))
     attributes = {"penalty_energy_eV": 0.0, "lambda_eV_per_muB2": lambda_, "scf_change_eV": -1e-6}
     node.base.attributes.set_many(attributes)

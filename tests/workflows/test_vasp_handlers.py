@@ -19,7 +19,7 @@ from vasp_fixtures import DIRECTIONS_AC, constrained_incar
 from vasp_outputs import oszicar
 
 from soso_workchains.vasp.constrained import ConstrainedVaspWorkChain
-from soso_workchains.vasp.handlers import CONTINUATIONS, ENDS
+from soso_workchains.vasp.handlers import CONTINUATIONS, EXIT_CODES
 
 pytestmark = pytest.mark.aiida
 STILL_AC = 1.5 * DIRECTIONS_AC
@@ -286,7 +286,7 @@ def test_bad_input_ends_before_anything_is_submitted(vasp_inputs):
 
 def test_every_end_is_on_the_page():
     page = (Path(__file__).parents[2] / "docs/topics/vasp_handlers.md").read_text()
-    for status, (label, _) in ENDS.items():
+    for status, (label, _) in EXIT_CODES.items():
         assert f"| {status} | `{label}` |" in page
     for handler in ConstrainedVaspWorkChain.get_process_handlers():
         assert f"`{handler.__name__}`" in page

@@ -37,7 +37,7 @@ class ActiveLearningWorkChain(WorkChain):
         declared.define_policy(spec)
         declared.define_labels(spec)
         declared.define_start(spec)
-        declared.define_ends(spec)
+        declared.define_exit_codes(spec)
         spec.outline(
             cls.prepare,
             if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.take_advice),

@@ -99,7 +99,7 @@ def define_start(spec: ProcessSpec) -> None:
     spec.inputs["resume"]["labels"].dynamic = True
 
 
-def define_ends(spec: ProcessSpec) -> None:
+def define_exit_codes(spec: ProcessSpec) -> None:
     """Declare outputs and exit codes."""
     spec.output("model", valid_type=SosoModel, required=False, help="fitted to all labels")
     spec.output("dataset", valid_type=SosoDataset, required=False, help="all labels")

@@ -47,7 +47,7 @@ class LabelWorkChain(WorkChain):
     OWN_CODE: ClassVar[str | None] = None
     """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
 
-    REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moments_a", "forces_ac")
+    REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
     FIELD_TOLERANCE = 0.02
     """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
 

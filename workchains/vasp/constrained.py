@@ -7,7 +7,7 @@ from aiida.orm import Bool, Int
 from aiida_vasp.workchains.v2.vasp import VaspWorkChain, list_valid_objects_in_remote
 
 from soso_core.engines.vasp.output_files import incar_problems
-from soso_workchains.vasp.handlers import VaspHandlers, define_ends
+from soso_workchains.vasp.handlers import VaspHandlers, define_exit_codes
 from soso_workflows.vasp.calculation import ConstrainedVaspCalculation
 
 MAX_ITERATIONS = 12
@@ -30,7 +30,7 @@ class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
         spec.inputs["max_iterations"].default = lambda: Int(MAX_ITERATIONS)
         spec.inputs["keep_last_workdir"].default = lambda: Bool(True)
         spec.exit_code(310, "ERROR_BAD_INPUT", message="VASP would refuse this: {detail}")
-        define_ends(spec)
+        define_exit_codes(spec)
 
     @classmethod
     def get_process_handlers(cls) -> list[FunctionType]:

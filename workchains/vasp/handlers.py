@@ -14,7 +14,7 @@ from soso_workflows.vasp.calculation import ConstrainedVaspCalculation
 
 CODES = ConstrainedVaspCalculation.exit_codes
 
-ENDS = {
+EXIT_CODES = {
     410: ("ERROR_NOT_CONVERGED", "no self-consistency"),
     431: ("ERROR_MOMENT_FLIPPED", "moments stand against their direction"),
     432: ("ERROR_MOMENT_COLLAPSED", "moments are lost"),
@@ -183,10 +183,10 @@ class VaspHandlers:
     def _end(self) -> ExitCode:
         """Return the exit code of the present fault."""
         status, detail = self.ctx.fault
-        return getattr(self.exit_codes, ENDS[status][0]).format(detail=detail)
+        return getattr(self.exit_codes, EXIT_CODES[status][0]).format(detail=detail)
 
 
-def define_ends(spec: ProcessSpec) -> None:
+def define_exit_codes(spec: ProcessSpec) -> None:
     """Declare the exit codes of the handlers."""
-    for status, (label, meaning) in ENDS.items():
+    for status, (label, meaning) in EXIT_CODES.items():
         spec.exit_code(status, label, message=f"{meaning}: {{detail}}")

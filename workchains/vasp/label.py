@@ -15,7 +15,7 @@ from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings, read_yaml
 from soso_workchains.label.contract import LabelWorkChain, Preparation
-from soso_workchains.vasp.handlers import ENDS, define_ends
+from soso_workchains.vasp.handlers import EXIT_CODES, define_exit_codes
 from soso_workflows.campaign.inputs import MEASURE, NODE
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.vasp import functions
@@ -57,7 +57,7 @@ class VaspLabelWorkChain(LabelWorkChain):
         spec.input("field_scale", valid_type=Dict, help="field_scale (c in -∂E/∂e = c |MW_int| printed) and source")
         spec.input("options", valid_type=Dict, required=False, help="options of the scheduler")
         spec.input("clean_workdir", valid_type=Bool, default=lambda: Bool(True), help="remove densities at the end")
-        define_ends(spec)
+        define_exit_codes(spec)
         spec.exit_code(433, "ERROR_OFF_TARGET", message="{detail}")
         spec.exit_code(434, "ERROR_DOES_NOT_FIT", message="{detail}")
         spec.outline(cls.prepare, while_(cls.goes_on)(cls.run_engine, cls.inspect_engine), cls.collect)
@@ -194,7 +194,7 @@ class VaspLabelWorkChain(LabelWorkChain):
         if engine.is_finished_ok and book["action"] in LOST:
             code: ExitCode = self.exit_codes[LOST[book["action"]]].format(detail=book["reason"])
             return code
-        if engine.exit_status in ENDS:
+        if engine.exit_status in EXIT_CODES:
             strength = engine.inputs.parameters["incar"]["lambda"]
             said = f"{engine.process_label}<{engine.pk}> at lambda {strength:g}: {engine.exit_message}"
             return ExitCode(engine.exit_status, said)

@@ -16,7 +16,7 @@ from soso_core.active.selection.uncertainty import CandidateRows, whitened
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.calibration import left_out_errors, stretches
-from soso_core.gp.inference.evidence import EvidenceMaximum, Scales, maximise_evidence, posterior
+from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperparameters, maximise_evidence, posterior
 from soso_core.gp.inference.hyperprior import believed, with_gp
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.regression import FIXED_BLOCKS, basis_of, believable
@@ -80,9 +80,9 @@ class Pool:
     def lengths_r(self) -> FloatArray:
         """Length of the moment that each field row belongs to, (r,) μB."""
         parts = [
-            np.repeat(item.moments_a[item.configuration.is_magnetic_a], 2)
+            np.repeat(item.moment_magnitudes_a[item.configuration.is_magnetic_a], 2)
             for item in self.dataset
-            if item.moments_a is not None and item.spin_gradient_ac is not None
+            if item.moment_magnitudes_a is not None and item.effective_fields_ac is not None
         ]
         return np.concatenate(parts)
 
@@ -136,14 +136,14 @@ class PoolFit:
     """A model of some configurations of a pool: weights (m,), posterior precision L Lᵀ, scales, reference energies."""
 
     weights_m: FloatArray
-    lower_mm: FloatArray
+    cholesky_mm: FloatArray
     best: EvidenceMaximum
     baseline: EvidenceMaximum
     offsets_s: FloatArray
     calibration: Mapping[str, float]
 
     @property
-    def scales(self) -> Scales:
+    def scales(self) -> Hyperparameters:
         """The scales that were learnt."""
         return self.best.scales
 
@@ -176,33 +176,33 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
     first = None if start is None or not start.has_gp else start.scales
     best = believable(equations, pool.blocks, belief, baseline, first)
-    weights_m, lower_mm = posterior(equations, pool.blocks, best.scales)
-    penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, lower_mm), best.scales)
+    weights_m, cholesky_mm = posterior(equations, pool.blocks, best.scales)
+    penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, cholesky_mm), best.scales)
     if penalty:
         scales = replace(best.scales, penalty=penalty, penalty_level=pool.penalty_level)
         best = replace(best, scales=scales)
-        weights_m, lower_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, scales)
+        weights_m, cholesky_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, scales)
     errors = [
-        left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, lower_mm, best.scales)
+        left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, cholesky_mm, best.scales)
         for k in chosen
     ]  # fmt: skip
-    return PoolFit(weights_m, lower_mm, best, baseline, offsets_s, stretches(errors))
+    return PoolFit(weights_m, cholesky_mm, best, baseline, offsets_s, stretches(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
     """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
     equations = pool.equations(chosen, offsets_s, fitted.scales.penalty)
-    weights_m, lower_mm = posterior(equations, pool.blocks, fitted.scales)
-    return replace(fitted, weights_m=weights_m, lower_mm=lower_mm, offsets_s=offsets_s)
+    weights_m, cholesky_mm = posterior(equations, pool.blocks, fitted.scales)
+    return replace(fitted, weights_m=weights_m, cholesky_mm=cholesky_mm, offsets_s=offsets_s)
 
 
 def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
     """Return what the model does not know of every configuration of the pool."""
     noise, calibration = fitted.scales.noise, fitted.calibration
     return CandidateRows(
-        whitened(pool.energies_km, fitted.lower_mm),
-        whitened(pool.fields_rm, fitted.lower_mm),
+        whitened(pool.energies_km, fitted.cholesky_mm),
+        whitened(pool.fields_rm, fitted.cholesky_mm),
         pool.ends_k,
         noise["energy"] / np.sqrt(pool.n_spins_k),
         noise.get("field", 0.0) * fitted.scales.field_scale,
@@ -244,7 +244,11 @@ def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
 
 
 def _learnt_penalty(
-    pool: Pool, chosen: Sequence[int], offsets_s: FloatArray, solved: tuple[FloatArray, FloatArray], scales: Scales
+    pool: Pool,
+    chosen: Sequence[int],
+    offsets_s: FloatArray,
+    solved: tuple[FloatArray, FloatArray],
+    scales: Hyperparameters,
 ) -> float:
     """Return κ of the chosen labels, μB²/eV."""
     if not pool.penalty_width:

@@ -28,7 +28,7 @@ from soso_core.active.selection.acquisition import (
     by_variance,
     farthest,
     is_worth_it,
-    least_worth,
+    min_relative_efficiency,
 )
 from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings
 from soso_core.active.stopping.learning_curve import FEWEST, learning_test
@@ -171,7 +171,7 @@ def _batch(
     (others,) = rng.spawn(1)
     picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
     places = {k: place for place, k in enumerate(rest)}
-    at, wanted = [places[k] for k in picks], least_worth(rows) if least is None else least
+    at, wanted = [places[k] for k in picks], min_relative_efficiency(rows) if least is None else least
     if not is_worth_it(strategy, rows.subset(rest), at, lambda n: [places[k] for k in draw(n, [], others)], wanted):
         return draw(n_next, [])
     return by_trust(picks, trusted, rng, draw)

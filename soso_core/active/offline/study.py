@@ -110,7 +110,7 @@ def pool_data(dataset: Dataset, labels: LabelKind) -> Dataset:
             raise InputError(f"configuration {k} has no exchange fields; study energies alone")
     bare = [replace(item, forces_ac=None, stress_cc=None) for item in dataset]
     if labels == "energies":
-        bare = [replace(item, exchange_fields_ac=None, moments_a=None) for item in bare]
+        bare = [replace(item, exchange_fields_ac=None, moment_magnitudes_a=None) for item in bare]
     return Dataset(tuple(bare))
 
 

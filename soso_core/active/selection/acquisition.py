@@ -134,7 +134,7 @@ def is_worth_it(
     return worth(rows, picks, [draw(len(picks)) for _ in range(N_DRAWS)], score) > least
 
 
-def least_worth(rows: CandidateRows) -> float:
+def min_relative_efficiency(rows: CandidateRows) -> float:
     """Return how many random labels one of a choice with a model has to be worth."""
     return LEAST_WORTH_FIELDS if rows.has_fields else LEAST_WORTH
 

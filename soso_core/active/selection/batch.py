@@ -14,7 +14,7 @@ from soso_core.active.selection.acquisition import (
     by_variance,
     farthest,
     is_worth_it,
-    least_worth,
+    min_relative_efficiency,
     spread,
 )
 from soso_core.active.selection.duplicates import twins
@@ -30,16 +30,17 @@ class ScoredCandidate:
     """A chosen candidate: rank 0 was chosen first.
 
     Standard deviations of its energy per spin (meV) before anything of the batch is known: of the model
-    alone, and of a new label (noise included); calibrated, as those of a prediction.  `moments_a` are the lengths
-    (a,), μB, that the model predicts; None when it has learnt none.  The field deviations (meV, model alone, mean and
-    largest over atoms) are None when the model has learnt from no fields; `score_meV` is what the settings make of all.
+    alone, and of a new label (noise included); calibrated, as those of a prediction.  `moment_magnitudes_a`
+    (a,), μB, are predicted by the model; None when it has learnt none.  The field deviations (meV, model alone, mean
+    and largest over atoms) are None when the model has learnt from no fields; `score_meV` is the
+    score by the settings.
     """
 
     candidate: Candidate
     rank: int
     energy_model_std_meV_per_spin: float
     energy_std_meV_per_spin: float
-    moments_a: FloatArray | None = None
+    moment_magnitudes_a: FloatArray | None = None
     field_mean_std_meV: float | None = None
     field_largest_std_meV: float | None = None
     score_meV: float = 0.0
@@ -141,7 +142,7 @@ def choose_batch(
 
     if settings.selection == "random":
         return np.asarray(free_k[draw(n_select, [])])
-    picks, least = _chosen(left, n_select, settings, same_k), least_worth(left)
+    picks, least = _chosen(left, n_select, settings, same_k), min_relative_efficiency(left)
     if settings.only_if_worth_it and not is_worth_it(
         settings.selection, left, picks, lambda n: draw(n, []), least, settings.score
     ):
@@ -168,10 +169,10 @@ def _fresh(twins_k: IntArray, n_known: int) -> IntArray:
 
 def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatArray | None:
     """Return the lengths (a,), μB, that an engine may start from; None when the model knows none that make sense."""
-    moments_a, _ = model.predict_moments(configuration)
-    if moments_a is None or not np.all(moments_a[configuration.is_magnetic_a] > 0.0):
+    moment_magnitudes_a, _ = model.predict_moments(configuration)
+    if moment_magnitudes_a is None or not np.all(moment_magnitudes_a[configuration.is_magnetic_a] > 0.0):
         return None
-    return moments_a
+    return moment_magnitudes_a
 
 
 def check_counts(settings: ExploreSettings) -> None:

@@ -155,8 +155,8 @@ def candidate_rows(
     spins_k = np.array([item.n_magnetic or len(item) for item in configurations], dtype=float)
     fields = [transverse_rows(item, design) for item, design in zip(configurations, designs, strict=True)]
     return CandidateRows(
-        whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.lower_mm),
-        whitened(np.concatenate(fields), model.lower_mm),
+        whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.cholesky_mm),
+        whitened(np.concatenate(fields), model.cholesky_mm),
         np.cumsum([0, *map(len, fields)]),
         model.scales.noise.get("energy", np.inf) / np.sqrt(spins_k),
         model.scales.noise.get("field", 0.0) * model.scales.field_scale,
@@ -168,14 +168,14 @@ def candidate_rows(
 def transverse_rows(configuration: Configuration, design: DesignRows) -> FloatArray:
     """Return the rows of two field components for each magnetic atom, (2a, m); none when fields were not asked for."""
     magnetic_a = configuration.is_magnetic_a
-    if design.fields_acm is None or not np.any(magnetic_a):
+    if design.effective_fields_acm is None or not np.any(magnetic_a):
         return np.zeros((0, design.sites_am.shape[1]))
-    rows_akm = transverse_axes(configuration.spins_ac[magnetic_a]) @ design.fields_acm[magnetic_a]
+    rows_akm = transverse_axes(configuration.spins_ac[magnetic_a]) @ design.effective_fields_acm[magnetic_a]
     return np.asarray(rows_akm.reshape(-1, rows_akm.shape[2]))
 
 
-def whitened(rows_xm: FloatArray, lower_mm: FloatArray) -> FloatArray:
+def whitened(rows_xm: FloatArray, cholesky_mm: FloatArray) -> FloatArray:
     """Return L⁻¹ φ of every row."""
     if not len(rows_xm):
         return rows_xm
-    return np.ascontiguousarray(solve_triangular(lower_mm, rows_xm.T, lower=True, check_finite=False).T)
+    return np.ascontiguousarray(solve_triangular(cholesky_mm, rows_xm.T, lower=True, check_finite=False).T)

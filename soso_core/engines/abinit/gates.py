@@ -31,16 +31,16 @@ def check_output(configuration: Configuration, output: AbinitOutput, settings: A
     along_a = np.sum(output.moments_ac * configuration.spins_ac, axis=1)
     lengths_a = np.linalg.norm(output.moments_ac, axis=1)
     for atom in np.flatnonzero(configuration.is_magnetic_a):
-        if lengths_a[atom] < settings.minimum_moment_ub:
+        if lengths_a[atom] < settings.min_moment_muB:
             raise ConvergenceError(f"the moment of atom {atom} collapsed to {lengths_a[atom]:.3f} μB")
         if along_a[atom] < 0.0:
             raise ConvergenceError(f"the moment of atom {atom} turned against its spin")
     angles_a = angles_degree(configuration, output.moments_ac)
     worst = int(np.argmax(angles_a))
-    if angles_a[worst] > settings.maximum_angle_degree:
+    if angles_a[worst] > settings.max_angle_degree:
         raise ConvergenceError(
             f"the moment of atom {worst} is {angles_a[worst]:.2f} degrees from its spin "
-            f"(maximum_angle_degree {settings.maximum_angle_degree:g})"
+            f"(max_angle_degree {settings.max_angle_degree:g})"
         )
 
 
@@ -116,7 +116,7 @@ def labelled(
         configuration=achieved,
         energy=output.energy,
         exchange_fields_ac=-transverse(output.gradients_ac, spins_ac),
-        moments_a=lengths_a,
+        moment_magnitudes_a=lengths_a,
         forces_ac=output.forces_ac,
         stress_cc=output.stress_cc,
         target_spins_ac=configuration.spins_ac,

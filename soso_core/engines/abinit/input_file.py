@@ -118,8 +118,8 @@ def write_input(
 
 def start_lengths(configuration: Configuration, settings: AbinitSettings) -> FloatArray:
     """Return (a,) the lengths of the moments (μB) that the self-consistency starts from."""
-    default = settings.initial_moment_ub
-    return np.array([settings.initial_moments_ub.get(symbol, default) for symbol in configuration.symbols])
+    default = settings.initial_moment_muB
+    return np.array([settings.initial_moments_muB.get(symbol, default) for symbol in configuration.symbols])
 
 
 def n_bands(

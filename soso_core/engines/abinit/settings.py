@@ -43,14 +43,14 @@ class AbinitSettings(Settings):
     max_iterations: int = Field(default=80, ge=1, le=1000, description="self-consistency steps before giving up")
     magcon_lambda: float = Field(default=0.02, gt=0.0, le=0.1, description="weight of the constraint in the mixing")
     moment_radius_angstrom: float = Field(default=1.06, ge=0.3, le=3.0, description="sphere that defines a moment")
-    initial_moment_ub: Moment = Field(default=2.3, description="moment the self-consistency starts from")
-    initial_moments_ub: dict[str, Moment] = Field(default_factory=dict, description="the same by chemical symbol")
-    minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
-    maximum_angle_degree: float = Field(default=0.1, gt=0.0, le=10.0, description="of a moment to its spin")
+    initial_moment_muB: Moment = Field(default=2.3, description="moment the self-consistency starts from")
+    initial_moments_muB: dict[str, Moment] = Field(default_factory=dict, description="the same by chemical symbol")
+    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+    max_angle_degree: float = Field(default=0.1, gt=0.0, le=10.0, description="of a moment to its spin")
     timeout_seconds: float = Field(default=43200.0, ge=1.0, description="one run of ABINIT is stopped after this")
     keep_failed_in: Path | None = Field(default=None, description="folder for the files of failed runs")
 
-    @field_validator("pseudopotentials", "initial_moments_ub")
+    @field_validator("pseudopotentials", "initial_moments_muB")
     @classmethod
     def _check_symbols(cls, values: dict[str, object]) -> dict[str, object]:
         for symbol in values:

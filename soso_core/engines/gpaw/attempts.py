@@ -36,12 +36,12 @@ class Attempt:
 
 def plan_attempts(settings: GpawSettings) -> tuple[Attempt, ...]:
     """Return the attempts in their order."""
-    soft_lengths = {symbol: item.gentle_initial_moment_ub for symbol, item in settings.species.items()}
-    lengths = {symbol: item.initial_moment_ub for symbol, item in settings.species.items()}
-    final, soft = settings.smearing_ev, settings.gentle_penalty_ev_per_ub2
+    soft_lengths = {symbol: item.gentle_initial_moment_muB for symbol, item in settings.species.items()}
+    lengths = {symbol: item.initial_moment_muB for symbol, item in settings.species.items()}
+    final, soft = settings.smearing_ev, settings.gentle_penalty_ev_per_muB2
     limit = settings.max_gentle_iterations
     plan = (
-        Attempt("normal", settings.penalty_ev_per_ub2, (final,), lengths, settings.max_iterations, PULAY),
+        Attempt("normal", settings.penalty_ev_per_muB2, (final,), lengths, settings.max_iterations, PULAY),
         Attempt("gentle", soft, (final,), soft_lengths, limit, CAUTIOUS),
         Attempt("annealed", soft, (settings.gentle_smearing_ev, final), soft_lengths, limit, CAUTIOUS),
     )

@@ -21,11 +21,11 @@ def check(configuration: Configuration, settings: GpawSettings) -> None:
     """Raise InputError when GPAW is not installed, or for a configuration that it or the settings do not cover.
 
     That is a cell without spins, a magnetic species without a start length, an element without set-up, and atoms closer
-    than `minimum_distance_angstrom`.
+    than `min_distance_angstrom`.
     """
     check_installed()
     _check_spins(configuration, settings)
-    _check_distances(configuration, settings.minimum_distance_angstrom)
+    _check_distances(configuration, settings.min_distance_angstrom)
     check_setups(configuration)
 
 
@@ -64,14 +64,14 @@ def labelled(configuration: Configuration, state: State, attempt: Attempt) -> La
         configuration=configuration.with_spins(achieved_spins(configuration, state)),
         energy=state.energy,
         exchange_fields_ac=fields(configuration, state, attempt.penalty),
-        moments_a=np.where(configuration.is_magnetic_a, lengths(state), 0.0),
+        moment_magnitudes_a=np.where(configuration.is_magnetic_a, lengths(state), 0.0),
         forces_ac=state.forces_ac,
         target_spins_ac=configuration.spins_ac,
         info={
             "engine": ENGINE_NAME,
             "moment_kind": MOMENT_KIND,
             "attempt": attempt.name,
-            "penalty_ev_per_ub2": attempt.penalty,
+            "penalty_ev_per_muB2": attempt.penalty,
             "scf_iterations": state.iterations,
             **quality(configuration, state, attempt).as_info(),
         },

@@ -13,8 +13,8 @@ MeshCount = Annotated[int, Field(ge=1, le=64)]
 class GpawSpecies(Settings):
     """Where the self-consistency starts for one magnetic species; the defaults are for iron."""
 
-    initial_moment_ub: float = Field(default=2.3, ge=0.1, le=8.0, description="start length, μB")
-    gentle_initial_moment_ub: float = Field(
+    initial_moment_muB: float = Field(default=2.3, ge=0.1, le=8.0, description="start length, μB")
+    gentle_initial_moment_muB: float = Field(
         default=2.0, ge=0.1, le=8.0, description="start length of the gentler attempts, μB"
     )
 
@@ -38,10 +38,10 @@ class GpawSettings(Settings):
     empty_bands_percent: float = Field(
         default=50.0, ge=10.0, le=400.0, description="bands beyond the occupied ones: 50 is six pairs per iron atom"
     )
-    penalty_ev_per_ub2: float = Field(
+    penalty_ev_per_muB2: float = Field(
         default=10.0, ge=0.5, le=40.0, description="strength of the constraint; 100 does not converge"
     )
-    gentle_penalty_ev_per_ub2: float = Field(
+    gentle_penalty_ev_per_muB2: float = Field(
         default=4.0, ge=0.5, le=40.0, description="the same in the gentler attempts"
     )
     gentle_smearing_ev: float = Field(
@@ -56,10 +56,8 @@ class GpawSettings(Settings):
     max_angle_degree: float = Field(
         default=10.0, gt=0.0, le=45.0, description="a moment further from its spin is an error"
     )
-    minimum_moment_ub: float = Field(
-        default=0.3, ge=0.0, le=8.0, description="a shorter or reversed moment is an error"
-    )
-    minimum_distance_angstrom: float = Field(default=1.5, gt=0.0, description="atoms closer than this are refused")
+    min_moment_muB: float = Field(default=0.3, ge=0.0, le=8.0, description="a shorter or reversed moment is an error")
+    min_distance_angstrom: float = Field(default=1.5, gt=0.0, description="atoms closer than this are refused")
 
     @field_validator("species")
     @classmethod
@@ -71,8 +69,8 @@ class GpawSettings(Settings):
 
     @model_validator(mode="after")
     def _check_gentle(self) -> "GpawSettings":
-        if self.gentle_penalty_ev_per_ub2 > self.penalty_ev_per_ub2:
-            raise ValueError("gentle_penalty_ev_per_ub2 must not exceed penalty_ev_per_ub2")
+        if self.gentle_penalty_ev_per_muB2 > self.penalty_ev_per_muB2:
+            raise ValueError("gentle_penalty_ev_per_muB2 must not exceed penalty_ev_per_muB2")
         if self.gentle_smearing_ev < self.smearing_ev:
             raise ValueError("gentle_smearing_ev must not be below smearing_ev")
         return self

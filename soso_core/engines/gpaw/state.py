@@ -59,8 +59,8 @@ def fields(configuration: Configuration, state: State, penalty: float) -> FloatA
 
 def penalty_energy(configuration: Configuration, state: State, penalty: float) -> float:
     """Return the penalty P in eV; the energy of the state does not hold it."""
-    fields_ac = fields(configuration, state, penalty)
-    return float(np.sum(fields_ac**2) / (4.0 * penalty))
+    constraint_fields_ac = fields(configuration, state, penalty)
+    return float(np.sum(constraint_fields_ac**2) / (4.0 * penalty))
 
 
 def why_not(configuration: Configuration, state: State, settings: GpawSettings) -> str | None:
@@ -73,7 +73,7 @@ def why_not(configuration: Configuration, state: State, settings: GpawSettings) 
     if is_reversed_a.any():
         return f"the moment of atom {int(np.argmax(is_reversed_a))} turned against its spin"
     length_a = lengths(state)
-    is_short_a = configuration.is_magnetic_a & (length_a < settings.minimum_moment_ub)
+    is_short_a = configuration.is_magnetic_a & (length_a < settings.min_moment_muB)
     if is_short_a.any():
         atom = int(np.argmax(is_short_a))
         return f"the moment of atom {atom} collapsed to {length_a[atom]:.2f} μB"

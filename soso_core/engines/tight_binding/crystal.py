@@ -68,7 +68,7 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
         onsite_a=_parameter_a(configuration, settings, "onsite_ev"),
         penalty_a=_parameter_a(configuration, settings, "charge_penalty_ev"),
         stoner_a=np.where(is_magnetic_a, _parameter_a(configuration, settings, "stoner_ev"), 0.0),
-        initial_a=np.where(is_magnetic_a, _parameter_a(configuration, settings, "initial_moment_ub"), 0.0),
+        initial_a=np.where(is_magnetic_a, _parameter_a(configuration, settings, "initial_moment_muB"), 0.0),
         points_kc=mesh_points(configuration.cell_vc, settings),
         hoppings_ph=hopping_ph * hopping_value_p[:, None],
         slopes_ph=hopping_ph * hopping_slope_p[:, None],
@@ -81,7 +81,7 @@ def checked_neighbours(configuration: Configuration, settings: TightBindingSetti
     """Return the pairs.  Raises InputError for an unknown species or atoms on top of each other."""
     _check_species(configuration, settings)
     neighbours = find_neighbours(configuration, settings.cutoff_angstrom)
-    _check_distances(neighbours, settings.minimum_distance_angstrom)
+    _check_distances(neighbours, settings.min_distance_angstrom)
     return neighbours
 
 

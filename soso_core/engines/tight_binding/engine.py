@@ -16,7 +16,7 @@ ENGINE_NAME = "tight-binding"
 
 
 def check(configuration: Configuration, settings: TightBindingSettings) -> None:
-    """Raise InputError for a species without parameters, or atoms closer than `minimum_distance_angstrom`."""
+    """Raise InputError for a species without parameters, or atoms closer than `min_distance_angstrom`."""
     checked_neighbours(configuration, settings)
 
 
@@ -30,7 +30,7 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
     Raises
     ------
     InputError
-        A species without parameters, or atoms closer than `minimum_distance_angstrom`.
+        A species without parameters, or atoms closer than `min_distance_angstrom`.
     ConvergenceError
         Self-consistency was not reached, or a moment collapsed or turned against its spin.
     """
@@ -41,8 +41,8 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
     return LabelledConfiguration(
         configuration=configuration,
         energy=solution.energy,
-        exchange_fields_ac=-solution.unknowns.fields_ac,
-        moments_a=np.where(configuration.is_magnetic_a, solution.unknowns.moments_a, 0.0),
+        exchange_fields_ac=-solution.unknowns.constraint_fields_ac,
+        moment_magnitudes_a=np.where(configuration.is_magnetic_a, solution.unknowns.moment_magnitudes_a, 0.0),
         forces_ac=forces_ac,
         stress_cc=stress_cc,
         info={
@@ -59,6 +59,6 @@ def quality_of(solution: Solution) -> LabelQuality:
     """Return what is known of the label's quality: the Lagrange fields leave no energy of a constraint."""
     numbers = {"angle_degree": float(np.degrees(solution.angle))}
     if solution.energy_change is not None:
-        n_atoms = len(solution.unknowns.moments_a)
+        n_atoms = len(solution.unknowns.moment_magnitudes_a)
         numbers["scf_change_meV_per_atom"] = 1e3 * abs(solution.energy_change) / n_atoms
     return LabelQuality(numbers)

@@ -19,14 +19,14 @@ from soso_core.labels import transverse
 class Unknowns:
     """What is iterated: moments along the spins (a,) μB, electrons (a,), Lagrange fields (a, 3) eV across the spins."""
 
-    moments_a: FloatArray
+    moment_magnitudes_a: FloatArray
     electrons_a: FloatArray
-    fields_ac: FloatArray
+    constraint_fields_ac: FloatArray
 
     @property
     def columns_au(self) -> FloatArray:
         """The unknowns side by side, (a, 5)."""
-        return np.column_stack([self.moments_a, self.electrons_a, self.fields_ac])
+        return np.column_stack([self.moment_magnitudes_a, self.electrons_a, self.constraint_fields_ac])
 
     @classmethod
     def from_columns(cls, columns_au: FloatArray, spins_ac: FloatArray) -> "Unknowns":
@@ -55,7 +55,9 @@ class Solution:
     def angle(self) -> float:
         """Largest angle between a moment and its spin, rad."""
         across_a = np.linalg.norm(self.lack_au[:, 2:], axis=1)
-        return float(np.max(np.arctan2(across_a, np.abs(self.unknowns.moments_a))[across_a > 0.0], initial=0.0))
+        return float(
+            np.max(np.arctan2(across_a, np.abs(self.unknowns.moment_magnitudes_a))[across_a > 0.0], initial=0.0)
+        )
 
     @property
     def residual(self) -> float:
@@ -78,7 +80,7 @@ def evaluate(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns, sm
     bands_kb, states_kxb = np.linalg.eigh(_hamiltonians(crystal, hopping_kxx, unknowns))
     filling = fill_bands(bands_kb, float(crystal.electrons_a.sum()), smearing)
     electrons_a, moments_ac = site_densities(states_kxb, filling.occupations_kb)
-    double_counting = 0.25 * crystal.stoner_a * unknowns.moments_a**2
+    double_counting = 0.25 * crystal.stoner_a * unknowns.moment_magnitudes_a**2
     double_counting -= 0.5 * crystal.penalty_a * (unknowns.electrons_a**2 - crystal.electrons_a**2)
     energy = filling.free_energy + float(double_counting.sum()) + crystal.repulsion
     lack_au = _lack(crystal, unknowns, electrons_a, moments_ac)
@@ -90,8 +92,8 @@ def _hamiltonians(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknown
     n_points, half, _ = hopping_kxx.shape
     n_orbitals = half // len(crystal.configuration)
     level_a = crystal.onsite_a + crystal.penalty_a * (unknowns.electrons_a - crystal.electrons_a)
-    exchange_ac = 0.5 * (crystal.stoner_a * unknowns.moments_a)[:, None] * crystal.configuration.spins_ac
-    field_xc = np.repeat(exchange_ac + unknowns.fields_ac, n_orbitals, axis=0)
+    exchange_ac = 0.5 * (crystal.stoner_a * unknowns.moment_magnitudes_a)[:, None] * crystal.configuration.spins_ac
+    field_xc = np.repeat(exchange_ac + unknowns.constraint_fields_ac, n_orbitals, axis=0)
     level_x, diagonal = np.repeat(level_a, n_orbitals), np.arange(half)
     hamiltonian_kxx = np.zeros((n_points, 2 * half, 2 * half), dtype=complex)
     hamiltonian_kxx[:, :half, :half] = hamiltonian_kxx[:, half:, half:] = hopping_kxx
@@ -107,4 +109,4 @@ def _lack(crystal: Crystal, unknowns: Unknowns, electrons_a: FloatArray, moments
     spins_ac = crystal.configuration.spins_ac
     along_a = np.sum(moments_ac * spins_ac, axis=1)
     across_ac = transverse(moments_ac, spins_ac)
-    return np.column_stack([along_a - unknowns.moments_a, electrons_a - unknowns.electrons_a, -across_ac])
+    return np.column_stack([along_a - unknowns.moment_magnitudes_a, electrons_a - unknowns.electrons_a, -across_ac])

@@ -57,7 +57,7 @@ def _iterate(
 
 
 def _collapsed_atom(crystal: Crystal, settings: TightBindingSettings, solution: Solution) -> int | None:
-    is_short_a = solution.unknowns.moments_a < settings.minimum_moment_ub
+    is_short_a = solution.unknowns.moment_magnitudes_a < settings.min_moment_muB
     short = np.flatnonzero(crystal.configuration.is_magnetic_a & is_short_a)
     return int(short[0]) if len(short) else None
 

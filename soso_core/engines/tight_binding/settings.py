@@ -23,7 +23,7 @@ class SpeciesParameters(Settings):
     repulsion_ev: float = Field(
         default=0.26, ge=0.0, le=50.0, description="repulsion of a pair at the reference distance, eV"
     )
-    initial_moment_ub: float = Field(
+    initial_moment_muB: float = Field(
         default=2.4, ge=0.1, le=5.0, description="moment the self-consistency starts from, μB"
     )
 
@@ -47,7 +47,7 @@ class TightBindingSettings(Settings):
     taper_width_angstrom: float = Field(
         default=0.6, gt=0.0, description="they are turned off smoothly over this last stretch"
     )
-    minimum_distance_angstrom: float = Field(default=1.2, gt=0.0, description="atoms closer than this are refused")
+    min_distance_angstrom: float = Field(default=1.2, gt=0.0, description="atoms closer than this are refused")
     smearing_ev: float = Field(default=0.08, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
     k_spacing_per_angstrom: float = Field(
@@ -59,7 +59,7 @@ class TightBindingSettings(Settings):
     tolerance: float = Field(1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)")
     max_iterations: int = Field(default=30, ge=1, le=10000, description="mixing steps before second-order ones")
     max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
-    minimum_moment_ub: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
 
     @field_validator("species")
     @classmethod
@@ -73,6 +73,6 @@ class TightBindingSettings(Settings):
     def _check_lengths(self) -> "TightBindingSettings":
         if not self.taper_width_angstrom < self.cutoff_angstrom:
             raise ValueError("taper_width_angstrom must be smaller than cutoff_angstrom")
-        if not self.minimum_distance_angstrom < self.cutoff_angstrom:
-            raise ValueError("minimum_distance_angstrom must be smaller than cutoff_angstrom")
+        if not self.min_distance_angstrom < self.cutoff_angstrom:
+            raise ValueError("min_distance_angstrom must be smaller than cutoff_angstrom")
         return self

@@ -110,8 +110,8 @@ def _turning_axis(spins_ac: FloatArray, atom: int) -> FloatArray:
 
 def _shortest(label: LabelledConfiguration) -> float:
     """Return the length of the shortest moment, μB."""
-    assert label.moments_a is not None
-    return float(np.min(label.moments_a[label.configuration.is_magnetic_a]))
+    assert label.moment_magnitudes_a is not None
+    return float(np.min(label.moment_magnitudes_a[label.configuration.is_magnetic_a]))
 
 
 def _energy(label: LabelledConfiguration) -> float:
@@ -121,6 +121,6 @@ def _energy(label: LabelledConfiguration) -> float:
 
 
 def _gradient(label: LabelledConfiguration) -> FloatArray:
-    if label.spin_gradient_ac is None:
+    if label.effective_fields_ac is None:
         raise InputError("a label without exchange fields cannot tell the field scale")
-    return label.spin_gradient_ac
+    return label.effective_fields_ac

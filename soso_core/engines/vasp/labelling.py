@@ -67,7 +67,7 @@ def label_of(
         configuration=last.target.with_spins(last.spins_ac),
         energy=last.energy,
         exchange_fields_ac=field_scale.value * last.printed_fields_ac,
-        moments_a=last.moments_a,
+        moment_magnitudes_a=last.moment_magnitudes_a,
         forces_ac=order.from_vasp(np.asarray(forces_ac)),
         stress_cc=None if stress_kbar_cc is None else tension_positive(stress_kbar_cc),
         target_spins_ac=last.target.spins_ac,

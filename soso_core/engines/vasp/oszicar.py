@@ -36,9 +36,9 @@ class ConstraintTable:
 
     `penalty_energy` is E_p in eV, part of VASP's energies; `lambda_` in eV/μB².  `moments_mw_ac` and `moments_m_ac`,
     (a, 3) in μB, are integrals over spheres with and without the weight of the constraint; they carry three decimals.
-    `fields_ac`, (a, 3), is the table `lambda*MW_perp` as printed, zero for an ion it leaves out: the exchange field in
-    eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it lists, `ionic_step`
-    which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the
+    `constraint_fields_ac`, (a, 3), is the table `lambda*MW_perp` as printed, zero for an ion it leaves out:
+    the exchange field in eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it
+    lists, `ionic_step` which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the
     energy in the self-consistency that the file tells, eV; None when it tells none.
     """
 
@@ -46,7 +46,7 @@ class ConstraintTable:
     lambda_: float
     moments_mw_ac: FloatArray
     moments_m_ac: FloatArray
-    fields_ac: FloatArray
+    constraint_fields_ac: FloatArray
     is_constrained_a: BoolArray
     ionic_step: int
     scf_change: float | None = None
@@ -74,7 +74,7 @@ def read_constraint(
     start = ends[-2] if len(ends) > 1 else 0
     mw_ac, m_ac = _moments(lines[start : ends[-1]], source)
     penalty, strength, rows, is_cut = _fields(lines[ends[-1] + 1 :], source)
-    fields_ac, is_listed_a = _placed(rows, len(mw_ac), source)
+    constraint_fields_ac, is_listed_a = _placed(rows, len(mw_ac), source)
     if is_constrained_a is not None:
         _check_expected(is_listed_a, np.asarray(is_constrained_a, dtype=bool), source)
     elif is_cut:
@@ -86,7 +86,7 @@ def read_constraint(
         lambda_=strength,
         moments_mw_ac=frozen_floats("MW_int", mw_ac, mw_ac.shape),
         moments_m_ac=frozen_floats("M_int", m_ac, m_ac.shape),
-        fields_ac=frozen_floats("lambda*MW_perp", fields_ac, fields_ac.shape),
+        constraint_fields_ac=frozen_floats("lambda*MW_perp", constraint_fields_ac, constraint_fields_ac.shape),
         is_constrained_a=is_listed_a,
         ionic_step=int(match[1]) if match else 0,
         scf_change=_scf_change(lines[start : ends[-1]]),
@@ -163,10 +163,10 @@ def _placed(rows: list[tuple[int, list[float]]], n_ions: int, source: str) -> tu
     ions = [ion for ion, _ in rows]
     if ions != sorted(set(ions)) or (ions and not 1 <= ions[0] <= ions[-1] <= n_ions):
         raise InputError(f"{source}: ions {ions[:8]} in 'ion lambda*MW_perp' of a cell with {n_ions} ions")
-    fields_ac, is_listed_a = np.zeros((n_ions, 3)), np.zeros(n_ions, dtype=bool)
+    constraint_fields_ac, is_listed_a = np.zeros((n_ions, 3)), np.zeros(n_ions, dtype=bool)
     for ion, values in rows:
-        fields_ac[ion - 1], is_listed_a[ion - 1] = values, True
-    return fields_ac, is_listed_a
+        constraint_fields_ac[ion - 1], is_listed_a[ion - 1] = values, True
+    return constraint_fields_ac, is_listed_a
 
 
 def _check_expected(is_listed_a: BoolArray, is_expected_a: BoolArray, source: str) -> None:

@@ -86,9 +86,9 @@ def _after_ramp(steps: Sequence[VaspStep], settings: VaspSettings, field_scale: 
 
 def _lost_moment(step: VaspStep, settings: VaspSettings) -> Verdict | None:
     is_magnetic_a = step.target.is_magnetic_a
-    short = np.flatnonzero(is_magnetic_a & (step.moments_a < settings.min_moment_muB))
+    short = np.flatnonzero(is_magnetic_a & (step.moment_magnitudes_a < settings.min_moment_muB))
     if len(short):
-        length = step.moments_a[short[0]]
+        length = step.moment_magnitudes_a[short[0]]
         return Verdict(
             Action.COLLAPSED, f"moment of atom {short[0]} is {length:.3f} μB (< {settings.min_moment_muB:g})"
         )

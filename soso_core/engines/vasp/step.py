@@ -53,7 +53,7 @@ class VaspStep:
         return self.free_energy - self.table.penalty_energy
 
     @cached_property
-    def moments_a(self) -> FloatArray:
+    def moment_magnitudes_a(self) -> FloatArray:
         """(a,) lengths |MW_int|, μB, in our order; zero for an atom without spin."""
         lengths_a = self._ours(np.linalg.norm(self.table.moments_mw_ac, axis=1))
         return np.where(self.target.is_magnetic_a, lengths_a, 0.0)
@@ -61,7 +61,7 @@ class VaspStep:
     @cached_property
     def printed_fields_ac(self) -> FloatArray:
         """(a, 3) the printed field, eV/μB up to its factor, in our order."""
-        return self._ours(self.table.fields_ac)
+        return self._ours(self.table.constraint_fields_ac)
 
     @cached_property
     def spins_ac(self) -> FloatArray:
@@ -73,7 +73,7 @@ class VaspStep:
     @cached_property
     def printed_gradient_ac(self) -> FloatArray:
         """(a, 3) `|MW_int|` times the printed field across the achieved direction: -∂E/∂e up to its factor, eV."""
-        return transverse(self.printed_fields_ac * self.moments_a[:, None], self.spins_ac)
+        return transverse(self.printed_fields_ac * self.moment_magnitudes_a[:, None], self.spins_ac)
 
     @cached_property
     def angles_a(self) -> FloatArray:

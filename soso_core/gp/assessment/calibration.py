@@ -8,7 +8,7 @@ from scipy.linalg import eigh, solve_triangular
 from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import, in every job
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.sums import Rows
 
 CONFIDENCE = 0.9
@@ -36,7 +36,9 @@ def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
     return LEVELS, np.array([np.mean(np.abs(z_k) <= bound) for bound in bounds])
 
 
-def left_out_errors(rows: Rows, weights_m: FloatArray, lower_mm: FloatArray, scales: Scales) -> dict[str, FloatArray]:
+def left_out_errors(
+    rows: Rows, weights_m: FloatArray, cholesky_mm: FloatArray, scales: Hyperparameters
+) -> dict[str, FloatArray]:
     """Return error / deviation of every label of one configuration had it been left out of the fit, scales kept.
 
     With rows and values in units of the noise, H = Φ A⁻¹ Φᵀ and residuals r, the errors left out are (1-H)⁻¹ r and
@@ -47,7 +49,7 @@ def left_out_errors(rows: Rows, weights_m: FloatArray, lower_mm: FloatArray, sca
         (scales.factor(t) * rows_km / scales.noise[t], y_k / scales.noise[t]) for t, (rows_km, y_k) in rows.items()
     ]
     phi_km, y_k = (np.concatenate(parts) for parts in zip(*stacked, strict=True))
-    half_mk = solve_triangular(lower_mm, phi_km.T, lower=True)
+    half_mk = solve_triangular(cholesky_mm, phi_km.T, lower=True)
     left_g, vectors_kg = eigh(np.eye(len(y_k)) - half_mk.T @ half_mk)
     inverse_kk = (vectors_kg / np.maximum(left_g, 1e-10)) @ vectors_kg.T
     z_k = inverse_kk @ (y_k - phi_km @ weights_m) / np.sqrt(np.diag(inverse_kk))

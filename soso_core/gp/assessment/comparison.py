@@ -8,7 +8,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.descriptors.spin_pairs import species_indices
-from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.targets import LENGTH, VOIGT, mean_moments, reference_energies, species_counts
 from soso_core.gp.model.fitted import Prediction
 from soso_core.gp.model.penalty import may_hold_penalty
@@ -47,13 +47,15 @@ class Comparison:
         return np.asarray(self.errors[known] / self.deviations[known])
 
 
-def compare(predictions: Sequence[Prediction], dataset: Dataset, scales: Scales | None = None) -> dict[str, Comparison]:
+def compare(
+    predictions: Sequence[Prediction], dataset: Dataset, scales: Hyperparameters | None = None
+) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
     `scales`: those of the model; its predictions are turned into what the labels it learnt from would say.  Fields are
     divided by `field_scale`, energies raised by the penalty of the predicted fields; None: neither.
     """
-    scales = Scales({}, {}) if scales is None else scales
+    scales = Hyperparameters({}, {}) if scales is None else scales
     levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), scales)
     found: dict[str, Comparison] = {}
     for target, take in _TAKERS.items():
@@ -74,7 +76,7 @@ class _Levels:
     species: tuple[int, ...]
     energies_s: FloatArray
     moments_s: FloatArray
-    scales: Scales
+    scales: Hyperparameters
 
 
 _Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -92,26 +94,30 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
     return np.array([item.energy / n_spins]), np.array([energy / n_spins]), deviation, np.array([level])
 
 
-def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Scales) -> float:
+def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Hyperparameters) -> float:
     """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any.
 
     Fields are turned into eV/μB by the lengths of the label, as those of labels are turned into -∂E/∂e.
     """
-    if not scales.penalty or not may_hold_penalty(item) or item.moments_a is None:
+    if not scales.penalty or not may_hold_penalty(item) or item.moment_magnitudes_a is None:
         return predicted.energy
     magnetic = item.configuration.is_magnetic_a
-    fields_ac = predicted.fields_ac[magnetic] / (scales.field_scale * item.moments_a[magnetic, None])
-    square = float(np.sum(fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
+    effective_fields_ac = predicted.effective_fields_ac[magnetic] / (
+        scales.field_scale * item.moment_magnitudes_a[magnetic, None]
+    )
+    square = float(np.sum(effective_fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
     return predicted.energy + scales.penalty * square
 
 
 def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
-    if item.spin_gradient_ac is None or not item.configuration.n_magnetic:
+    if item.effective_fields_ac is None or not item.configuration.n_magnetic:
         return None
     magnetic, scale = item.configuration.is_magnetic_a, levels.scales.field_scale
-    std_ac = predicted.fields_std_ac
+    std_ac = predicted.effective_fields_std_ac
     deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
-    return _without_level(item.spin_gradient_ac[magnetic], predicted.fields_ac[magnetic] / scale, deviation)
+    return _without_level(
+        item.effective_fields_ac[magnetic], predicted.effective_fields_ac[magnetic] / scale, deviation
+    )
 
 
 def _force(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
@@ -129,14 +135,14 @@ def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _
 
 def _length(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
     where = item.configuration
-    if item.moments_a is None or predicted.moments_a is None or not where.n_magnetic:
+    if item.moment_magnitudes_a is None or predicted.moment_magnitudes_a is None or not where.n_magnetic:
         return None
-    magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moments_a), predicted.moments_std_a
+    magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moment_magnitudes_a), predicted.moments_std_a
     if not magnetic.any():
         return None
     level_a = levels.moments_s[species_indices(where, levels.species)][magnetic]
     deviation = _NONE if std_a is None else std_a[magnetic]
-    return item.moments_a[magnetic], predicted.moments_a[magnetic], deviation, level_a
+    return item.moment_magnitudes_a[magnetic], predicted.moment_magnitudes_a[magnetic], deviation, level_a
 
 
 def _without_level(labels: FloatArray, predictions: FloatArray, deviations: FloatArray) -> _Parts:

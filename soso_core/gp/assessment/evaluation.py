@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.calibration import reliability, stretch
 from soso_core.gp.assessment.comparison import Comparison, compare, rms
-from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.targets import LENGTH
 from soso_core.gp.model.fitted import FittedModel, Prediction
 from soso_core.labels import LabelledConfiguration
@@ -51,16 +51,16 @@ class Errors(BaseModel):
     n_trained_on: int = 0
     force_rmse_meV_per_angstrom: float | None = None
     stress_rmse_meV_per_angstrom3: float | None = None
-    moment_rmse_ub: float | None = None
+    moment_rmse_muB: float | None = None
     field_std_meV: float | None = None
     force_std_meV_per_angstrom: float | None = None
-    moment_std_ub: float | None = None
+    moment_std_muB: float | None = None
     energy_model_std_meV_per_spin: float | None = None
     energy_spread_meV_per_spin: float | None = None
     field_rms_meV: float | None = None
     force_rms_meV_per_angstrom: float | None = None
     stress_rms_meV_per_angstrom3: float | None = None
-    moment_spread_ub: float | None = None
+    moment_spread_muB: float | None = None
     reliability: Mapping[str, Reliability] = {}
     n_labels: Mapping[str, int] = {}
 
@@ -128,7 +128,7 @@ def stretched(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
 
 
 def errors_of(
-    predictions: Sequence[Prediction], dataset: Dataset, scales: Scales | None = None, n_trained_on: int = 0
+    predictions: Sequence[Prediction], dataset: Dataset, scales: Hyperparameters | None = None, n_trained_on: int = 0
 ) -> Errors:
     """Return the errors of predictions made for the configurations of `dataset`, in order; `scales` as in `compare`."""
     return _errors(compare(predictions, dataset, scales), dataset, n_trained_on)
@@ -150,9 +150,9 @@ def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int
         force_rms_meV_per_angstrom=size.get("force"),
         stress_rmse_meV_per_angstrom3=error.get("stress"),
         stress_rms_meV_per_angstrom3=size.get("stress"),
-        moment_rmse_ub=_in_units(error.get(LENGTH)),
-        moment_std_ub=_in_units(expected.get(LENGTH)),
-        moment_spread_ub=_in_units(size.get(LENGTH)),
+        moment_rmse_muB=_in_units(error.get(LENGTH)),
+        moment_std_muB=_in_units(expected.get(LENGTH)),
+        moment_spread_muB=_in_units(size.get(LENGTH)),
         n_configurations=len(dataset),
         n_energies=dataset.n_energies,
         n_field_configurations=dataset.n_field_configurations,

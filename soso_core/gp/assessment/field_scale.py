@@ -145,7 +145,7 @@ class _Fit:
 
 
 def _has_both(item: LabelledConfiguration) -> bool:
-    return item.energy is not None and item.spin_gradient_ac is not None and item.configuration.n_magnetic > 0
+    return item.energy is not None and item.effective_fields_ac is not None and item.configuration.n_magnetic > 0
 
 
 def _of_spins(item: LabelledConfiguration) -> LabelledConfiguration:

@@ -35,7 +35,7 @@ CURVATURE_STEP = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Scales:
+class Hyperparameters:
     """Prior standard deviation of each block and noise standard deviation of each target (eV).
 
     `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ_i (|B_i|² - L), which the
@@ -61,7 +61,7 @@ class Hyperprior:
     `log_width` holds the widths (by block or target) that differ from LOG_WIDTH.
     """
 
-    centre: Scales
+    centre: Hyperparameters
     log_width: Mapping[str, float] = field(default_factory=dict)
 
     def width(self, name: str) -> float:
@@ -73,32 +73,32 @@ class Hyperprior:
 class EvidenceMaximum:
     """The scales of highest evidence times hyperprior, and the logarithm of that product (additive constant apart)."""
 
-    scales: Scales
+    scales: Hyperparameters
     log_evidence: float
 
 
 def posterior(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters
 ) -> tuple[FloatArray, FloatArray]:
     """Return the mean weights (m,) and the lower Cholesky factor (m, m) of the posterior precision.
 
     Solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
     """
     prior_m = _prior_deviation(blocks, scales)
-    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
-    return prior_m * cho_solve((lower_mm, True), b_m), lower_mm / prior_m[:, None]
+    cholesky_mm, b_m = _scaled_system(equations, prior_m, scales)
+    return prior_m * cho_solve((cholesky_mm, True), b_m), cholesky_mm / prior_m[:, None]
 
 
 def log_evidence(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales
-) -> tuple[float, Scales]:
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters
+) -> tuple[float, Hyperparameters]:
     """Return log p(y) and its derivatives by the logarithm of every scale."""
     prior_m = _prior_deviation(blocks, scales)
-    lower_mm, b_m = _scaled_system(equations, prior_m, scales)
-    scaled_m = cho_solve((lower_mm, True), b_m)
-    weights_m, inverse_mm = prior_m * scaled_m, _inverse(lower_mm)
+    cholesky_mm, b_m = _scaled_system(equations, prior_m, scales)
+    scaled_m = cho_solve((cholesky_mm, True), b_m)
+    weights_m, inverse_mm = prior_m * scaled_m, _inverse(cholesky_mm)
     covariance_mm = inverse_mm * (prior_m[:, None] * prior_m)
-    value = -float(np.sum(np.log(np.diag(lower_mm)))) - 0.5 * float(scaled_m @ scaled_m)
+    value = -float(np.sum(np.log(np.diag(cholesky_mm)))) - 0.5 * float(scaled_m @ scaled_m)
     noise_slopes, field_slope = {}, 0.0
     for target, equation in equations.items():
         variance, factor = scales.noise[target] ** 2, scales.factor(target)
@@ -112,7 +112,7 @@ def log_evidence(
             field_slope = (inside + spread - along) / variance
     spread_m = scaled_m**2 + np.diag(inverse_mm)
     prior_slopes = {name: float(np.sum(spread_m[block] - 1.0)) for name, block in blocks.items()}
-    return value, Scales(prior_slopes, noise_slopes, field_slope)
+    return value, Hyperparameters(prior_slopes, noise_slopes, field_slope)
 
 
 def maximise_evidence(
@@ -120,7 +120,7 @@ def maximise_evidence(
     blocks: Mapping[str, slice],
     hyperprior: Hyperprior,
     fixed: frozenset[str] = frozenset(),
-    start: Scales | None = None,
+    start: Hyperparameters | None = None,
 ) -> EvidenceMaximum:
     """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre.
 
@@ -152,7 +152,7 @@ def free_scales(
 
 
 def slopes_of(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Scales, names: Sequence[str]
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters, names: Sequence[str]
 ) -> FloatArray:
     """Return the derivatives of log p(y) by the logarithms of the scales named, (k,)."""
     return _picked(log_evidence(equations, blocks, scales)[1], names)
@@ -162,7 +162,7 @@ def curvature(
     equations: Mapping[str, NormalEquations],
     blocks: Mapping[str, slice],
     hyperprior: Hyperprior,
-    scales: Scales,
+    scales: Hyperparameters,
     names: Sequence[str],
 ) -> FloatArray:
     """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of scales, (k, k).
@@ -179,20 +179,20 @@ def curvature(
     return np.diag([hyperprior.width(name) ** -2.0 for name in names]) - 0.5 * (second_kk + second_kk.T)
 
 
-def _picked(scales: Scales, names: Sequence[str]) -> FloatArray:
+def _picked(scales: Hyperparameters, names: Sequence[str]) -> FloatArray:
     given = {**scales.prior, **scales.noise, FIELD_SCALE: scales.field_scale}
     return np.array([given[name] for name in names])
 
 
-def _moved(scales: Scales, names: Sequence[str], log_k: FloatArray) -> Scales:
+def _moved(scales: Hyperparameters, names: Sequence[str], log_k: FloatArray) -> Hyperparameters:
     """Return the scales with those named set to exp(log_k)."""
     new = dict(zip(names, np.exp(log_k).tolist(), strict=True))
     prior, noise = ({name: new.get(name, value) for name, value in old.items()} for old in (scales.prior, scales.noise))
-    return Scales(prior, noise, new.get(FIELD_SCALE, scales.field_scale))
+    return Hyperparameters(prior, noise, new.get(FIELD_SCALE, scales.field_scale))
 
 
 def _scaled_system(
-    equations: Mapping[str, NormalEquations], prior_m: FloatArray, scales: Scales
+    equations: Mapping[str, NormalEquations], prior_m: FloatArray, scales: Hyperparameters
 ) -> tuple[FloatArray, FloatArray]:
     """Return the Cholesky factor of 1 + Σ f² δ ΦᵀΦ δ/σ² and Σ f δ Φᵀy/σ²."""
     a_mm, b_m = np.zeros((len(prior_m), len(prior_m))), np.zeros(len(prior_m))
@@ -206,15 +206,15 @@ def _scaled_system(
     return cholesky(a_mm, lower=True, overwrite_a=True, check_finite=False), prior_m * b_m
 
 
-def _inverse(lower_mm: FloatArray) -> FloatArray:
+def _inverse(cholesky_mm: FloatArray) -> FloatArray:
     """Return (L Lᵀ)⁻¹."""
-    half_mm, _ = dpotri(lower_mm, lower=1)  # the upper triangle stays as it is in L, zero
+    half_mm, _ = dpotri(cholesky_mm, lower=1)  # the upper triangle stays as it is in L, zero
     inverse_mm: FloatArray = np.add(half_mm, half_mm.T, order="C")
     inverse_mm[np.diag_indices(len(half_mm))] *= 0.5
     return np.asarray(inverse_mm)
 
 
-def _prior_deviation(blocks: Mapping[str, slice], scales: Scales) -> FloatArray:
+def _prior_deviation(blocks: Mapping[str, slice], scales: Hyperparameters) -> FloatArray:
     deviation_m = np.zeros(max(block.stop for block in blocks.values()))
     for name, block in blocks.items():
         deviation_m[block] = scales.prior[name]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.evidence import Hyperprior, Scales, posterior
+from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, posterior
 from soso_core.gp.inference.normal_equations import NormalEquations
 
 SPECIES_PRIOR = 1.0
@@ -38,7 +38,7 @@ def believed(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slic
     prior = {name: _amplitude(visibility_m[block]) for name, block in blocks.items()}
     prior["species"] = SPECIES_PRIOR
     noise = {target: NOISE_FRACTION * s for target, s in size.items()}
-    return Hyperprior(Scales(prior, noise))
+    return Hyperprior(Hyperparameters(prior, noise))
 
 
 def with_gp(
@@ -46,7 +46,7 @@ def with_gp(
     equations: Mapping[str, NormalEquations],
     blocks: Mapping[str, slice],
     baseline_blocks: Mapping[str, slice],
-    baseline_scales: Scales,
+    baseline_scales: Hyperparameters,
 ) -> Hyperprior:
     """Return the belief with a GP that would explain what the pair part leaves over, and no more.
 
@@ -64,8 +64,8 @@ def with_gp(
         prior[name] = _amplitude(left_m[blocks[name]]) / np.sqrt(len(names))
     if equations.keys() <= {"energy"}:
         widths = dict.fromkeys(names, GP_WIDTH) | {"energy": LABEL_NOISE_WIDTH}
-        return Hyperprior(Scales(prior, {"energy": LABEL_NOISE}), widths)
-    return Hyperprior(Scales(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
+        return Hyperprior(Hyperparameters(prior, {"energy": LABEL_NOISE}), widths)
+    return Hyperprior(Hyperparameters(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
 
 
 def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
@@ -73,7 +73,7 @@ def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]
     size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
     noise = {**belief.centre.noise, "energy": NOISE_FRACTION * size}
     widths = {name: width for name, width in belief.log_width.items() if name != "energy"}
-    return Hyperprior(Scales(belief.centre.prior, noise, belief.centre.field_scale), widths)
+    return Hyperprior(Hyperparameters(belief.centre.prior, noise, belief.centre.field_scale), widths)
 
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:
@@ -94,13 +94,13 @@ def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, flo
 
 
 def _left_over(
-    target: str, equation: NormalEquations, n_other: int, blocks: Mapping[str, slice], scales: Scales
+    target: str, equation: NormalEquations, n_other: int, blocks: Mapping[str, slice], scales: Hyperparameters
 ) -> FloatArray:
     """Return the mean square of the rows of every column, over the noise, that the other columns cannot express."""
     gram_mm, noise = equation.gram_mm, scales.noise[target]
     alone = {target: equation.restricted(np.arange(n_other))}
-    _, lower_mm = posterior(alone, blocks, scales)
-    shared_mm = cho_solve((lower_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
+    _, cholesky_mm = posterior(alone, blocks, scales)
+    shared_mm = cho_solve((cholesky_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
     left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
     floor_m = VANISHING * np.diag(gram_mm)
     return np.asarray(np.maximum(left_m, floor_m) / equation.worth / noise**2)

@@ -9,7 +9,7 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, stretches
-from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperprior, Scales, maximise_evidence, posterior
+from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperparameters, Hyperprior, maximise_evidence, posterior
 from soso_core.gp.inference.hyperprior import believed, with_free_noise, with_gp
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.sums import Levels, energy_rows, equations_of, labelled_rows, merged
@@ -18,7 +18,7 @@ from soso_core.gp.model.basis import ModelBasis, centred
 from soso_core.gp.model.covariance import Points, joined
 from soso_core.gp.model.fitted import FitRecord, FittedModel
 from soso_core.gp.model.inducing import choose_inducing_points
-from soso_core.gp.model.moments import LengthModel, fit_lengths, solve_lengths
+from soso_core.gp.model.moments import MomentModel, fit_lengths, solve_lengths
 from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square
 from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
@@ -151,7 +151,7 @@ def believable(
     blocks: Mapping[str, slice],
     belief: Hyperprior,
     baseline: EvidenceMaximum,
-    start: Scales | None = None,
+    start: Hyperparameters | None = None,
 ) -> EvidenceMaximum:
     """Return the scales of highest evidence for the whole model, starting the climb at `start` if that leads up.
 
@@ -167,7 +167,7 @@ def believable(
         return best
     free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)
     silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
-    quiet = Scales({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
+    quiet = Hyperparameters({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
     choices = (EvidenceMaximum(quiet, baseline.log_evidence), free, best)
     return max(choices, key=lambda each: each.log_evidence)
 
@@ -223,10 +223,10 @@ def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
         rows = labelled_rows(item, model.basis, _levels(model))
         found: dict[str, FloatArray] = {}
         if rows["energy"]:
-            found |= left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
+            found |= left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
         if rows["length"] and model.lengths is not None:
             lengths = model.lengths
-            found |= left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
+            found |= left_out_errors(rows["length"], lengths.weights_m, lengths.cholesky_mm, lengths.scales)
         return found
 
     errors = in_threads(errors_of, evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS))
@@ -237,16 +237,16 @@ def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> Fi
     """Return the model with the weights of other sums, scales kept."""
     energy = _of_energy(equations)
     with one_blas_thread():
-        weights_m, lower_mm = posterior(energy, model.basis.blocks, model.scales)
+        weights_m, cholesky_mm = posterior(energy, model.basis.blocks, model.scales)
         baseline = model.baseline
         if baseline is not None:
             solved = posterior(_restricted(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
-            baseline = replace(baseline, weights_m=solved[0], lower_mm=solved[1], record=record)
+            baseline = replace(baseline, weights_m=solved[0], cholesky_mm=solved[1], record=record)
         lengths = _lengths(model, equations)
     return replace(
         model,
         weights_m=weights_m,
-        lower_mm=lower_mm,
+        cholesky_mm=cholesky_mm,
         record=record,
         baseline=baseline,
         lengths=lengths,
@@ -254,7 +254,7 @@ def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> Fi
     )
 
 
-def _lengths(model: FittedModel, equations: Equations) -> LengthModel | None:
+def _lengths(model: FittedModel, equations: Equations) -> MomentModel | None:
     if LENGTH not in equations or model.lengths is None:
         return model.lengths
     return solve_lengths(equations[LENGTH], model.basis.blocks, model.lengths.scales)

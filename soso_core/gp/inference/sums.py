@@ -40,11 +40,11 @@ def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels
 
     They are divided by the label's noise factor, so that the noise of every row of a target is the same.
     """
-    rows = basis.rows(item.configuration, item.spin_gradient_ac is not None, has_positions(item))
+    rows = basis.rows(item.configuration, item.effective_fields_ac is not None, has_positions(item))
     level = _energy_level(item, basis, levels)
     energy = {target: (rows_km, values_k) for target, rows_km, values_k in target_rows(item, rows, level)}
     lengths = {}
-    if item.moments_a is not None and item.configuration.n_magnetic:
+    if item.moment_magnitudes_a is not None and item.configuration.n_magnetic:
         lengths = {LENGTH: length_rows(item, rows, levels.moments_s, basis.species)}
     return {"energy": energy, "length": lengths}
 

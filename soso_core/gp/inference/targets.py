@@ -50,11 +50,11 @@ def _unweighed_rows(
     if item.energy is not None:
         root = np.sqrt(where.n_magnetic or len(where))
         yield "energy", rows.energy_m[None] / root, np.array([(item.energy - offset) / root])
-    if item.spin_gradient_ac is not None and where.n_magnetic and rows.fields_acm is not None:
+    if item.effective_fields_ac is not None and where.n_magnetic and rows.effective_fields_acm is not None:
         magnetic = where.is_magnetic_a
         axes_akc = transverse_axes(where.spins_ac[magnetic])
-        rows_akm = axes_akc @ rows.fields_acm[magnetic]
-        values_ak = np.einsum("akc,ac->ak", axes_akc, item.spin_gradient_ac[magnetic])
+        rows_akm = axes_akc @ rows.effective_fields_acm[magnetic]
+        values_ak = np.einsum("akc,ac->ak", axes_akc, item.effective_fields_ac[magnetic])
         yield "field", rows_akm.reshape(-1, rows_akm.shape[2]), values_ak.ravel()
     if item.forces_ac is not None and rows.forces_acm is not None:
         yield "force", rows.forces_acm.reshape(-1, rows.forces_acm.shape[2]), item.forces_ac.ravel()
@@ -71,9 +71,9 @@ def length_rows(
     Divided by the label's noise factor.
     """
     magnetic = item.configuration.is_magnetic_a
-    assert item.moments_a is not None
+    assert item.moment_magnitudes_a is not None
     means_a = moments_s[species_indices(item.configuration, species)]
-    return weighed(item, rows.sites_am[magnetic], (item.moments_a - means_a)[magnetic])
+    return weighed(item, rows.sites_am[magnetic], (item.moment_magnitudes_a - means_a)[magnetic])
 
 
 def transverse_axes(spins_ac: FloatArray) -> FloatArray:
@@ -108,10 +108,10 @@ def mean_moments(dataset: Dataset) -> FloatArray:
     """Return the mean length of magnetic atoms of each species, (s,) μB, weighed by grade; nan where none is known."""
     total_s, count_s = np.zeros(len(dataset.species)), np.zeros(len(dataset.species))
     for item in dataset:
-        if item.moments_a is not None:
+        if item.moment_magnitudes_a is not None:
             magnetic = item.configuration.is_magnetic_a
             indices_a = species_indices(item.configuration, dataset.species)[magnetic]
             weight = item.noise_factor**-2.0
-            total_s += weight * np.bincount(indices_a, item.moments_a[magnetic], minlength=len(total_s))
+            total_s += weight * np.bincount(indices_a, item.moment_magnitudes_a[magnetic], minlength=len(total_s))
             count_s += weight * np.bincount(indices_a, minlength=len(total_s))
     return np.asarray(np.divide(total_s, count_s, out=np.full(len(total_s), np.nan), where=count_s > 0))

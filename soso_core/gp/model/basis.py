@@ -26,12 +26,12 @@ from soso_core.threads import in_threads
 class DesignRows:
     """What each weight adds to the labels of one configuration.
 
-    sites_am (a, m): what each atom has of ∂E/∂w.  fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse to each spin.
+    sites_am (a, m): what each atom has of ∂E/∂w.  effective_fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse.
     forces_acm (a, c, m), 1/Å, and strain_ccm (c, c, m): ∂(-∂E/∂r)/∂w and ∂(∂E/∂ε)/∂w; None when not asked for.
     """
 
     sites_am: FloatArray
-    fields_acm: FloatArray | None = None
+    effective_fields_acm: FloatArray | None = None
     forces_acm: FloatArray | None = None
     strain_ccm: FloatArray | None = None
 
@@ -140,14 +140,14 @@ class ModelBasis:
         features = self.features(configuration, neighbours)
         pair_am, pair_acm = self.pair_part.rows(configuration, neighbours)
         sites_am = self.site_rows(configuration, pair_am, None if features is None else self.points(features))
-        fields_acm = forces_acm = strain_ccm = None
+        effective_fields_acm = forces_acm = strain_ccm = None
         if by_spin:
             gp_acm = self._gp_spin_rows(features) if features is not None else pair_acm[:, :, :0]
-            fields_acm = transverse(-self._padded(pair_acm, gp_acm), configuration.spins_ac[:, :, None])
+            effective_fields_acm = transverse(-self._padded(pair_acm, gp_acm), configuration.spins_ac[:, :, None])
         if by_position:
             position_acm, strain_ccm = self._position_rows(configuration, neighbours, features)
             forces_acm = -position_acm
-        return DesignRows(sites_am, fields_acm, forces_acm, strain_ccm)
+        return DesignRows(sites_am, effective_fields_acm, forces_acm, strain_ccm)
 
     def features(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures | None:
         """Return the descriptors of a configuration; None for a pair-only model."""

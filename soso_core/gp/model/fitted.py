@@ -14,10 +14,10 @@ from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.descriptors.environment import EnvironmentFeatures
 from soso_core.descriptors.spin_pairs import species_indices
-from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.model.basis import DesignRows, ModelBasis
-from soso_core.gp.model.moments import LengthModel
+from soso_core.gp.model.moments import MomentModel
 from soso_core.labels import transverse
 from soso_core.neighbours import Neighbours
 
@@ -57,20 +57,20 @@ class FitRecord:
 class Prediction:
     """Predicted labels of one configuration.
 
-    energy (eV, whole cell); fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
-    stress_cc (3, 3) eV/Å³; moments_a (a,) μB, NaN for a species that had none in the data, None when the model has
-    learnt none at all.  The standard deviations are those of a new label, calibrated: model uncertainty
+    energy (eV, whole cell); effective_fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
+    stress_cc (3, 3) eV/Å³; moment_magnitudes_a (a,) μB, NaN for a species that had none in the data, None when the
+    data had none at all.  The standard deviations are those of a new label, calibrated: model uncertainty
     (`energy_model_std`, eV, alone) and noise together; None when they were not asked for.
     """
 
     energy: float
-    fields_ac: FloatArray
+    effective_fields_ac: FloatArray
     forces_ac: FloatArray
     stress_cc: FloatArray
-    moments_a: FloatArray | None = None
+    moment_magnitudes_a: FloatArray | None = None
     energy_std: float | None = None
     energy_model_std: float | None = None
-    fields_std_ac: FloatArray | None = None
+    effective_fields_std_ac: FloatArray | None = None
     forces_std_ac: FloatArray | None = None
     moments_std_a: FloatArray | None = None
 
@@ -88,7 +88,7 @@ class PairCurve(TypedDict):
 class FittedModel:
     """Weights, posterior and scales over a ModelBasis; see `regression.fit` for how it is made.
 
-    weights_m (m,), lower_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
+    weights_m (m,), cholesky_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
     moments_s (s,) μB mean length per species (nan: unknown), baseline the pair-only model of the same data,
     lengths the model of moment lengths, equations the sums over the data that an update starts from, calibration the
     factor on the standard deviation of each target.
@@ -96,13 +96,13 @@ class FittedModel:
 
     basis: ModelBasis
     weights_m: FloatArray
-    lower_mm: FloatArray
-    scales: Scales
+    cholesky_mm: FloatArray
+    scales: Hyperparameters
     offsets_s: FloatArray
     moments_s: FloatArray
     record: FitRecord
     baseline: "FittedModel | None"
-    lengths: LengthModel | None = None
+    lengths: MomentModel | None = None
     equations: Mapping[str, NormalEquations] | None = None
     calibration: Mapping[str, float] = field(default_factory=lambda: NO_CALIBRATION)
 
@@ -147,13 +147,13 @@ class FittedModel:
             energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(features, neighbours)
             energy, spin_ac = energy + energy_gp, spin_ac + spin_gp_ac
             position_ac, strain_cc = position_ac + position_gp_ac, strain_cc + strain_gp_cc
-        fields_ac = transverse(-spin_ac, configuration.spins_ac)
+        effective_fields_ac = transverse(-spin_ac, configuration.spins_ac)
         stress_cc = 0.5 * (strain_cc + strain_cc.T) / configuration.volume
         if with_std or with_force_std:
             more = self._deviations(configuration, with_force_std, noise_factor)
         else:
-            more = {"moments_a": self.predict_moments(configuration)[0]}
-        return Prediction(energy, fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
+            more = {"moment_magnitudes_a": self.predict_moments(configuration)[0]}
+        return Prediction(energy, effective_fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
 
     def predict_moments(self, configuration: Configuration) -> tuple[FloatArray | None, FloatArray | None]:
         """Return moment lengths and their standard deviations, each (a,) μB, zero for atoms without a spin.
@@ -171,7 +171,7 @@ class FittedModel:
         """
         row_m = self.basis.energy_row(left) - self.basis.energy_row(right)
         mean = [self.predict(item, with_std=False).energy for item in (left, right)]
-        half_m = solve_triangular(self.lower_mm, row_m, lower=True)
+        half_m = solve_triangular(self.cholesky_mm, row_m, lower=True)
         return mean[0] - mean[1], self.stretch("energy") * float(np.sqrt(half_m @ half_m))
 
     def energy_rows(self, configurations: Sequence[Configuration]) -> FloatArray:
@@ -180,7 +180,7 @@ class FittedModel:
 
     def model_covariance(self, rows_km: FloatArray) -> FloatArray:
         """Return the posterior covariance (k, k) of the quantities Φ w with rows Φ (k, m)."""
-        half_mk = solve_triangular(self.lower_mm, rows_km.T, lower=True)
+        half_mk = solve_triangular(self.cholesky_mm, rows_km.T, lower=True)
         return np.asarray(half_mk.T @ half_mk)
 
     def pair_curves(self, r_r: FloatArray) -> list[PairCurve]:
@@ -198,7 +198,7 @@ class FittedModel:
                 columns = slice(start + u * pair.settings.n_max, start + (u + 1) * pair.settings.n_max)
                 rows_rm = np.zeros((len(h_rn), len(model.weights_m)))
                 rows_rm[:, columns] = h_rn
-                variance_r = np.sum(solve_triangular(model.lower_mm, rows_rm.T, lower=True) ** 2, axis=0)
+                variance_r = np.sum(solve_triangular(model.cholesky_mm, rows_rm.T, lower=True) ** 2, axis=0)
                 curves.append(
                     PairCurve(
                         species=(model.basis.species[i], model.basis.species[j]),
@@ -227,22 +227,24 @@ class FittedModel:
     ) -> dict[str, FloatArray | float | None]:
         """Return the standard deviations of a prediction by name, and the lengths."""
         rows = self.basis.rows(configuration, by_position=with_forces)
-        half_m = solve_triangular(self.lower_mm, rows.energy_m, lower=True)
+        half_m = solve_triangular(self.cholesky_mm, rows.energy_m, lower=True)
         variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
         n_spins = configuration.n_magnetic or len(configuration)
         found: dict[str, FloatArray | float | None] = {
             "energy_std": self.stretch("energy") * float(np.sqrt(variance + n_spins * noise**2)),
             "energy_model_std": self.stretch("energy") * float(np.sqrt(variance)),
         }
-        assert rows.fields_acm is not None
+        assert rows.effective_fields_acm is not None
         noise_ac = (noise_factor * self._noise("field")) ** 2 * (1.0 - configuration.spins_ac**2)
         noise_ac[~configuration.is_magnetic_a] = 0.0
-        found["fields_std_ac"] = self.stretch("field") * np.sqrt(self._variance(rows.fields_acm) + noise_ac)
+        found["effective_fields_std_ac"] = self.stretch("field") * np.sqrt(
+            self._variance(rows.effective_fields_acm) + noise_ac
+        )
         if rows.forces_acm is not None:
             variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
             found["forces_std_ac"] = self.stretch("force") * np.sqrt(variance_ac)
         if self.lengths is not None:
-            found["moments_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
+            found["moment_magnitudes_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
         return found
 
     def _noise(self, target: str) -> float:
@@ -250,7 +252,7 @@ class FittedModel:
 
     def _variance(self, rows_acm: FloatArray) -> FloatArray:
         """Return the model's variance of every component, (a, c)."""
-        half_mk = solve_triangular(self.lower_mm, rows_acm.reshape(-1, rows_acm.shape[2]).T, lower=True)
+        half_mk = solve_triangular(self.cholesky_mm, rows_acm.reshape(-1, rows_acm.shape[2]).T, lower=True)
         return np.asarray(np.sum(half_mk**2, axis=0).reshape(rows_acm.shape[:2]))
 
     def _moments(
@@ -259,6 +261,6 @@ class FittedModel:
         assert self.lengths is not None
         magnetic_a = configuration.is_magnetic_a
         means_a = self.moments_s[species_indices(configuration, self.basis.species)]
-        moments_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
+        moment_magnitudes_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
         std_a = np.where(np.isfinite(means_a), std_a, np.nan)
-        return np.where(magnetic_a, moments_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)
+        return np.where(magnetic_a, moment_magnitudes_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)

@@ -18,14 +18,14 @@ from ase.data import chemical_symbols
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
 from soso_core.formats.atomic_write import atomic_write
-from soso_core.gp.inference.evidence import Scales
+from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.targets import LENGTH, TARGETS
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.covariance import Points
 from soso_core.gp.model.fitted import FitRecord, FittedModel
 from soso_core.gp.model.inducing import InducingPoints
-from soso_core.gp.model.moments import LengthModel
+from soso_core.gp.model.moments import MomentModel
 from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings
 
@@ -118,14 +118,14 @@ def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
     return facts
 
 
-def _scale_facts(scales: Scales) -> dict[str, Any]:
+def _scale_facts(scales: Hyperparameters) -> dict[str, Any]:
     return {**vars(scales), "prior": dict(scales.prior), "noise": dict(scales.noise)}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:
     arrays: dict[str, Any] = {
         "weights_m": model.weights_m,
-        "lower_mm": model.lower_mm,
+        "cholesky_mm": model.cholesky_mm,
         "offsets_s": model.offsets_s,
         "moments_s": model.moments_s,
         "centre_sm": model.basis.centre_sm,
@@ -134,7 +134,7 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
         arrays |= {"x_bf": inducing.points.x_af, "species_b": inducing.points.species_a}
         arrays |= {f"whitening_{t}": array for t, array in enumerate(inducing.whitening_t)}
     if model.lengths is not None:
-        arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.lower_mm}
+        arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.cholesky_mm}
     for target, equation in sorted((model.equations or {}).items()):
         upper = np.triu_indices(len(equation.gram_mm))
         arrays |= {f"sums_{target}_gram": equation.gram_mm[upper], f"sums_{target}_projection_m": equation.projection_m}
@@ -155,7 +155,7 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
     return FittedModel(
         basis,
         _floats(arrays, "weights_m", (size,)),
-        _factor(arrays, "lower_mm", size),
+        _factor(arrays, "cholesky_mm", size),
         _scales(facts["scales"], basis, frozenset(TARGETS)),
         _floats(arrays, "offsets_s", (n_species,)),
         _floats(arrays, "moments_s", (n_species,), may_be_nan=True),
@@ -167,12 +167,12 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
     )
 
 
-def _lengths(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> LengthModel | None:
+def _lengths(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> MomentModel | None:
     if "length_scales" not in facts:
         return None
     scales = _scales(facts["length_scales"], basis, frozenset({LENGTH}))
     weights_m = _floats(arrays, "length_weights_m", (basis.size,))
-    return LengthModel(weights_m, _factor(arrays, "length_lower_mm", basis.size), scales)
+    return MomentModel(weights_m, _factor(arrays, "length_lower_mm", basis.size), scales)
 
 
 def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, NormalEquations] | None:
@@ -212,10 +212,10 @@ def _grade_totals(fact: Any) -> tuple[float | None, float]:
 
 
 def _factor(arrays: Mapping[str, Any], name: str, size: int) -> FloatArray:
-    lower_mm = _floats(arrays, name, (size, size))
-    if not np.all(np.diag(lower_mm) > 0.0):
+    cholesky_mm = _floats(arrays, name, (size, size))
+    if not np.all(np.diag(cholesky_mm) > 0.0):
         raise InputError(f"{name}: its diagonal must be positive")
-    return lower_mm
+    return cholesky_mm
 
 
 def _species(values: Any) -> tuple[int, ...]:
@@ -253,12 +253,12 @@ def _floats(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], may_be
     return np.asarray(array)
 
 
-def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Scales:
+def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperparameters:
     prior = {str(name): _positive(value) for name, value in facts["prior"].items()}
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
-    return Scales(prior, noise, _positive(facts["field_scale"]), *_penalty(facts))
+    return Hyperparameters(prior, noise, _positive(facts["field_scale"]), *_penalty(facts))
 
 
 def _penalty(facts: Any) -> tuple[float, float]:

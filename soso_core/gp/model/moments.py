@@ -7,43 +7,43 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.evidence import Hyperprior, Scales, maximise_evidence, posterior
+from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, maximise_evidence, posterior
 from soso_core.gp.inference.hyperprior import believed
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.targets import LENGTH
 
 
 @dataclass(frozen=True, eq=False)
-class LengthModel:
-    """|m_i| = mean of the species + sites_m · w: weights_m (m,) μB, lower_mm factor of their precision."""
+class MomentModel:
+    """|m_i| = mean of the species + sites_m · w: weights_m (m,) μB, cholesky_mm factor of their precision."""
 
     weights_m: FloatArray
-    lower_mm: FloatArray
-    scales: Scales
+    cholesky_mm: FloatArray
+    scales: Hyperparameters
 
     def predict(
         self, sites_am: FloatArray, means_a: FloatArray, noise_factor: float = 1.0
     ) -> tuple[FloatArray, FloatArray]:
         """Return lengths and deviations of new labels, each (a,) μB, from what each atom has of the columns."""
-        half_ma = solve_triangular(self.lower_mm, sites_am.T, lower=True)
+        half_ma = solve_triangular(self.cholesky_mm, sites_am.T, lower=True)
         variance_a = np.sum(half_ma**2, axis=0) + (noise_factor * self.scales.noise[LENGTH]) ** 2
         return means_a + sites_am @ self.weights_m, np.sqrt(variance_a)
 
 
-def fit_lengths(equation: NormalEquations, blocks: Mapping[str, slice]) -> LengthModel:
+def fit_lengths(equation: NormalEquations, blocks: Mapping[str, slice]) -> MomentModel:
     """Return the length model of highest evidence."""
     return solve_lengths(
         equation, blocks, maximise_evidence({LENGTH: equation}, blocks, _belief(equation, blocks)).scales
     )
 
 
-def solve_lengths(equation: NormalEquations, blocks: Mapping[str, slice], scales: Scales) -> LengthModel:
+def solve_lengths(equation: NormalEquations, blocks: Mapping[str, slice], scales: Hyperparameters) -> MomentModel:
     """Return the length model with given scales."""
-    return LengthModel(*posterior({LENGTH: equation}, blocks, scales), scales)
+    return MomentModel(*posterior({LENGTH: equation}, blocks, scales), scales)
 
 
 def _belief(equation: NormalEquations, blocks: Mapping[str, slice]) -> Hyperprior:
     """Let all blocks together explain the lengths; the constants of the species are the mean lengths' corrections."""
     centre = believed({LENGTH: equation}, blocks).centre
     share = 1.0 / np.sqrt(len(blocks))
-    return Hyperprior(Scales({name: share * width for name, width in centre.prior.items()}, centre.noise))
+    return Hyperprior(Hyperparameters({name: share * width for name, width in centre.prior.items()}, centre.noise))

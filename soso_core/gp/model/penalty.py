@@ -27,8 +27,8 @@ def square_of_fields(item: LabelledConfiguration, level: float = 0.0) -> float:
     """Return Σ_i (|B_i|² - level) over the spins, transverse fields, eV²/μB²; zero for a label without a penalty."""
     if item.exchange_fields_ac is None or not may_hold_penalty(item):
         return 0.0
-    fields_ac = transverse(item.exchange_fields_ac, item.configuration.spins_ac)
-    return float(np.sum(fields_ac**2)) - level * item.configuration.n_magnetic
+    effective_fields_ac = transverse(item.exchange_fields_ac, item.configuration.spins_ac)
+    return float(np.sum(effective_fields_ac**2)) - level * item.configuration.n_magnetic
 
 
 def mean_square(items: Sequence[LabelledConfiguration]) -> float:
@@ -61,8 +61,8 @@ def learnt_penalty(
     precision.  Its prior is half a Gaussian of `width`, as no spring stores less than nothing; what is returned is its
     posterior mean, given the `noise` (eV) of energies and all other scales.
     """
-    weights_m, lower_mm = solved
-    explained_m = solve_triangular(lower_mm, squares_k @ rows_km, lower=True) / noise
+    weights_m, cholesky_mm = solved
+    explained_m = solve_triangular(cholesky_mm, squares_k @ rows_km, lower=True) / noise
     precision = (squares_k @ squares_k - explained_m @ explained_m) / noise**2 + width**-2.0
     slope = squares_k @ (values_k - rows_km @ weights_m) / noise**2
     return _mean_above_zero(float(slope / precision), float(precision) ** -0.5)

@@ -22,15 +22,15 @@ def make_atoms(positions_ac: FloatArray, species_a: IntArray, spins_ac: FloatArr
 @jit
 def transverse_fields(gradient_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:
     """Return -∂E/∂e less its part along each spin, (a, c) eV; zero without a spin, as `labels.transverse`."""
-    fields_ac = np.zeros((len(spins_ac), 3))
+    effective_fields_ac = np.zeros((len(spins_ac), 3))
     for a in range(len(spins_ac)):
         x, y, z = spins_ac[a, 0], spins_ac[a, 1], spins_ac[a, 2]
         if x != 0.0 or y != 0.0 or z != 0.0:
             along = gradient_ac[a, 0] * x + gradient_ac[a, 1] * y + gradient_ac[a, 2] * z
-            fields_ac[a, 0] = along * x - gradient_ac[a, 0]
-            fields_ac[a, 1] = along * y - gradient_ac[a, 1]
-            fields_ac[a, 2] = along * z - gradient_ac[a, 2]
-    return fields_ac
+            effective_fields_ac[a, 0] = along * x - gradient_ac[a, 0]
+            effective_fields_ac[a, 1] = along * y - gradient_ac[a, 1]
+            effective_fields_ac[a, 2] = along * z - gradient_ac[a, 2]
+    return effective_fields_ac
 
 
 @jit

@@ -46,7 +46,7 @@ def test_nothing_is_better_than_the_truth():
 
 def test_a_form_that_cannot_learn_learns_nothing_from_labels():
     """Without fields pairs are learnt label by label; of four spins a model of pairs has soon learnt what it can."""
-    bare = [replace(item, exchange_fields_ac=None, moments_a=None) for item in dataset_of(heisenberg_label)]
+    bare = [replace(item, exchange_fields_ac=None, moment_magnitudes_a=None) for item in dataset_of(heisenberg_label)]
     few = make_pool(Dataset(tuple(bare[:10])), PAIRS, np.random.default_rng(0))
     found = learning_test(few, fit_part(few, range(10)), np.arange(10), np.random.default_rng(1))
     assert found.field_rmse_meV is None
@@ -84,7 +84,9 @@ def test_a_refit_of_the_same_labels_is_the_fit():
 
 def test_halves_may_lack_a_species():
     """Two of ten cells hold cobalt: a half without it has no reference energy of it, and is a model all the same."""
-    iron = [replace(item, exchange_fields_ac=None, moments_a=None) for item in dataset_of(heisenberg_label)][:10]
+    iron = [replace(item, exchange_fields_ac=None, moment_magnitudes_a=None) for item in dataset_of(heisenberg_label)][
+        :10
+    ]
     numbers_a = np.array([27, *iron[0].configuration.numbers_a[1:]])
     alloyed = [replace(item, configuration=replace(item.configuration, numbers_a=numbers_a)) for item in iron[:2]]
     pool = make_pool(Dataset((*alloyed, *iron[2:])), PAIRS, np.random.default_rng(0))

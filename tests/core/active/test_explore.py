@@ -113,7 +113,7 @@ def test_lengths_that_the_model_predicts_come_along(iron):
     for item in next_batch(model, iron, settings(n_select=2)):
         expected, _ = model.predict_moments(item.candidate.configuration)
         assert expected is not None
-        np.testing.assert_array_equal(item.moments_a, expected)
+        np.testing.assert_array_equal(item.moment_magnitudes_a, expected)
 
 
 def test_a_length_below_zero_is_no_place_to_start(iron):
@@ -185,7 +185,7 @@ def test_a_choice_not_worth_enough_is_drawn_and_that_is_said(iron, small_model):
 def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_model):
     (item,) = next_batch(small_model, iron, settings(n_select=1, score={"energy": 0.0, "field_largest": 1.0}))
     rows = small_model.basis.rows(item.candidate.configuration)
-    variance_ac = small_model._variance(rows.fields_acm)
+    variance_ac = small_model._variance(rows.effective_fields_acm)
     largest = 1e3 * small_model.stretch("field") * np.sqrt(0.5 * variance_ac.sum(axis=1).max())
     assert item.field_largest_std_meV == pytest.approx(largest, rel=1e-9)
     assert item.score_meV == pytest.approx(largest, rel=1e-9)

@@ -73,8 +73,8 @@ def test_a_fit_of_the_whole_pool_is_that_of_the_regression(dataset, pool):
         np.linalg.norm(rows.energies_km, axis=1), np.linalg.norm(expected.energies_km, axis=1), rtol=0.1
     )
     field = field_errors(pool, fitted)[3]
-    direct = predictions[3].fields_ac / model.scales.field_scale - dataset[3].spin_gradient_ac
-    assert np.sum(field**2) == pytest.approx(np.sum(direct**2), abs=1e-3 * np.sum(dataset[3].spin_gradient_ac ** 2))
+    direct = predictions[3].effective_fields_ac / model.scales.field_scale - dataset[3].effective_fields_ac
+    assert np.sum(field**2) == pytest.approx(np.sum(direct**2), abs=1e-3 * np.sum(dataset[3].effective_fields_ac ** 2))
 
 
 def test_a_climb_that_got_stuck_begins_again_at_the_centre(pool, monkeypatch):

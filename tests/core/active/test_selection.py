@@ -14,7 +14,7 @@ from soso_core.active.selection.acquisition import (
     farthest,
     gains,
     is_worth_it,
-    least_worth,
+    min_relative_efficiency,
     spread,
     worth,
 )
@@ -202,7 +202,9 @@ def test_the_odd_ones_are_worth_choosing_and_the_alike_are_not():
 
 def test_more_has_to_be_promised_where_labels_bring_fields():
     rows_km = random_rows(5, 3, 0)
-    assert 1.0 < least_worth(candidates(rows_km)) < least_worth(candidates(rows_km, fields_per=2))
+    assert (
+        1.0 < min_relative_efficiency(candidates(rows_km)) < min_relative_efficiency(candidates(rows_km, fields_per=2))
+    )
 
 
 @pytest.mark.parametrize("fields_per", [0, 4])

@@ -25,7 +25,7 @@ def label(configuration, settings):
         configuration,
         energy=float(-0.1 * spins_ac[:, 2].sum() + 0.5 * np.sum(positions_ac**2)),
         exchange_fields_ac=settings.factor * np.tile([0.0, 0.0, 0.05], (len(spins_ac), 1)),
-        moments_a=np.full(len(spins_ac), 2.0),
+        moment_magnitudes_a=np.full(len(spins_ac), 2.0),
         forces_ac=-settings.factor * positions_ac,
     )
 

@@ -105,7 +105,7 @@ def test_evaluate_writes_the_numbers_of_evaluate(desk, small_model, small_datase
     ("labels", "missing"),
     [
         (("energy",), "field_rmse_meV"),
-        (("exchange_fields_ac", "moments_a"), "energy_rmse_meV_per_spin"),
+        (("exchange_fields_ac", "moment_magnitudes_a"), "energy_rmse_meV_per_spin"),
     ],
 )
 def test_partial_labels_are_welcome_everywhere(desk, small_dataset, labels, missing):
@@ -121,7 +121,7 @@ def test_partial_labels_are_welcome_everywhere(desk, small_dataset, labels, miss
 
 
 def test_a_fit_to_fields_alone_says_what_it_does_not_know(desk, small_dataset):
-    write_dataset("fields.extxyz", only(small_dataset, "exchange_fields_ac", "moments_a"))
+    write_dataset("fields.extxyz", only(small_dataset, "exchange_fields_ac", "moment_magnitudes_a"))
     said = "note: there are no energies; those of the model are known up to a constant only"
     assert said in desk("fit", "fields.extxyz", "-o", "a.soso", "--settings", "fit.yaml").stdout.splitlines()
     assert "note:" not in desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "fit.yaml").stdout
@@ -147,16 +147,16 @@ def test_predictions_replace_labels_and_keep_the_rest(desk, small_model):
         assert frame.info["energy_std"] == pytest.approx(predicted.energy_std, rel=1e-12)
         assert frame.info["source"] == "somewhere"
         np.testing.assert_array_equal(frame.arrays["site"], np.arange(4))
-        np.testing.assert_allclose(item.spin_gradient_ac, predicted.fields_ac, atol=1e-14)
+        np.testing.assert_allclose(item.effective_fields_ac, predicted.effective_fields_ac, atol=1e-14)
         std_ac = frame.arrays["exchange_fields_std"] * frame.arrays["moments"][:, None]
-        np.testing.assert_allclose(std_ac, predicted.fields_std_ac, atol=1e-14)
+        np.testing.assert_allclose(std_ac, predicted.effective_fields_std_ac, atol=1e-14)
         np.testing.assert_allclose(item.forces_ac, predicted.forces_ac, atol=1e-14)
         np.testing.assert_allclose(item.stress_cc, predicted.stress_cc, atol=1e-14)
 
 
 def test_lengths_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dataset, small_model):
-    moments_a = np.array([1.0, 2.0, 3.0, 4.0])
-    own = [LabelledConfiguration(item.configuration, moments_a=moments_a) for item in small_dataset]
+    moment_magnitudes_a = np.array([1.0, 2.0, 3.0, 4.0])
+    own = [LabelledConfiguration(item.configuration, moment_magnitudes_a=moment_magnitudes_a) for item in small_dataset]
     write_dataset("own.extxyz", own)
     write_dataset("bare.extxyz", only(small_dataset))
     write_dataset("energies.extxyz", only(small_dataset, "energy"))
@@ -165,9 +165,9 @@ def test_lengths_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dat
     for model, data, expected, warned in (
         ("model.soso", "own.extxyz", np.full(4, 2.2), False),
         ("model.soso", "bare.extxyz", np.full(4, 2.2), False),
-        ("means.soso", "own.extxyz", moments_a, False),
+        ("means.soso", "own.extxyz", moment_magnitudes_a, False),
         ("means.soso", "bare.extxyz", np.full(4, 2.2), False),
-        ("no_lengths.soso", "own.extxyz", moments_a, False),
+        ("no_lengths.soso", "own.extxyz", moment_magnitudes_a, False),
         ("no_lengths.soso", "bare.extxyz", np.ones(4), True),
     ):
         outcome = desk("predict", model, data, "-o", "out.extxyz")
@@ -176,8 +176,10 @@ def test_lengths_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dat
         fitted = load_model(model)
         for item in read_dataset("out.extxyz"):
             # All training lengths are their mean, nothing is left to learn; rounding of text.
-            np.testing.assert_allclose(item.moments_a, expected, rtol=1e-12)
-            np.testing.assert_allclose(item.spin_gradient_ac, fitted.predict(item.configuration).fields_ac, atol=1e-14)
+            np.testing.assert_allclose(item.moment_magnitudes_a, expected, rtol=1e-12)
+            np.testing.assert_allclose(
+                item.effective_fields_ac, fitted.predict(item.configuration).effective_fields_ac, atol=1e-14
+            )
 
 
 def test_predict_does_not_stumble_over_labels_it_replaces(desk):
@@ -281,7 +283,7 @@ def test_alternatives_are_written_and_told(desk, small_dataset):
 def test_alternatives_need_energies_of_five_labels_or_more(desk, small_dataset):
     write_dataset("few.extxyz", small_dataset.subset(range(4)))
     assert "4 labels are too few" in desk("alternatives", "model.soso", "few.extxyz", "-o", "found.json").stderr
-    write_dataset("none.extxyz", only(small_dataset, "exchange_fields_ac", "moments_a"))
+    write_dataset("none.extxyz", only(small_dataset, "exchange_fields_ac", "moment_magnitudes_a"))
     assert "have no energy to compare" in desk("alternatives", "model.soso", "none.extxyz", "-o", "found.json").stderr
     assert not Path("found.json").exists()
 

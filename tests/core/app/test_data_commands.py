@@ -25,7 +25,7 @@ def on_one_lattice(dataset):
                 first.with_spins(item.configuration.spins_ac),
                 energy=item.energy,
                 exchange_fields_ac=item.exchange_fields_ac,
-                moments_a=item.moments_a,
+                moment_magnitudes_a=item.moment_magnitudes_a,
             )
             for item in dataset
         )
@@ -36,7 +36,7 @@ def assert_same(one, other):
     assert len(one) == len(other)
     for a, b in zip(one, other, strict=True):
         assert a.energy == b.energy
-        for name in ("exchange_fields_ac", "moments_a"):
+        for name in ("exchange_fields_ac", "moment_magnitudes_a"):
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=ROUNDING, atol=ROUNDING)
         for name in ("numbers_a", "positions_ac", "cell_vc", "spins_ac"):
             mine, theirs = (getattr(x.configuration, name) for x in (a, b))
@@ -118,8 +118,8 @@ def tidy(desk, small_dataset):
         LabelledConfiguration(
             item.configuration,
             item.energy,
-            exchange_fields_ac=item.spin_gradient_ac / item.moments_a[:, None],
-            moments_a=item.moments_a,
+            exchange_fields_ac=item.effective_fields_ac / item.moment_magnitudes_a[:, None],
+            moment_magnitudes_a=item.moment_magnitudes_a,
         )
         for item in small_dataset
     ]
@@ -187,7 +187,7 @@ def test_the_strict_reader_takes_the_cleaned_file(tidy, small_dataset):
     for mine, original in zip(cleaned, kept, strict=True):
         np.testing.assert_array_equal(mine.configuration.spins_ac, original.configuration.spins_ac)
     assert [item.energy is None for item in cleaned] == [False, True, *[False] * 5]
-    assert [item.moments_a is None for item in cleaned] == [False, False, True, *[False] * 4]
+    assert [item.moment_magnitudes_a is None for item in cleaned] == [False, False, True, *[False] * 4]
 
 
 def test_nothing_left_writes_nothing(desk):

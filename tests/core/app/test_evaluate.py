@@ -22,7 +22,7 @@ KEYS = {
     "energy": "energy_{}_meV_per_spin",
     "field": "field_{}_meV",
     "force": "force_{}_meV_per_angstrom",
-    "length": "moment_{}_ub",
+    "length": "moment_{}_muB",
 }
 
 
@@ -35,15 +35,17 @@ def off_labels(model, train, n_copies=1):
         moved = replace(where, positions_ac=where.positions_ac + 0.01 * rng.standard_normal((len(where), 3)))
         said = model.predict(moved, with_force_std=True)
         sign_ac = rng.choice([-1.0, 1.0], size=(len(where), 3))
-        gradient_ac = transverse(said.fields_ac + ERROR * sign_ac * said.fields_std_ac, where.spins_ac)
-        moments_a = said.moments_a + ERROR * sign_ac[:, 0] * said.moments_std_a
+        gradient_ac = transverse(
+            said.effective_fields_ac + ERROR * sign_ac * said.effective_fields_std_ac, where.spins_ac
+        )
+        moment_magnitudes_a = said.moment_magnitudes_a + ERROR * sign_ac[:, 0] * said.moments_std_a
         items.append(
             LabelledConfiguration(
                 moved,
                 energy=said.energy + ERROR * sign_ac[0, 0] * said.energy_std,
                 info={"engine": "these tests"},  # such energies hold no penalty
-                exchange_fields_ac=gradient_ac / moments_a[:, None],
-                moments_a=moments_a,
+                exchange_fields_ac=gradient_ac / moment_magnitudes_a[:, None],
+                moment_magnitudes_a=moment_magnitudes_a,
                 forces_ac=said.forces_ac + ERROR * sign_ac * said.forces_std_ac,
                 stress_cc=said.stress_cc + CUBIC_STRESS,
             )
@@ -128,12 +130,13 @@ def test_forces_alone_can_be_compared(desk, blind):
 def test_lengths_are_nothing_to_a_model_without_them(desk, small_dataset):
     write_dataset("energies.extxyz", [LabelledConfiguration(i.configuration, energy=i.energy) for i in small_dataset])
     write_dataset(
-        "lengths.extxyz", [LabelledConfiguration(i.configuration, moments_a=i.moments_a) for i in small_dataset]
+        "lengths.extxyz",
+        [LabelledConfiguration(i.configuration, moment_magnitudes_a=i.moment_magnitudes_a) for i in small_dataset],
     )
     assert desk("fit", "energies.extxyz", "-o", "e.soso", "--settings", "fit.yaml").status == 0
     assert "nothing to compare with" in desk.refuses("evaluate", "e.soso", "lengths.extxyz")
     _, errors = evaluated(desk, data="lengths.extxyz")
-    assert errors["moment_rmse_ub"] is not None
+    assert errors["moment_rmse_muB"] is not None
 
 
 def test_the_file_is_an_evaluation(desk, blind):
@@ -160,7 +163,7 @@ def test_labels_seen_in_training_are_counted(desk, small_dataset, blind):
 
 
 def test_energies_nobody_taught_are_a_note(desk, small_dataset):
-    names = ("exchange_fields_ac", "moments_a")
+    names = ("exchange_fields_ac", "moment_magnitudes_a")
     fields = [LabelledConfiguration(i.configuration, **{n: getattr(i, n) for n in names}) for i in small_dataset]
     write_dataset("fields.extxyz", fields)
     assert desk("fit", "fields.extxyz", "-o", "f.soso", "--settings", "fit.yaml").status == 0

@@ -126,20 +126,23 @@ def test_lengths_of_a_species_that_never_had_one(iron):
     """Lengths of iron are known, those of the other species are not: given ones, or a warning."""
     cell, other = skewed_iron(20), skewed_iron(21)
     alloys = [Configuration([26, 32, 32, 26], c.positions_ac, c.cell_vc, c.spins_ac) for c in (cell, other)]
-    known = [LabelledConfiguration(i.configuration, i.energy, moments_a=i.moments_a) for i in complete_dataset([cell])]
+    known = [
+        LabelledConfiguration(i.configuration, i.energy, moment_magnitudes_a=i.moment_magnitudes_a)
+        for i in complete_dataset([cell])
+    ]
     bare = [LabelledConfiguration(item.configuration, item.energy) for item in complete_dataset(alloys)]
     write_dataset("old.extxyz", [*known, *bare])
     fitted(iron)
     assert np.isnan(load_model("m.soso").moments_s[1])
-    write_dataset("given.extxyz", [LabelledConfiguration(alloys[0], moments_a=np.full(4, 0.7))])
+    write_dataset("given.extxyz", [LabelledConfiguration(alloys[0], moment_magnitudes_a=np.full(4, 0.7))])
     write_dataset("bare.extxyz", [LabelledConfiguration(alloys[0])])
     for data, expected, warned in (("given", 0.7, False), ("bare", 1.0, True)):
         outcome = iron("predict", "m.soso", f"{data}.extxyz", "-o", "out.extxyz")
         assert outcome.status == 0
         assert ("2 moment lengths are known nowhere" in outcome.stderr) == warned
         predicted = read_dataset("out.extxyz")[0]
-        np.testing.assert_allclose(predicted.moments_a[1:3], expected)
-        assert np.all(predicted.moments_a[[0, 3]] > 1.5)
+        np.testing.assert_allclose(predicted.moment_magnitudes_a[1:3], expected)
+        assert np.all(predicted.moment_magnitudes_a[[0, 3]] > 1.5)
         assert np.isfinite(predicted.exchange_fields_ac).all()
 
 

@@ -20,10 +20,10 @@ TIGHT = Accuracy(skin=0.1, pair_energy=1e-10, radial=1e-9, gp_meV_per_atom=1e-6)
 def assert_same(compiled, model, cell, **how):
     """Radial functions agree to 1e-9 of their size, so sums of some hundred of them do to 1e-6."""
     fast, exact = compiled.predict(cell, **how), model.predict(cell, with_std=False)
-    scale = max(float(np.max(np.abs(exact.forces_ac))), float(np.max(np.abs(exact.fields_ac))))
+    scale = max(float(np.max(np.abs(exact.forces_ac))), float(np.max(np.abs(exact.effective_fields_ac))))
     assert scale > 1e-3
     assert fast.energy == pytest.approx(exact.energy, abs=1e-8 * len(cell))
-    np.testing.assert_allclose(fast.fields_ac, exact.fields_ac, atol=1e-6 * scale)
+    np.testing.assert_allclose(fast.effective_fields_ac, exact.effective_fields_ac, atol=1e-6 * scale)
     np.testing.assert_allclose(fast.forces_ac, exact.forces_ac, atol=1e-6 * scale)
     np.testing.assert_allclose(fast.stress_cc, exact.stress_cc, atol=1e-6 * scale)
 
@@ -52,7 +52,7 @@ def test_threads_change_nothing():
     one = compiled.predict(cell, n_threads=1)
     for n_threads in (2, 3, 8) * 20:
         several = compiled.predict(cell, n_threads=n_threads)
-        for name in ("energy", "fields_ac", "forces_ac", "stress_cc"):
+        for name in ("energy", "effective_fields_ac", "forces_ac", "stress_cc"):
             assert np.array_equal(getattr(one, name), getattr(several, name)), name
 
 
@@ -68,8 +68,8 @@ class TestDerivatives:
             moved[magnetic] = spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True)
             return compiled.predict(self.cell.with_spins(moved)).energy
 
-        fields_ac = compiled.predict(self.cell).fields_ac
-        assert_derivative(energy, self.cell.spins_ac[magnetic], -fields_ac[magnetic], 1e-3, 1e-7)
+        effective_fields_ac = compiled.predict(self.cell).effective_fields_ac
+        assert_derivative(energy, self.cell.spins_ac[magnetic], -effective_fields_ac[magnetic], 1e-3, 1e-7)
 
     def test_forces_and_stress(self, case):
         compiled, cell = CompiledModel.of(fitted(case)), self.cell
@@ -163,4 +163,4 @@ def test_pairs_that_never_met_compile_as_the_zeros_they_are():
     model = fit(labels, settings, rng)
     fast, exact = CompiledModel.of(model, TIGHT).predict(cells[0]), model.predict(cells[0], with_std=False)
     assert fast.energy == pytest.approx(exact.energy, abs=1e-7)
-    np.testing.assert_allclose(fast.fields_ac, exact.fields_ac, atol=1e-6)
+    np.testing.assert_allclose(fast.effective_fields_ac, exact.effective_fields_ac, atol=1e-6)

@@ -57,7 +57,7 @@ def test_random_walk(seed):
         with_skin, fresh = compiled.predict(cell, near), compiled.predict(cell)
         assert with_skin.energy == pytest.approx(fresh.energy, abs=1e-7 * len(cell))
         np.testing.assert_allclose(with_skin.forces_ac, fresh.forces_ac, atol=3e-6)
-        np.testing.assert_allclose(with_skin.fields_ac, fresh.fields_ac, atol=3e-7)
+        np.testing.assert_allclose(with_skin.effective_fields_ac, fresh.effective_fields_ac, atol=3e-7)
     assert 2 <= n_rebuilt < 20
 
 

@@ -88,7 +88,9 @@ def test_a_label(abinit, tmp_path):
     assert item.energy == OUTPUT.energy
     np.testing.assert_array_equal(item.forces_ac, OUTPUT.forces_ac)
     np.testing.assert_array_equal(item.stress_cc, OUTPUT.stress_cc)
-    np.testing.assert_allclose(item.configuration.spins_ac * item.moments_a[:, None], OUTPUT.moments_ac, atol=1e-12)
+    np.testing.assert_allclose(
+        item.configuration.spins_ac * item.moment_magnitudes_a[:, None], OUTPUT.moments_ac, atol=1e-12
+    )
     # ABINIT prints +dE/dm; at the achieved directions, to the digits printed, it has no part along the moment.
     np.testing.assert_allclose(item.exchange_fields_ac, -OUTPUT.gradients_ac, atol=1e-4)
     assert np.abs(item.exchange_fields_ac).max() > 0.05
@@ -101,9 +103,9 @@ def test_a_label(abinit, tmp_path):
 
 def test_it_pulls_the_moments_together(abinit):
     """Iron is a ferromagnet: the field turns each moment towards the other."""
-    fields_ac = labelled(IRON, OUTPUT, abinit()).exchange_fields_ac
-    assert fields_ac[0] @ SPINS[1] > 0.05
-    assert fields_ac[1] @ SPINS[0] > 0.05
+    exchange_fields_ac = labelled(IRON, OUTPUT, abinit()).exchange_fields_ac
+    assert exchange_fields_ac[0] @ SPINS[1] > 0.05
+    assert exchange_fields_ac[1] @ SPINS[0] > 0.05
 
 
 def test_an_unconverged_run_is_begun_again_with_gentler_mixing(abinit, tmp_path):
@@ -153,7 +155,7 @@ def test_fields_of_two_attempts_are_compared_across_the_moments(abinit):
     other = replace(OUTPUT, residual=0.5 * OUTPUT.residual, gradients_ac=1.004 * OUTPUT.gradients_ac)
     best, change = agreement(IRON, OUTPUT, other)
     assert best is other
-    gradient_ac = -labelled(IRON, OUTPUT, abinit()).spin_gradient_ac
+    gradient_ac = -labelled(IRON, OUTPUT, abinit()).effective_fields_ac
     assert change["field_change_meV"] == pytest.approx(4.0 * np.sqrt(np.mean(gradient_ac**2)), rel=1e-3)
     with pytest.raises(ConvergenceError, match="do not agree"):
         agreement(IRON, OUTPUT, replace(OUTPUT, gradients_ac=1.006 * OUTPUT.gradients_ac))
@@ -277,7 +279,7 @@ def test_an_atom_without_spin_is_left_alone(abinit):
     half = IRON.with_spins(SPINS * [[1.0], [0.0]])
     check_output(half, replace(OUTPUT, moments_ac=OUTPUT.moments_ac * [[1.0], [-1.0]]), GATES)
     item = labelled(half, OUTPUT, abinit())
-    assert item.moments_a[1] == 0.0
+    assert item.moment_magnitudes_a[1] == 0.0
     assert not item.configuration.spins_ac[1].any()
     assert not item.exchange_fields_ac[1].any()
     assert item.exchange_fields_ac[0].any()

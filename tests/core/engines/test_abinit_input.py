@@ -74,7 +74,7 @@ def test_lengths_are_in_bohr_and_energies_in_hartree(alloy, folder):
 
 
 def test_moments_start_along_the_spins(alloy, folder):
-    text = written(alloy, folder, initial_moment_ub=2.0, initial_moments_ub={"Fe": 3.0})
+    text = written(alloy, folder, initial_moment_muB=2.0, initial_moments_muB={"Fe": 3.0})
     np.testing.assert_allclose(np.reshape(values_of(text, "spinat"), (4, 3)), 3.0 * alloy.spins_ac, rtol=1e-14)
 
 
@@ -119,7 +119,7 @@ def test_mesh(alloy):
         ({"magcon_lambda": 0.3}, "magcon_lambda"),
         ({"k_shift": [0.5, 0.5, 1.0]}, "k_shift"),
         ({"pseudopotentials": {"Iron": "Fe.psp8"}}, "'Iron' is not a chemical symbol"),
-        ({"initial_moments_ub": {"Fe": -2.0}}, "initial_moments_ub"),
+        ({"initial_moments_muB": {"Fe": -2.0}}, "initial_moments_muB"),
         ({"bands": 3}, "unknown key 'bands'"),
     ],
 )

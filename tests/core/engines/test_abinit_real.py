@@ -57,7 +57,7 @@ def compared(labelled, argument, step, value, derivative_of):
 def turning(item):
     """Return ∂E/∂angle, eV: along the direction in which the second spin turns."""
     x, _, z = item.configuration.spins_ac[1]
-    return -item.spin_gradient_ac[1] @ np.array([z, 0.0, -x])
+    return -item.effective_fields_ac[1] @ np.array([z, 0.0, -x])
 
 
 def test_field_is_minus_the_gradient_of_the_energy(labelled):

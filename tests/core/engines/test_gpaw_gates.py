@@ -58,7 +58,7 @@ def test_a_good_state_is_a_label_at_the_achieved_directions(outcomes):
     item = label(CELL, SETTINGS)
     assert [attempt.name for attempt in made] == ["normal"]
     np.testing.assert_allclose(item.configuration.spins_ac, unit(state().moments_ac), atol=1e-14)
-    np.testing.assert_allclose(item.moments_a, 2.2)
+    np.testing.assert_allclose(item.moment_magnitudes_a, 2.2)
     assert item.energy == -16.5
     assert item.stress_cc is None
     angle = np.degrees(TILT * np.linalg.norm(SPINS[:, :2], axis=1).max())
@@ -73,7 +73,7 @@ def test_what_does_not_converge_is_tried_more_gently(outcomes):
     waiting.extend([ConvergenceError("no self-consistency after 60 steps"), state()])
     item = label(CELL, SETTINGS)
     assert [attempt.name for attempt in made] == ["normal", "gentle"]
-    assert (item.info["attempt"], item.info["penalty_ev_per_ub2"]) == ("gentle", 4.0)
+    assert (item.info["attempt"], item.info["penalty_ev_per_muB2"]) == ("gentle", 4.0)
     np.testing.assert_allclose(item.exchange_fields_ac, fields(CELL, state(), 4.0))
 
 
@@ -108,7 +108,7 @@ def test_an_atom_without_spin_is_not_judged(outcomes):
     cell = CELL.with_spins(np.array([SPINS[0], np.zeros(3)]))
     waiting.append(state(np.array([2.2 * SPINS[0], [0.0, 0.05, 0.0]])))
     item = label(cell, SETTINGS)
-    assert item.moments_a[1] == 0.0
+    assert item.moment_magnitudes_a[1] == 0.0
     assert not item.exchange_fields_ac[1].any()
     assert not item.configuration.spins_ac[1].any()
 
@@ -141,7 +141,7 @@ def test_every_attempt_ends_at_the_smearing_asked_for():
 
 
 def test_start_lengths_are_those_of_the_species():
-    settings = GpawSettings(species={"Co": GpawSpecies(initial_moment_ub=1.6, gentle_initial_moment_ub=1.4)})
+    settings = GpawSettings(species={"Co": GpawSpecies(initial_moment_muB=1.6, gentle_initial_moment_muB=1.4)})
     assert [attempt.start_lengths["Co"] for attempt in plan_attempts(settings)] == [1.6, 1.4, 1.4]
 
 
@@ -175,8 +175,8 @@ def test_without_gpaw_the_message_says_how_to_get_it(monkeypatch, function):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"penalty_ev_per_ub2": 100.0}, "penalty_ev_per_ub2.*less than or equal to 40"),
-        ({"penalty_ev_per_ub2": 2.0}, "gentle_penalty_ev_per_ub2 must not exceed"),
+        ({"penalty_ev_per_muB2": 100.0}, "penalty_ev_per_muB2.*less than or equal to 40"),
+        ({"penalty_ev_per_muB2": 2.0}, "gentle_penalty_ev_per_muB2 must not exceed"),
         ({"smearing_ev": 0.3}, "gentle_smearing_ev must not be below"),
         ({"species": {"Ferrum": {}}}, "'Ferrum' is not a chemical symbol"),
         ({"k_mesh": [2, 2]}, "k_mesh"),

@@ -36,7 +36,7 @@ def test_field_is_minus_the_slope_of_the_energy(tilted_pair):
     middle = label(tilted_pair, COARSE)
     assert middle.info["attempt"] == "normal"
     assert middle.info["angle_degree"] < 1.0
-    assert np.all(np.abs(middle.moments_a - 2.1) < 0.4)
+    assert np.all(np.abs(middle.moment_magnitudes_a - 2.1) < 0.4)
     # Newton's third law; what remains is the grid's, of the order of a meV/Å.
     np.testing.assert_allclose(middle.forces_ac.sum(axis=0), 0.0, atol=5e-3)
     found = check_field(lambda item: label(item, COARSE), middle, tilted_pair, ANGLE)

@@ -26,7 +26,7 @@ def heisenberg(configuration, field_scale=1.0, force_scale=1.0, pull=0.0):
         Configuration(configuration.numbers_a, configuration.positions_ac, configuration.cell_vc, spins_ac),
         energy=float(0.5 * np.sum(exchange_aa * cosine_aa)),
         exchange_fields_ac=-field_scale * gradient_ac / LENGTH,
-        moments_a=np.full(len(configuration), LENGTH),
+        moment_magnitudes_a=np.full(len(configuration), LENGTH),
         forces_ac=force_scale * slope_aac.sum(axis=1),
     )
 
@@ -40,7 +40,7 @@ def test_the_scale_of_fields_is_found(scale):
     found = field(field_scale=scale)
     # Simpson's rule errs in the fourth power of the angle, 2e-5 here.
     assert found.ratio == pytest.approx(scale, rel=1e-4)
-    assert found.slope == pytest.approx(np.linalg.norm(found.labels[1].spin_gradient_ac, axis=1).max())
+    assert found.slope == pytest.approx(np.linalg.norm(found.labels[1].effective_fields_ac, axis=1).max())
 
 
 def test_directions_that_were_not_asked_for_do_not_matter():

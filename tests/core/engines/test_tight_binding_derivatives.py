@@ -34,7 +34,7 @@ def central_difference(function):
 
 def field_errors(configuration, settings):
     """Return (2m,) finite differences of -E and their errors, two directions across every spin."""
-    gradient_ac = label(configuration, settings).spin_gradient_ac
+    gradient_ac = label(configuration, settings).effective_fields_ac
     slopes, errors = [], []
     for atom in np.flatnonzero(configuration.is_magnetic_a):
         spin_c = configuration.spins_ac[atom]

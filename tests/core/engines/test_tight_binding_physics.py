@@ -41,8 +41,8 @@ def test_ferromagnet_lies_below_antiferromagnet(ferromagnet, antiferromagnet):
 
 
 def test_moments_shrink_from_ferromagnet_to_antiferromagnet(ferromagnet, antiferromagnet):
-    np.testing.assert_allclose(ferromagnet.moments_a, 2.7, atol=0.1)
-    np.testing.assert_allclose(antiferromagnet.moments_a, 1.95, atol=0.1)
+    np.testing.assert_allclose(ferromagnet.moment_magnitudes_a, 2.7, atol=0.1)
+    np.testing.assert_allclose(antiferromagnet.moment_magnitudes_a, 1.95, atol=0.1)
 
 
 def test_iron_is_at_rest_at_its_lattice_constant(ferromagnet):
@@ -95,7 +95,7 @@ def test_permuting_and_translating_atoms_changes_nothing_else(disordered):
     moved_ac = old.positions_ac[order] + np.array([0.3, -7.1, 2.2])
     moved = label(Configuration(old.numbers_a, moved_ac, old.cell_vc, old.spins_ac[order]), TIGHT)
     np.testing.assert_allclose(moved.energy, disordered.energy, **ENERGY)
-    np.testing.assert_allclose(moved.moments_a, disordered.moments_a[order], **FIELD)
+    np.testing.assert_allclose(moved.moment_magnitudes_a, disordered.moment_magnitudes_a[order], **FIELD)
     np.testing.assert_allclose(moved.exchange_fields_ac, disordered.exchange_fields_ac[order], **FIELD)
     np.testing.assert_allclose(moved.forces_ac, disordered.forces_ac[order], **FORCE)
 
@@ -126,14 +126,14 @@ def test_sixteen_atoms_equal_two_atoms_with_the_folded_mesh():
 
 
 def test_an_atom_without_spin_has_no_moment_and_no_field(disordered):
-    assert disordered.moments_a[2] == 0.0
+    assert disordered.moment_magnitudes_a[2] == 0.0
     assert not disordered.exchange_fields_ac[2].any()
 
 
 def test_a_cell_without_any_spin_has_the_paramagnetic_energy(ferromagnet):
     bare = label(bcc((1, 1, 1), np.zeros((2, 3))), TightBindingSettings())
     assert bare.energy > ferromagnet.energy + 0.2
-    assert not bare.moments_a.any()
+    assert not bare.moment_magnitudes_a.any()
 
 
 def test_an_unknown_species_is_named():

@@ -47,7 +47,7 @@ def test_mixing_with_the_response_takes_few_diagonalisations(mesh):
 def test_mixing_from_moments_far_too_short_reaches_the_same_state():
     """There the energy falls in the direction of longer moments, and a root finder would go to none at all."""
     short = COARSE.model_copy(
-        update={"species": {"Fe": SpeciesParameters(initial_moment_ub=0.8)}, "max_newton_iterations": 1}
+        update={"species": {"Fe": SpeciesParameters(initial_moment_muB=0.8)}, "max_newton_iterations": 1}
     )
     assert label(CELL, short).energy == pytest.approx(label(CELL, COARSE).energy, rel=0, abs=1e-12)
 
@@ -59,7 +59,7 @@ def test_a_molecule_with_an_atom_without_spin_settles(distance):
     pair = Configuration(np.full(2, 26), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, distance]]), 10.0 * np.eye(3), spins_ac)
     found = label(pair, TightBindingSettings(k_mesh=(1, 1, 1)))
     assert found.info["scf_residual"] <= 1e-5
-    assert 3.0 < found.moments_a[1] < 3.5
+    assert 3.0 < found.moment_magnitudes_a[1] < 3.5
 
 
 def test_no_label_without_convergence():
@@ -88,7 +88,10 @@ def test_response_is_the_derivative_of_charges_and_moments():
     def out(level):
         shifted_a = crystal.electrons_a + np.array([level, 0.0]) / crystal.penalty_a
         moved = evaluate(
-            crystal, hopping_kxx, Unknowns(start.moments_a, shifted_a, start.fields_ac), COARSE.smearing_ev
+            crystal,
+            hopping_kxx,
+            Unknowns(start.moment_magnitudes_a, shifted_a, start.constraint_fields_ac),
+            COARSE.smearing_ev,
         )
         return moved.lack_au[:, 1] + shifted_a, moved.lack_au[:, 0]
 

@@ -59,12 +59,14 @@ def test_the_label_equals_its_readable_twin(configuration):
     settings = TightBindingSettings(k_mesh=counts, tolerance=1e-9)
     found = solve(build_crystal(configuration, settings), settings).unknowns
     energy, charges_a, moments_ac = twin.energy_and_densities(
-        configuration, settings, found.moments_a, found.electrons_a, found.fields_ac, counts
+        configuration, settings, found.moment_magnitudes_a, found.electrons_a, found.constraint_fields_ac, counts
     )
     assert label(configuration, settings).energy == pytest.approx(energy, rel=0, abs=1e-7)
     np.testing.assert_allclose(charges_a, found.electrons_a, rtol=0, atol=1e-8)
     # Along the spins with the stated lengths, and nothing across: the constraint is met.
-    np.testing.assert_allclose(moments_ac, found.moments_a[:, None] * configuration.spins_ac, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(
+        moments_ac, found.moment_magnitudes_a[:, None] * configuration.spins_ac, rtol=0, atol=1e-8
+    )
 
 
 def test_the_mesh_follows_the_cell():

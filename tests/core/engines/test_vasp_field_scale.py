@@ -12,7 +12,9 @@ from soso_core.labels import LabelledConfiguration
 def printed(configuration, factor):
     """Label with fields that are too small by a factor."""
     known = heisenberg_label(configuration)
-    return LabelledConfiguration(configuration, known.energy, known.exchange_fields_ac / factor, known.moments_a)
+    return LabelledConfiguration(
+        configuration, known.energy, known.exchange_fields_ac / factor, known.moment_magnitudes_a
+    )
 
 
 def cells(base=None):

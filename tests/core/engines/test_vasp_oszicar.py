@@ -55,7 +55,7 @@ def is_listed_of(step):
 def assert_same(table, step):
     """Compare a table with the step it was written from, as far as the digits go."""
     expected = np.array([f or (0.0, 0.0, 0.0) for f in step["fields"]])
-    np.testing.assert_allclose(table.fields_ac, expected, rtol=FIVE_DIGITS, atol=0.0)
+    np.testing.assert_allclose(table.constraint_fields_ac, expected, rtol=FIVE_DIGITS, atol=0.0)
     np.testing.assert_allclose(table.moments_mw_ac, step["mw"], rtol=0.0, atol=0.00051)  # three decimals
     np.testing.assert_allclose(table.moments_m_ac, step["m"], rtol=0.0, atol=0.00051)
     assert table.penalty_energy == pytest.approx(step["penalty"], rel=FIVE_DIGITS)
@@ -102,7 +102,7 @@ def one_step(**changes):
 def test_three_digit_exponents_have_no_letter():
     text = oszicar([one_step()])
     assert "0.10000-101" in text
-    assert read_constraint(text).fields_ac[0, 1] == 1e-102
+    assert read_constraint(text).constraint_fields_ac[0, 1] == 1e-102
 
 
 def test_touching_columns():
@@ -173,7 +173,7 @@ def test_the_published_file_with_an_ion_left_out():
     ]
     assert table.moments_mw_ac.tolist() == mw
     assert table.moments_m_ac.tolist() == m
-    assert table.fields_ac.tolist() == fields
+    assert table.constraint_fields_ac.tolist() == fields
     assert table.is_constrained_a.tolist() == [True, True, True, False]
     assert table.scf_change == 0.69702e-5
 
@@ -186,7 +186,7 @@ def test_the_published_file_with_two_species():
     assert table.moments_mw_ac[:, 2].tolist() == [2.189] * 8 + [0.663] * 8
     assert table.moments_m_ac[:, 2].tolist() == [3.155] * 8 + [1.031] * 8
     assert not table.moments_mw_ac[:, :2].any()
-    assert table.fields_ac[[0, 14, 15]].tolist() == [
+    assert table.constraint_fields_ac[[0, 14, 15]].tolist() == [
         [0.31212e-18, -0.15469e-17, 0.0],
         [-0.17472e-17, 0.35285e-17, 0.0],
         [0.35781e-18, 0.23094e-17, 0.0],

@@ -129,8 +129,8 @@ def test_the_label():
     np.testing.assert_array_equal(item.forces_ac, forces_ac)
     np.testing.assert_array_equal(item.target_spins_ac, steps[-1].target.spins_ac)
     np.testing.assert_array_equal(item.configuration.spins_ac, steps[-1].spins_ac)
-    np.testing.assert_allclose(item.spin_gradient_ac, SCALE * steps[-1].printed_gradient_ac, atol=1e-15)
-    assert item.moments_a.tolist() == pytest.approx([2.0, 0.0, 2.0, 2.0], abs=1e-3)
+    np.testing.assert_allclose(item.effective_fields_ac, SCALE * steps[-1].printed_gradient_ac, atol=1e-15)
+    assert item.moment_magnitudes_a.tolist() == pytest.approx([2.0, 0.0, 2.0, 2.0], abs=1e-3)
     assert item.energy == steps[-1].energy
     assert item.stress_cc[0, 0] == pytest.approx(-1.0 / 160.21766208)  # 10 kB are 1 GPa; pressure is negative tension
     assert item.info["field_scale"] == 2.0

@@ -58,7 +58,7 @@ def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, dig
         lambda_=lambda_,
         moments_mw_ac=np.round(order.to_vasp(moments_ac), digits),
         moments_m_ac=np.round(1.4 * order.to_vasp(moments_ac), digits),
-        fields_ac=order.to_vasp(lambda_ * across_ac),
+        constraint_fields_ac=order.to_vasp(lambda_ * across_ac),
         is_constrained_a=order.to_vasp(target.is_magnetic_a),
         ionic_step=1,
         scf_change=2e-6,

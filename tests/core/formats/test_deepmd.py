@@ -30,7 +30,7 @@ def full_label(cell, seed=0):
         cell,
         energy=plain.energy,
         exchange_fields_ac=plain.exchange_fields_ac,
-        moments_a=lengths_a,
+        moment_magnitudes_a=lengths_a,
         forces_ac=rng.normal(size=(len(cell), 3)),
         stress_cc=stress_cc + stress_cc.T,
     )
@@ -40,7 +40,7 @@ def assert_same(one, other):
     """All numbers agree to rounding; what is absent is absent."""
     pairs = [(getattr(one.configuration, n), getattr(other.configuration, n)) for n in ("numbers_a", "positions_ac")]
     pairs += [(getattr(one.configuration, n), getattr(other.configuration, n)) for n in ("cell_vc", "spins_ac")]
-    names = ("energy", "exchange_fields_ac", "moments_a", "forces_ac", "stress_cc")
+    names = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac", "stress_cc")
     pairs += [(getattr(one, n), getattr(other, n)) for n in names]
     for mine, theirs in pairs:
         assert (mine is None) == (theirs is None)
@@ -64,7 +64,7 @@ def datasets(draw):
         full = full_label(cell, seed)
         names = [n for n in ("energy", "exchange_fields_ac", "forces_ac", "stress_cc") if draw(st.booleans())]
         labels = {name: getattr(full, name) for name in names}
-        items.append(LabelledConfiguration(cell, moments_a=full.moments_a, **labels))
+        items.append(LabelledConfiguration(cell, moment_magnitudes_a=full.moment_magnitudes_a, **labels))
     return Dataset(tuple(items))
 
 
@@ -113,8 +113,8 @@ def test_signs_and_units(tmp_path):
     (item,) = read_deepmd(tmp_path)
     assert item.configuration.symbols == ("Ni", "O")
     np.testing.assert_array_equal(item.configuration.spins_ac, [[0, -1, 0], [0, 0, 0]])
-    np.testing.assert_array_equal(item.moments_a, [2, 0])
-    np.testing.assert_allclose(item.spin_gradient_ac[0], [0.2, 0, 0], rtol=1e-7)  # float32 on disk
+    np.testing.assert_array_equal(item.moment_magnitudes_a, [2, 0])
+    np.testing.assert_allclose(item.effective_fields_ac[0], [0.2, 0, 0], rtol=1e-7)  # float32 on disk
     np.testing.assert_allclose(item.stress_cc, np.diag([1, 0, -0.5]), rtol=ROUNDING)
     assert item.energy == -7.0
     assert item.forces_ac is None
@@ -216,7 +216,7 @@ def test_spins_need_lengths(tmp_path):
 
 
 def test_our_own_folder_is_replaced_and_nothing_of_it_stays(folder):
-    write_deepmd(folder, [LabelledConfiguration(skewed_iron(1), energy=1.0, moments_a=np.full(4, 2.0))])
+    write_deepmd(folder, [LabelledConfiguration(skewed_iron(1), energy=1.0, moment_magnitudes_a=np.full(4, 2.0))])
     (item,) = read_deepmd(folder)
     assert item.energy == 1.0
     assert not (folder / "set.000" / "force.npy").exists()
@@ -276,7 +276,7 @@ def test_a_rename_that_fails_brings_the_old_folder_back(folder, monkeypatch):
 def test_a_thousand_sets_and_more_keep_their_order(tmp_path):
     """Labels in turn make a set of every frame; names must sort as they are counted."""
     cell = skewed_iron(0, 2)
-    one = LabelledConfiguration(cell, energy=1.0, moments_a=np.ones(2))
+    one = LabelledConfiguration(cell, energy=1.0, moment_magnitudes_a=np.ones(2))
     other = replace(one, forces_ac=np.ones((2, 3)))
     frames = [replace(other if k % 2 else one, energy=float(k)) for k in range(1003)]
     write_deepmd(tmp_path / "data", frames)

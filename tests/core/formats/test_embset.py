@@ -36,7 +36,7 @@ def labelled(seed):
     item = heisenberg_label(LATTICE.with_spins(spins_ac))
     lengths_a = np.append(rng.uniform(0.5, 3.0, 3), 0.0)
     return LabelledConfiguration(
-        item.configuration, item.energy, exchange_fields_ac=item.exchange_fields_ac, moments_a=lengths_a
+        item.configuration, item.energy, exchange_fields_ac=item.exchange_fields_ac, moment_magnitudes_a=lengths_a
     )
 
 
@@ -50,10 +50,10 @@ def file(tmp_path):
 def test_the_layout_of_magesty(file):
     first, second = read_embset(file, LATTICE)
     assert (first.energy, second.energy) == (-10.25, -11.5)
-    np.testing.assert_allclose(first.moments_a, [1.3, 1.7, 2.1, 0.0], rtol=ROUNDING)
+    np.testing.assert_allclose(first.moment_magnitudes_a, [1.3, 1.7, 2.1, 0.0], rtol=ROUNDING)
     np.testing.assert_array_equal(first.configuration.spins_ac, [[1, 0, 0], [0, 1, 0], [0, 0, -1], [0, 0, 0]])
     np.testing.assert_allclose(first.exchange_fields_ac[0], [-2.5e-3, 1.5e-3, 3.5e-3], rtol=ROUNDING)
-    np.testing.assert_allclose(first.spin_gradient_ac[0], [0.0, 1.95e-3, 4.55e-3], rtol=ROUNDING)
+    np.testing.assert_allclose(first.effective_fields_ac[0], [0.0, 1.95e-3, 4.55e-3], rtol=ROUNDING)
     np.testing.assert_array_equal(first.configuration.positions_ac, LATTICE.positions_ac)
 
 
@@ -65,7 +65,7 @@ def test_round_trip(tmp_path, seeds):
     for one, other in zip(items, read_embset(tmp_path / "EMBSET", LATTICE), strict=True):
         assert one.energy == other.energy
         np.testing.assert_array_equal(one.exchange_fields_ac, other.exchange_fields_ac)
-        np.testing.assert_allclose(one.moments_a, other.moments_a, rtol=ROUNDING)
+        np.testing.assert_allclose(one.moment_magnitudes_a, other.moment_magnitudes_a, rtol=ROUNDING)
         np.testing.assert_allclose(one.configuration.spins_ac, other.configuration.spins_ac, atol=ROUNDING)
 
 
@@ -122,7 +122,10 @@ def test_empty_missing_and_binary_files(tmp_path):
 def test_only_whole_labels_on_one_lattice_can_be_written(tmp_path):
     elsewhere = labelled(0).configuration.with_positions(LATTICE.positions_ac + 1e-3)
     moved = LabelledConfiguration(
-        elsewhere, 0.0, exchange_fields_ac=labelled(0).exchange_fields_ac, moments_a=labelled(0).moments_a
+        elsewhere,
+        0.0,
+        exchange_fields_ac=labelled(0).exchange_fields_ac,
+        moment_magnitudes_a=labelled(0).moment_magnitudes_a,
     )
     bare = LabelledConfiguration(LATTICE, energy=1.0)
     for item, said in (

@@ -36,7 +36,7 @@ def labelled(draw):
     return LabelledConfiguration(
         where,
         energy=draw(st.none() | any_number),
-        moments_a=draw(arrays(float, (n,), elements=st.floats(1e-3, 10))) if has_fields else None,
+        moment_magnitudes_a=draw(arrays(float, (n,), elements=st.floats(1e-3, 10))) if has_fields else None,
         exchange_fields_ac=draw(arrays(float, (n, 3), elements=any_number)) if has_fields else None,
         forces_ac=draw(st.none() | arrays(float, (n, 3), elements=any_number)),
         stress_cc=None if stress_cc is None else stress_cc + stress_cc.T,
@@ -47,7 +47,7 @@ def labelled(draw):
 def assert_same(left, right):
     for name in ("numbers_a", "positions_ac", "cell_vc", "spins_ac"):
         assert np.array_equal(getattr(left.configuration, name), getattr(right.configuration, name)), name
-    for name in ("energy", "exchange_fields_ac", "moments_a", "forces_ac", "stress_cc"):
+    for name in ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac", "stress_cc"):
         mine, other = getattr(left, name), getattr(right, name)
         assert (mine is None) == (other is None), name
         assert mine is None or np.array_equal(mine, other), name

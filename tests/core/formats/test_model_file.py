@@ -339,10 +339,10 @@ def test_foreign_zip(tmp_path):
         ("model/length_lower_mm", None, "length_lower_mm"),
         ("model/sums_field_gram", np.zeros(3), "sums_field_gram: float64 of shape"),
         ("model/sums_energy_projection_m", None, "sums_energy_projection_m"),
-        ("baseline/lower_mm", np.zeros((16, 16)), "lower_mm: its diagonal must be positive"),
+        ("baseline/cholesky_mm", np.zeros((16, 16)), "cholesky_mm: its diagonal must be positive"),
         ("model/offsets_s", np.array([np.nan]), "offsets_s: not all values are finite"),
         ("model/moments_s", np.array([np.inf]), "moments_s: not all values are finite"),
-        ("baseline/lower_mm", None, "lower_mm"),
+        ("baseline/cholesky_mm", None, "cholesky_mm"),
     ],
 )
 def test_wrong_arrays(content, tmp_path, name, array, said):

@@ -28,7 +28,7 @@ def noisy(label, rng, width=2e-3):
         label.configuration,
         label.energy + width * rng.normal(),
         label.exchange_fields_ac + width * rng.normal(size=(4, 3)) * magnetic[:, None],
-        label.moments_a + width * rng.normal(size=4),
+        label.moment_magnitudes_a + width * rng.normal(size=4),
         label.forces_ac + width * rng.normal(size=(4, 3)),
         label.stress_cc + 0.01 * width * (strain_cc + strain_cc.T),
     )
@@ -52,11 +52,11 @@ def model(dataset):
     return fit(dataset, SETTINGS, np.random.default_rng(0))
 
 
-def brute_force(rows, weights_m, lower_mm, scales, target):
+def brute_force(rows, weights_m, cholesky_mm, scales, target):
     """Errors over deviations of labels that are not part of the fit."""
     rows_km, values_k = rows[target]
     phi_km = scales.factor(target) * rows_km
-    half_mk = solve_triangular(lower_mm, phi_km.T, lower=True)
+    half_mk = solve_triangular(cholesky_mm, phi_km.T, lower=True)
     variance_k = np.sum(half_mk**2, axis=0) + scales.noise[target] ** 2
     return (values_k - phi_km @ weights_m) / np.sqrt(variance_k)
 
@@ -71,15 +71,15 @@ def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, l
     rows = labelled_rows(dataset[left_out], model.basis, levels)
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.scales.field_scale != 1.0
-    found = left_out_errors(rows["energy"], model.weights_m, model.lower_mm, model.scales)
+    found = left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
     assert set(found) == {"energy", "field", "force", "stress"}
     for target, z_k in found.items():
-        expected = brute_force(rows["energy"], others.weights_m, others.lower_mm, model.scales, target)
+        expected = brute_force(rows["energy"], others.weights_m, others.cholesky_mm, model.scales, target)
         np.testing.assert_allclose(z_k, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
     lengths = model.lengths
-    found = left_out_errors(rows["length"], lengths.weights_m, lengths.lower_mm, lengths.scales)
+    found = left_out_errors(rows["length"], lengths.weights_m, lengths.cholesky_mm, lengths.scales)
     other = others.lengths
-    expected = brute_force(rows["length"], other.weights_m, other.lower_mm, lengths.scales, "length")
+    expected = brute_force(rows["length"], other.weights_m, other.cholesky_mm, lengths.scales, "length")
     np.testing.assert_allclose(found["length"], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
@@ -119,7 +119,7 @@ def test_calibrated_deviations_are_those_of_the_model_times_the_stretch(model, d
     cell = iron_germanium(40)
     doubled = {target: 2.0 * value for target, value in model.calibration.items()}
     once, twice = model.predict(cell, with_force_std=True), fit_with(model, doubled).predict(cell, with_force_std=True)
-    for name in ("energy_std", "energy_model_std", "fields_std_ac", "forces_std_ac", "moments_std_a"):
+    for name in ("energy_std", "energy_model_std", "effective_fields_std_ac", "forces_std_ac", "moments_std_a"):
         np.testing.assert_allclose(getattr(twice, name), 2.0 * np.asarray(getattr(once, name)), rtol=1e-13)
     assert twice.energy == once.energy
     other = iron_germanium(41)

@@ -72,8 +72,8 @@ def noisy_heisenberg(cell, rng):
     return LabelledConfiguration(
         cell,
         clean.energy + 1e-3 * np.sqrt(len(cell)) * rng.normal(),
-        clean.exchange_fields_ac + 1e-3 / clean.moments_a[:, None] * rng.normal(size=(len(cell), 3)),
-        clean.moments_a,
+        clean.exchange_fields_ac + 1e-3 / clean.moment_magnitudes_a[:, None] * rng.normal(size=(len(cell), 3)),
+        clean.moment_magnitudes_a,
     )
 
 

@@ -92,7 +92,7 @@ def test_rows_are_the_slopes_of_the_twin(part, zeta, direction):
     basis = basis_of(part, zeta)
     rows = basis.rows(CELL, by_position=True)
     along_m = {
-        "spins": lambda: -np.einsum("acm,ac->m", rows.fields_acm, TURN_AC),
+        "spins": lambda: -np.einsum("acm,ac->m", rows.effective_fields_acm, TURN_AC),
         "positions": lambda: -np.einsum("acm,ac->m", rows.forces_acm, MOVE_AC),
         "strain": lambda: np.einsum("xcm,xc->m", rows.strain_ccm, STRAIN_CC),
     }[direction]()
@@ -129,7 +129,7 @@ def test_columns_of_every_monomial_have_exact_derivatives(part, zeta):
         if not name.startswith("gp "):
             continue
         slopes = {
-            "spins": (-rows.fields_acm, np.array(CELL.spins_ac)),
+            "spins": (-rows.effective_fields_acm, np.array(CELL.spins_ac)),
             "positions": (-rows.forces_acm, np.array(CELL.positions_ac)),
             "strain": (rows.strain_ccm, np.zeros((3, 3))),
         }
@@ -138,7 +138,7 @@ def test_columns_of_every_monomial_have_exact_derivatives(part, zeta):
         for kind, (rows_acm, at) in slopes.items():
             energy = lambda at, kind=kind, block=block, weights=weights: row(kind, at)[block] @ weights  # noqa: E731
             assert_derivative(energy, at, rows_acm[:, :, block] @ weights, 1e-3, 1e-7)
-    assert not rows.fields_acm[~magnetic].any()
+    assert not rows.effective_fields_acm[~magnetic].any()
 
 
 ROTATION = Rotation.from_rotvec([0.3, -1.1, 0.7]).as_matrix()
@@ -177,6 +177,6 @@ def test_a_permutation_of_like_atoms_permutes_the_rows(part):
     basis, order = basis_of(part, 2), [2, 0, 3, 1]
     other = Configuration(CELL.numbers_a[order], CELL.positions_ac[order], CELL.cell_vc, CELL.spins_ac[order])
     rows, permuted = (basis.rows(cell, by_position=True) for cell in (CELL, other))
-    for name in ("sites_am", "fields_acm", "forces_acm"):
+    for name in ("sites_am", "effective_fields_acm", "forces_acm"):
         np.testing.assert_allclose(getattr(permuted, name), getattr(rows, name)[order], rtol=0, atol=1e-11)
     np.testing.assert_allclose(permuted.strain_ccm, rows.strain_ccm, rtol=0, atol=1e-10)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from soso_core.gp.inference.evidence import Hyperprior, Scales, log_evidence, maximise_evidence, posterior
+from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, log_evidence, maximise_evidence, posterior
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.testing import assert_derivative
 
@@ -20,7 +20,7 @@ def problem(seed=0, n_energy=6, n_field=9):
 
 def scales(logs):
     a, b, energy, field = np.exp(logs)
-    return Scales({"a": a, "b": b}, {"energy": energy, "field": field})
+    return Hyperparameters({"a": a, "b": b}, {"energy": energy, "field": field})
 
 
 LOGS = np.array([0.3, -0.4, -1.0, 0.2])
@@ -59,7 +59,7 @@ def test_maximum_is_one_and_finds_the_noise():
     rows = rng.normal(size=(400, 5))
     truth = rng.normal(size=5) * np.array([1, 1, 0.1, 0.1, 0.1])
     equations = {"energy": NormalEquations.from_rows(rows, rows @ truth + 0.05 * rng.normal(size=400))}
-    start = Hyperprior(Scales({"a": 1.0, "b": 1.0}, {"energy": 0.3}))
+    start = Hyperprior(Hyperparameters({"a": 1.0, "b": 1.0}, {"energy": 0.3}))
     found = maximise_evidence(equations, BLOCKS, start).scales
     # 400 rows fix the noise to 1/sqrt(800) = 4 %; three standard deviations.
     assert found.noise["energy"] == pytest.approx(0.05, rel=0.11)
@@ -89,7 +89,7 @@ def complete_problem(field_scale, factors=None):
     rng = np.random.default_rng(4)
     rows = {target: rng.normal(size=(n, 5)) for target, n in COMPLETE.items()}
     values = {target: rng.normal(size=n) for target, n in COMPLETE.items()}
-    given = Scales(
+    given = Hyperparameters(
         {"a": 1.3, "b": 0.7}, {"energy": 0.4, "field": 1.2, "force": 0.9, "stress": 0.6}, field_scale=field_scale
     )
     if factors is None:
@@ -122,7 +122,7 @@ def test_evidence_slopes_of_every_scale(field_scale, factors):
 
     def scales_at(logs):
         at = dict(zip(names, np.exp(logs[:-1]), strict=True))
-        return Scales({n: at[n] for n in given.prior}, {n: at[n] for n in given.noise}, np.exp(logs[-1]))
+        return Hyperparameters({n: at[n] for n in given.prior}, {n: at[n] for n in given.noise}, np.exp(logs[-1]))
 
     logs = np.log([*given.prior.values(), *given.noise.values(), field_scale])
     slopes = log_evidence(equations, BLOCKS, given)[1]
@@ -153,7 +153,7 @@ def test_planted_field_scale_and_noise_are_found():
     for t, phi in rows.items():
         labels = factor[t] * phi @ weights + noise[t] * rng.normal(size=len(phi))
         equations[t] = NormalEquations.from_rows(phi, labels)
-    start = Hyperprior(Scales({"a": 1.0, "b": 1.0}, {"energy": 0.3, "field": 0.3}))
+    start = Hyperprior(Hyperparameters({"a": 1.0, "b": 1.0}, {"energy": 0.3, "field": 0.3}))
     found = maximise_evidence(equations, BLOCKS, start).scales
     # Its uncertainty is that of the ratio of slopes: 0.05/sqrt(300) and 0.02/sqrt(60) of |w| ~ 1, so 0.4 %.
     assert found.field_scale == pytest.approx(1.04, abs=0.012)

@@ -10,7 +10,14 @@ from spin_cells import complete_dataset, graded, iron_germanium, skewed_iron
 from soso_core import Dataset
 from soso_core.formats import read_dataset
 from soso_core.gp.assessment.field_scale import FEWEST, FieldScale, field_scale_of
-from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, Scales, curvature, free_scales, log_evidence
+from soso_core.gp.inference.evidence import (
+    FIELD_SCALE,
+    Hyperparameters,
+    Hyperprior,
+    curvature,
+    free_scales,
+    log_evidence,
+)
 from soso_core.gp.inference.normal_equations import NormalEquations
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -108,14 +115,16 @@ def test_the_curvature_is_that_of_the_evidence():
         t: NormalEquations.from_rows(rng.normal(size=(n, 5)), rng.normal(size=n))
         for t, n in (("energy", 6), ("field", 9))
     }
-    scales = Scales({"a": 1.2, "b": 0.7}, {"energy": 0.5, "field": 0.8}, 1.3)
+    scales = Hyperparameters({"a": 1.2, "b": 0.7}, {"energy": 0.5, "field": 0.8}, 1.3)
     belief = Hyperprior(scales, {FIELD_SCALE: 1.0})
     names = free_scales(equations, blocks, frozenset({"a"}))
     assert names == ["b", "energy", "field", FIELD_SCALE]
 
     def value(log_k):
         b, energy, field, c = np.exp(log_k)
-        return log_evidence(equations, blocks, Scales({"a": 1.2, "b": b}, {"energy": energy, "field": field}, c))[0]
+        return log_evidence(
+            equations, blocks, Hyperparameters({"a": 1.2, "b": b}, {"energy": energy, "field": field}, c)
+        )[0]
 
     at_k, h = np.log([0.7, 0.5, 0.8, 1.3]), 1e-3
     expected = np.diag([0.25, 0.25, 0.25, 1.0])

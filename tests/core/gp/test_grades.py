@@ -98,7 +98,9 @@ def test_the_noise_that_is_learnt_is_that_of_an_a_label():
 
 
 def test_levels_lean_on_the_better_labels():
-    wrong = replace(labels([1])[0], energy=labels([1])[0].energy + 1.0, moments_a=labels([1])[0].moments_a + 0.5)
+    wrong = replace(
+        labels([1])[0], energy=labels([1])[0].energy + 1.0, moment_magnitudes_a=labels([1])[0].moment_magnitudes_a + 0.5
+    )
     for grade, share in (("A", 1.0 / 2.0), ("D", 1.0 / 65.0)):
         dataset = labels([0]) + graded(Dataset((wrong,)), grade)
         plain = labels([0, 1])
@@ -116,7 +118,7 @@ def test_a_label_is_expected_to_scatter_by_its_grade():
     assert eight.energy_std**2 - one.energy_std**2 == pytest.approx(more, rel=1e-9)
     more = (stretch["force"] * noise["force"]) ** 2 * 63.0
     np.testing.assert_allclose(eight.forces_std_ac**2 - one.forces_std_ac**2, more, rtol=1e-9)
-    assert np.all(eight.fields_std_ac[:3] > one.fields_std_ac[:3])
+    assert np.all(eight.effective_fields_std_ac[:3] > one.effective_fields_std_ac[:3])
     assert np.all(eight.moments_std_a[:3] > one.moments_std_a[:3])
     assert eight.energy_model_std == one.energy_model_std
     label = complete_label(cell)

@@ -79,9 +79,9 @@ def test_labels_are_predicted_with_their_penalty(model):
     with_it = compare(predictions, new, model.scales)["energy"]
     without = compare(predictions, new)["energy"]
     for item, said, one, two in zip(new, predictions, with_it.predictions, without.predictions, strict=True):
-        fields_ac = said.fields_ac / model.scales.field_scale / item.moments_a[:, None]
+        effective_fields_ac = said.effective_fields_ac / model.scales.field_scale / item.moment_magnitudes_a[:, None]
         added = model.scales.penalty * (
-            np.sum(fields_ac**2) / item.configuration.n_magnetic - model.scales.penalty_level
+            np.sum(effective_fields_ac**2) / item.configuration.n_magnetic - model.scales.penalty_level
         )
         assert one - two == pytest.approx(added, rel=1e-8)
         assert added != 0.0
@@ -122,9 +122,9 @@ def test_it_is_one_more_weight_of_the_fit():
     rng, noise, width = np.random.default_rng(5), 0.1, 2.0
     rows_km, squares_k = rng.normal(size=(20, 4)), rng.normal(size=20) + 2.0
     values_k = rows_km @ rng.normal(size=4) + 1.5 * squares_k + noise * rng.normal(size=20)
-    lower_mm = np.linalg.cholesky(rows_km.T @ rows_km / noise**2 + np.eye(4))
-    weights_m = np.linalg.solve(lower_mm @ lower_mm.T, rows_km.T @ values_k / noise**2)
-    kappa = learnt_penalty(rows_km, values_k, squares_k, (weights_m, lower_mm), noise, width)
+    cholesky_mm = np.linalg.cholesky(rows_km.T @ rows_km / noise**2 + np.eye(4))
+    weights_m = np.linalg.solve(cholesky_mm @ cholesky_mm.T, rows_km.T @ values_k / noise**2)
+    kappa = learnt_penalty(rows_km, values_k, squares_k, (weights_m, cholesky_mm), noise, width)
     joint_kn = np.column_stack([rows_km, squares_k])
     precision = joint_kn.T @ joint_kn / noise**2 + np.diag([1.0, 1.0, 1.0, 1.0, width**-2])
     expected = np.linalg.solve(precision, joint_kn.T @ values_k / noise**2)[4]

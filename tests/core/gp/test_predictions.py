@@ -33,9 +33,9 @@ def test_fields_are_minus_the_derivative(model, part):
         return model.predict(CELL.with_spins(unit(moved)), with_std=False).energy
 
     # Normalising inside makes the numerical derivative transverse, as the field is.
-    fields_ac = model.predict(CELL, with_std=False).fields_ac
-    assert_derivative(energy, CELL.spins_ac[magnetic], -fields_ac[magnetic], 1e-3, 1e-7)
-    assert not fields_ac[~magnetic].any()
+    effective_fields_ac = model.predict(CELL, with_std=False).effective_fields_ac
+    assert_derivative(energy, CELL.spins_ac[magnetic], -effective_fields_ac[magnetic], 1e-3, 1e-7)
+    assert not effective_fields_ac[~magnetic].any()
 
 
 @pytest.mark.parametrize("part", ["whole", "baseline"])
@@ -62,7 +62,7 @@ def test_adjoint_and_design_rows_agree(model):
     predicted = model.predict(CELL)
     counts = np.array([3.0, 1.0])
     assert rows.energy_m @ model.weights_m + counts @ model.offsets_s == pytest.approx(predicted.energy, rel=1e-10)
-    np.testing.assert_allclose(rows.fields_acm @ model.weights_m, predicted.fields_ac, atol=1e-11)
+    np.testing.assert_allclose(rows.effective_fields_acm @ model.weights_m, predicted.effective_fields_ac, atol=1e-11)
     np.testing.assert_allclose(model.basis.energy_row(CELL), rows.energy_m, rtol=1e-12)
 
 
@@ -115,7 +115,7 @@ def test_symmetries(model, name):
 def test_fields_turn_with_the_spins_and_forces_with_the_lattice(model):
     before = model.predict(CELL)
     turned = model.predict(CELL.with_spins(CELL.spins_ac @ ROTATION.T))
-    np.testing.assert_allclose(turned.fields_ac, before.fields_ac @ ROTATION.T, atol=1e-12)
+    np.testing.assert_allclose(turned.effective_fields_ac, before.effective_fields_ac @ ROTATION.T, atol=1e-12)
     moved = model.predict(rotated_lattice(CELL))
     np.testing.assert_allclose(moved.forces_ac, before.forces_ac @ ROTATION.T, atol=1e-11)
 
@@ -154,7 +154,9 @@ def test_two_spins_closed_form():
     # 12 noise-free labels: the prior shrinks J by well under 1 %.
     assert curve["mean_r"][0] == pytest.approx(1e3 * exchange, rel=0.01)
     probe = model.predict(cells[0].with_spins(np.array([[1.0, 0, 0], [0, 1.0, 0]])))
-    np.testing.assert_allclose(probe.fields_ac, [[0, -exchange, 0], [-exchange, 0, 0]], atol=0.02 * abs(exchange))
+    np.testing.assert_allclose(
+        probe.effective_fields_ac, [[0, -exchange, 0], [-exchange, 0, 0]], atol=0.02 * abs(exchange)
+    )
 
 
 def test_variance_shrinks_with_data_and_grows_away_from_it(model):
@@ -172,8 +174,8 @@ def test_variance_shrinks_with_data_and_grows_away_from_it(model):
 def test_standard_deviations_are_positive_only_where_a_field_is(model):
     predicted = model.predict(CELL)
     assert predicted.energy_std >= predicted.energy_model_std > 0.0
-    assert np.all(predicted.fields_std_ac[CELL.is_magnetic_a] > 0.0)
-    assert not predicted.fields_std_ac[~CELL.is_magnetic_a].any()
+    assert np.all(predicted.effective_fields_std_ac[CELL.is_magnetic_a] > 0.0)
+    assert not predicted.effective_fields_std_ac[~CELL.is_magnetic_a].any()
 
 
 @pytest.mark.parametrize("kept", ["energy", "fields"])
@@ -184,14 +186,16 @@ def test_part_of_the_labels_is_enough(kept):
         if kept == "energy":
             parts.append(LabelledConfiguration(item.configuration, energy=item.energy))
         else:
-            parts.append(LabelledConfiguration(item.configuration, None, item.exchange_fields_ac, item.moments_a))
+            parts.append(
+                LabelledConfiguration(item.configuration, None, item.exchange_fields_ac, item.moment_magnitudes_a)
+            )
     settings = FitSettings(pair={"cutoff_angstrom": 5.0}, descriptor={"cutoff_angstrom": 4.0}, n_inducing=20)
     model = fit(Dataset(tuple(parts)), settings, np.random.default_rng(0))
     errors = evaluate(model, full)
     if kept == "energy":
         assert errors.energy_rmse_meV_per_spin < 1.0
     else:
-        field_size = 1e3 * np.sqrt(np.mean([item.spin_gradient_ac**2 for item in full]))
+        field_size = 1e3 * np.sqrt(np.mean([item.effective_fields_ac**2 for item in full]))
         assert errors.field_rmse_meV < 0.1 * field_size
 
 

@@ -62,8 +62,8 @@ def test_fields_are_minus_the_derivative(model):
         moved[magnetic] = spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True)
         return model.predict(CELL.with_spins(moved), with_std=False).energy
 
-    fields_ac = model.predict(CELL, with_std=False).fields_ac
-    assert_derivative(energy, CELL.spins_ac[magnetic], -fields_ac[magnetic], 1e-3, 1e-7)
+    effective_fields_ac = model.predict(CELL, with_std=False).effective_fields_ac
+    assert_derivative(energy, CELL.spins_ac[magnetic], -effective_fields_ac[magnetic], 1e-3, 1e-7)
 
 
 def test_forces_and_stress_are_derivatives(model):
@@ -82,7 +82,7 @@ def test_adjoint_and_design_rows_agree(model):
     rows, predicted = model.basis.rows(CELL), model.predict(CELL)
     constant = np.array([3.0, 1.0]) @ model.offsets_s
     assert rows.energy_m @ model.weights_m + constant == pytest.approx(predicted.energy, rel=1e-10)
-    np.testing.assert_allclose(rows.fields_acm @ model.weights_m, predicted.fields_ac, atol=1e-11)
+    np.testing.assert_allclose(rows.effective_fields_acm @ model.weights_m, predicted.effective_fields_ac, atol=1e-11)
 
 
 def moved_lattice(matrix):
@@ -115,7 +115,9 @@ def test_symmetries(model, name):
 def test_fields_turn_with_the_spins_and_forces_with_the_lattice(model):
     before = model.predict(CELL)
     np.testing.assert_allclose(
-        model.predict(SYMMETRIC["spin rotation"]).fields_ac, before.fields_ac @ ROTATION.T, atol=1e-12
+        model.predict(SYMMETRIC["spin rotation"]).effective_fields_ac,
+        before.effective_fields_ac @ ROTATION.T,
+        atol=1e-12,
     )
     np.testing.assert_allclose(
         model.predict(SYMMETRIC["lattice rotation"]).forces_ac, before.forces_ac @ ROTATION.T, atol=1e-11
@@ -127,7 +129,7 @@ def test_an_atom_alone_has_a_finite_energy(model):
     alone = Configuration([26], [[0, 0, 0]], 20 * np.eye(3), [[0, 0, 1.0]])
     predicted = model.predict(alone)
     assert np.isfinite(predicted.energy)
-    assert np.isfinite(predicted.fields_std_ac).all()
+    assert np.isfinite(predicted.effective_fields_std_ac).all()
     assert not predicted.forces_ac.any()
 
 

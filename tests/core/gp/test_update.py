@@ -69,7 +69,7 @@ def test_it_learns(model):
     updated = update(model, labels(NEW))
     before, after = (each.predict(PROBE, with_force_std=True) for each in (model, updated))
     assert after.energy_model_std < before.energy_model_std
-    assert np.all(after.fields_std_ac[:3] < before.fields_std_ac[:3])
+    assert np.all(after.effective_fields_std_ac[:3] < before.effective_fields_std_ac[:3])
     assert np.all(after.moments_std_a[:3] < before.moments_std_a[:3])
     truth = complete_label(PROBE)
     assert np.abs(after.forces_ac - truth.forces_ac).max() < np.abs(before.forces_ac - truth.forces_ac).max()
@@ -98,8 +98,8 @@ def test_repeats_among_the_new_count_once(model):
 
 def test_part_of_the_labels_is_welcome(model):
     """Energies alone, and fields with lengths, one after the other, are the two together."""
-    parts = [only(labels(NEW), "energy"), only(labels(NEW), "exchange_fields_ac", "moments_a")]
-    both = only(labels(NEW), "energy", "exchange_fields_ac", "moments_a")
+    parts = [only(labels(NEW), "energy"), only(labels(NEW), "exchange_fields_ac", "moment_magnitudes_a")]
+    both = only(labels(NEW), "energy", "exchange_fields_ac", "moment_magnitudes_a")
     assert_same_model(update(update(model, parts[0]), parts[1]), update(model, both))
 
 
@@ -114,10 +114,10 @@ def refusal(model, dataset):
 @pytest.mark.parametrize(
     ("first", "target"),
     [
-        (("energy", "exchange_fields_ac", "moments_a"), "force"),
-        (("energy", "forces_ac", "moments_a", "exchange_fields_ac"), "stress"),
-        (("energy", "forces_ac", "stress_cc", "moments_a"), "field"),
-        (("exchange_fields_ac", "moments_a", "forces_ac", "stress_cc"), "energy"),
+        (("energy", "exchange_fields_ac", "moment_magnitudes_a"), "force"),
+        (("energy", "forces_ac", "moment_magnitudes_a", "exchange_fields_ac"), "stress"),
+        (("energy", "forces_ac", "stress_cc", "moment_magnitudes_a"), "field"),
+        (("exchange_fields_ac", "moment_magnitudes_a", "forces_ac", "stress_cc"), "energy"),
     ],
 )
 def test_a_new_kind_of_label_is_refused(first, target):
@@ -129,14 +129,14 @@ def test_a_new_kind_of_label_is_refused(first, target):
 def test_lengths_are_refused_where_none_were_known():
     """No mean of the species is known to take off them."""
     model = fit(only(labels(OLD), "energy"), SETTINGS, np.random.default_rng(0))
-    assert "hold length labels" in refusal(model, only(labels(NEW), "energy", "moments_a"))
-    iron = only(complete_dataset([skewed_iron(seed) for seed in range(3)]), "energy", "moments_a")
+    assert "hold length labels" in refusal(model, only(labels(NEW), "energy", "moment_magnitudes_a"))
+    iron = only(complete_dataset([skewed_iron(seed) for seed in range(3)]), "energy", "moment_magnitudes_a")
     alloy = Configuration(
         [26, 32, 32, 26], skewed_iron(4).positions_ac, skewed_iron(4).cell_vc, skewed_iron(4).spins_ac
     )
     mixed = fit(iron + only(complete_dataset([alloy]), "energy"), SETTINGS, np.random.default_rng(0))
     turned = alloy.with_spins(alloy.spins_ac[::-1])
-    assert "lengths of a species" in refusal(mixed, only(complete_dataset([turned]), "energy", "moments_a"))
+    assert "lengths of a species" in refusal(mixed, only(complete_dataset([turned]), "energy", "moment_magnitudes_a"))
 
 
 def test_an_unknown_element_is_refused(model):

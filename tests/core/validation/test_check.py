@@ -19,9 +19,9 @@ def clean_item(seed, n_frames=14):
     item = heisenberg_label(cell)
     lengths_a = np.where(cell.is_magnetic_a, rng.uniform(1.0, 1.7 + 0.8 * seed / n_frames, len(cell)), 0.05)
     forces_ac = rng.normal(size=(len(cell), 3))
-    spin_gradient_ac = item.spin_gradient_ac / lengths_a[:, None]
+    effective_fields_ac = item.effective_fields_ac / lengths_a[:, None]
     return LabelledConfiguration(
-        cell, item.energy, exchange_fields_ac=spin_gradient_ac, moments_a=lengths_a, forces_ac=forces_ac
+        cell, item.energy, exchange_fields_ac=effective_fields_ac, moment_magnitudes_a=lengths_a, forces_ac=forces_ac
     )
 
 
@@ -92,9 +92,9 @@ def field_along(atoms):
 
 
 def field_of_one_along(atoms):
-    fields_ac = atoms.arrays["exchange_fields"]
-    largest = np.argmax(np.linalg.norm(fields_ac, axis=1))
-    fields_ac[largest] += 0.4 * np.linalg.norm(fields_ac[largest]) * atoms.arrays["spins"][largest]
+    exchange_fields_ac = atoms.arrays["exchange_fields"]
+    largest = np.argmax(np.linalg.norm(exchange_fields_ac, axis=1))
+    exchange_fields_ac[largest] += 0.4 * np.linalg.norm(exchange_fields_ac[largest]) * atoms.arrays["spins"][largest]
 
 
 def no_fields(atoms):
@@ -205,7 +205,7 @@ def test_cleaning_keeps_what_is_sound():
     spin_rounded(frames[9])
     cleaned = [labelled_from_atoms(atoms) for atoms in clean_frames(frames, check_frames(frames)).frames]
     expected = [clean_item(seed) for seed in range(14)]
-    assert cleaned[3].moments_a is None
+    assert cleaned[3].moment_magnitudes_a is None
     assert cleaned[3].exchange_fields_ac is None
     assert cleaned[3].energy == expected[3].energy
     assert cleaned[5].energy is None

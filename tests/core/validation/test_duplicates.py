@@ -37,7 +37,7 @@ def transformed(item, seed, reverse, mirror):
         new,
         item.energy,
         exchange_fields_ac=item.exchange_fields_ac[order] @ spin_rotation.T,
-        moments_a=item.moments_a[order],
+        moment_magnitudes_a=item.moment_magnitudes_a[order],
     )
 
 
@@ -133,7 +133,11 @@ def _orbits(patterns, permutations):
 
 def labelled_twice(**changes):
     item = heisenberg_label(skewed_iron(1))
-    labels = {"energy": item.energy, "exchange_fields_ac": item.exchange_fields_ac, "moments_a": item.moments_a}
+    labels = {
+        "energy": item.energy,
+        "exchange_fields_ac": item.exchange_fields_ac,
+        "moment_magnitudes_a": item.moment_magnitudes_a,
+    }
     return [item, LabelledConfiguration(item.configuration, **{**labels, **changes})]
 
 
@@ -143,7 +147,7 @@ def labelled_twice(**changes):
         ({"energy": heisenberg_label(skewed_iron(1)).energy + 0.004}, "labels differ: energy by 1 meV/atom"),
         ({"energy": None}, "labels differ: only configuration 0 has energy"),
         ({"exchange_fields_ac": None}, "labels differ: only configuration 0 has fields"),
-        ({"moments_a": np.full(4, 2.3)}, "labels differ: moments by 0.1 μB"),
+        ({"moment_magnitudes_a": np.full(4, 2.3)}, "labels differ: moments by 0.1 μB"),
         ({"forces_ac": np.zeros((4, 3))}, "labels differ: only configuration 1 has forces"),
     ],
 )

@@ -63,7 +63,7 @@ def test_energies_are_per_magnetic_atom():
 
 def test_fields_are_projected_and_need_lengths():
     item = LabelledConfiguration(one(), 0.0, [[0.1, 0.0, 5.0]], [2.0])
-    np.testing.assert_allclose(item.spin_gradient_ac, [[0.2, 0.0, 0.0]])
+    np.testing.assert_allclose(item.effective_fields_ac, [[0.2, 0.0, 0.0]])
     with pytest.raises(InputError, match="moments"):
         LabelledConfiguration(one(), 0.0, [[0.1, 0.0, 0.0]])
 
@@ -73,7 +73,7 @@ def test_fields_are_projected_and_need_lengths():
     [
         ({"energy": float("nan")}, "energy is nan"),
         ({"energy": "abc"}, "energy: not an array of numbers"),
-        ({"moments_a": [0.0]}, "moment of magnetic atom 0 is 0"),
+        ({"moment_magnitudes_a": [0.0]}, "moment of magnetic atom 0 is 0"),
         ({"forces_ac": np.zeros((2, 3))}, "forces: shape"),
     ],
 )

@@ -32,10 +32,10 @@ class Evaluation:
 
     energy: float
     entropy: float
-    spin_gradient_ac: np.ndarray
+    effective_fields_ac: np.ndarray
     forces_ac: np.ndarray
     stress_cc: np.ndarray
-    moments_a: np.ndarray
+    moment_magnitudes_a: np.ndarray
 
 
 class ClassicalModel:
@@ -83,10 +83,10 @@ class ClassicalModel:
         return Evaluation(
             energy=ATOM_ENERGY * len(self.bare_a) + 0.5 * float(energy_p.sum()),
             entropy=0.5 * float((decay(ENTROPY, self.r_p)[0] * (1 + cosine_p**2)).sum()),
-            spin_gradient_ac=self.spin_gradient(directions_ac),
+            effective_fields_ac=self.spin_gradient(directions_ac),
             forces_ac=forces_ac,
             stress_cc=0.5 * self.vectors_pc.T @ pull_pc / self.volume,
-            moments_a=self.moments(directions_ac),
+            moment_magnitudes_a=self.moments(directions_ac),
         )
 
     def _cosines(self, directions_ac: np.ndarray) -> np.ndarray:

@@ -66,11 +66,13 @@ def magnetisation(task: Task, run: Run) -> str:
     return text + "".join(sphere_table(axis, M_OVER_MW * run.moments_ac[:, k]) for k, axis in enumerate("xyz"))
 
 
-def sphere_table(axis: str, moments_a: np.ndarray) -> str:
+def sphere_table(axis: str, moment_magnitudes_a: np.ndarray) -> str:
     """Return one table of the magnetisation in the spheres, all of it in d."""
     head = "# of ion" + "".join(f"{name:>8s}" for name in (*ORBITALS, "tot"))
-    rows = "".join(f"{atom:5d}    {0:8.3f}{0:8.3f}{m:8.3f}{m:8.3f}\n" for atom, m in enumerate(moments_a, start=1))
-    sums, line = f"{0:8.3f}{0:8.3f}{moments_a.sum():8.3f}{moments_a.sum():8.3f}", "-" * 42
+    rows = "".join(
+        f"{atom:5d}    {0:8.3f}{0:8.3f}{m:8.3f}{m:8.3f}\n" for atom, m in enumerate(moment_magnitudes_a, start=1)
+    )
+    sums, line = f"{0:8.3f}{0:8.3f}{moment_magnitudes_a.sum():8.3f}{moment_magnitudes_a.sum():8.3f}", "-" * 42
     return f"\n magnetization ({axis})\n\n{head}\n{line}\n{rows}{line}\ntot      {sums}\n\n"
 
 

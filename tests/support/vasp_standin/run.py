@@ -44,14 +44,14 @@ def perform(task: Task, environment: Environment, fault: str, victim: int) -> Ru
     directions_ac = achieve(model, constraint, starts_ac, **search_effort(environment))
     directions_ac = with_fault(directions_ac, lost_sites(task), fault, victim)
     evaluation = model.evaluate(directions_ac)
-    lengths_a = np.where(magnetic(task), evaluation.moments_a, NON_MAGNETIC)
+    lengths_a = np.where(magnetic(task), evaluation.moment_magnitudes_a, NON_MAGNETIC)
     lengths_a = np.where(collapsed_sites(task, fault, victim), COLLAPSED, lengths_a)
     moments_ac = lengths_a[:, None] * directions_ac
     n_steps = 10**6 if fault == "scf" else steps_needed(task)
     is_converged = n_steps < task.nelm
     if not is_converged:
         moments_ac = unconverged(moments_ac)
-    evaluation = replace(evaluation, moments_a=np.linalg.norm(moments_ac, axis=1))
+    evaluation = replace(evaluation, moment_magnitudes_a=np.linalg.norm(moments_ac, axis=1))
     final = evaluation.energy + constraint.penalty(moments_ac)
     return Run(evaluation, moments_ac, constraint, approach(final, min(n_steps, task.nelm), is_converged), is_converged)
 

@@ -24,11 +24,11 @@ class TightBindingModel:
 
     def moments(self, directions_ac: np.ndarray) -> np.ndarray:
         """Return the lengths (a,) in μB."""
-        return np.asarray(self._label(directions_ac).moments_a)
+        return np.asarray(self._label(directions_ac).moment_magnitudes_a)
 
     def spin_gradient(self, directions_ac: np.ndarray) -> np.ndarray:
         """Return `-∂E/∂e` (a, 3), eV, transverse."""
-        return np.asarray(self._label(directions_ac).spin_gradient_ac)
+        return np.asarray(self._label(directions_ac).effective_fields_ac)
 
     def evaluate(self, directions_ac: np.ndarray) -> Evaluation:
         """Return everything that is printed."""
@@ -36,10 +36,10 @@ class TightBindingModel:
         return Evaluation(
             energy=float(done.energy),
             entropy=ENTROPY_PER_ATOM * len(directions_ac),
-            spin_gradient_ac=np.asarray(done.spin_gradient_ac),
+            effective_fields_ac=np.asarray(done.effective_fields_ac),
             forces_ac=np.asarray(done.forces_ac),
             stress_cc=np.asarray(done.stress_cc),
-            moments_a=np.asarray(done.moments_a),
+            moment_magnitudes_a=np.asarray(done.moment_magnitudes_a),
         )
 
     def _label(self, directions_ac: np.ndarray) -> LabelledConfiguration:

@@ -1,4 +1,4 @@
-"""What limits the error on the paramagnet with 45 labels: noise of the labels, moment lengths, body order, or data?
+"""Separate the causes of the error on the paramagnet with 45 labels: label noise, magnitudes, body order, few data.
 
 `make bench-limits` prints one line for each experiment and writes results/limits.json.
 """

@@ -1,0 +1,1 @@
+"""The AiiDA plugin: data types, calculations, parsers, campaigns and commands."""

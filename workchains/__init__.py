@@ -1,0 +1,1 @@
+"""AiiDA workchains: the active-learning loop and the labelling engines."""

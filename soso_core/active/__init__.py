@@ -1,0 +1,1 @@
+"""Candidates, selection of batches, stopping decisions and offline studies."""

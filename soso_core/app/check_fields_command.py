@@ -1,4 +1,4 @@
-"""`soso check-fields`: do the fields of an engine belong to its energies?"""
+"""The command `soso check-fields` compares the fields of an engine with slopes of its energies."""
 
 from collections.abc import Callable
 from functools import partial

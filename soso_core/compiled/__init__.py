@@ -1,0 +1,1 @@
+"""Fitted models compiled for speed: many atoms, many steps, no error bars."""

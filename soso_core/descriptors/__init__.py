@@ -1,0 +1,1 @@
+"""Descriptors of local environments with their exact derivatives."""

@@ -1,0 +1,1 @@
+"""Sampling of spins with a fitted model."""

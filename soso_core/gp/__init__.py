@@ -1,0 +1,1 @@
+"""The sparse Gaussian process: model, inference and assessment."""

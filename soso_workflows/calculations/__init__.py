@@ -1,0 +1,1 @@
+"""CalcJobs that run the command `soso`."""

@@ -98,8 +98,10 @@ def n_cores(resources: dict[str, Any]) -> int:
 
 
 def seconds(job: CalcJobNode) -> float:
-    """Return how long a job ran: by the accounting of the scheduler, by the engine, by the scheduler when it was last
-    asked, or, where nobody says, from its creation to its end, queue included.
+    """Return how long a job ran.
+
+    The first of these that is known: the accounting of the scheduler, the time stated by the engine, the last state
+    reported by the scheduler, the time from creation to end (queue included).
     """
     for stated in (_accounted(job), _stated(job), _last_seen(job)):
         if stated is not None and stated > 0.0:

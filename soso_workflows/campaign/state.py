@@ -161,7 +161,7 @@ class CampaignState:
 
     @property
     def lineage(self) -> list["CampaignState"]:
-        """This campaign and those it goes on from, oldest first."""
+        """Return this campaign and those that it continues, oldest first."""
         previous = self.previous
         return [*(previous.lineage if previous else []), self]
 

@@ -24,7 +24,7 @@ class SosoParser(Parser):
         """The retrieved files; AiiDA would query the database for them every time."""
         return super().retrieved
 
-    def parse(self, **kwargs: Any) -> ExitCode | None:
+    def parse(self, **_kwargs: Any) -> ExitCode | None:
         """Return the exit code of the job, or None when the outputs are attached and all is well."""
         failure = self._failure_of_command()
         if failure is not None:

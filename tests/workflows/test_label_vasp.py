@@ -43,7 +43,6 @@ def mixed_cell(spins_ac=None):
 @pytest.fixture
 def inputs(potcar_family, vasp_standin, tmp_path):
     """Return a function that gives the inputs of a label from settings and what the stand-in shall do."""
-
     numbers = count()
 
     def make(field_scale=2.0, faults=None, **changes):

@@ -80,7 +80,7 @@ def spiral(lattice: Lattice, wave_v: IntArray, axis_cosine: float, rng: np.rando
     return np.asarray(np.sqrt(1.0 - axis_cosine**2) * flat_ac + axis_cosine * axis_c)
 
 
-def ferromagnetic(lattice: Lattice, rng: np.random.Generator) -> FloatArray:
+def ferromagnetic(lattice: Lattice, _rng: np.random.Generator) -> FloatArray:
     """Return signs (a,), all alike."""
     return np.ones(len(lattice.fractions_ac))
 

@@ -13,8 +13,9 @@ from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 
 
 class Head(NamedTuple):
-    """parts_k4: start and stop of each part and of its reference features; floor of their length;
+    """Hold the coefficients of a compressed covariance.
 
+    parts_k4: start and stop of each part and of its reference features; floor of their length;
     columns_fk, rows_kf: the q_k and their transpose.  Power form: values_k s_k and zeta ζ.  Monomial form (monomials_tz
     not empty): E = Σ_t Σ_b weights_tb Π_z t[monomials_tz · n_b + b], the columns being k = (block, b).
     """

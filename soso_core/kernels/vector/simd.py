@@ -188,7 +188,7 @@ def sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
             return builder.shuffle_vector(left, right, mask)
 
         def halved(left: Any, right: Any) -> Any:
-            # (l0+l1, r0+r1, l2+l3, r2+r3)
+            # lanes: l0 with l1, r0 with r1, l2 with l3, r2 with r3
             return builder.fadd(shuffled(left, right, [0, 4, 2, 6]), shuffled(left, right, [1, 5, 3, 7]))
 
         first, second = halved(*arguments[:2]), halved(*arguments[2:])

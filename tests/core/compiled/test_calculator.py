@@ -6,7 +6,7 @@ from ase import Atoms, units
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
-from fast_models import fitted, iron_model, large_cell
+from compiled_models import fitted, iron_model, large_cell
 from spin_cells import iron_germanium, skewed_iron
 
 from soso_core import InputError

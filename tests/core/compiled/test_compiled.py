@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fast_models import CASES, fitted, iron_model, large_cell
+from compiled_models import CASES, fitted, iron_model, large_cell
 from spin_cells import iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration

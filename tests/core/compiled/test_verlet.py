@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from fast_models import fitted, iron_model, large_cell
+from compiled_models import fitted, iron_model, large_cell
 from spin_cells import skewed_iron
 
 from soso_core import Configuration

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase.units import kB
-from fast_models import fitted, iron_model, large_cell
+from compiled_models import fitted, iron_model, large_cell
 from reference.monte_carlo import chain, legendre_energy
 from spin_cells import iron_germanium, random_spins, skewed_iron
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from soso_core.errors import InputError
+from soso_core.errors import InputError, reading
 
 
 class Settings(BaseModel):
@@ -89,12 +89,10 @@ def read_yaml(path: Path | str) -> dict[Any, Any]:
 
     Raises InputError for a missing or malformed file, a key given twice, or anything but keys and values.
     """
+    with reading(Path(path)):
+        text = Path(path).read_text(encoding="utf8")
     try:
-        content = yaml.load(Path(path).read_text(encoding="utf8"), _UniqueKeyLoader)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read {path}: not a text file") from None
+        content = yaml.load(text, _UniqueKeyLoader)
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if content is None:

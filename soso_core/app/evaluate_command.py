@@ -11,7 +11,7 @@ from soso_core.app.progress import track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.descriptors.spin_pairs import species_indices
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located
 from soso_core.formats import atomic_write, read_dataset
 from soso_core.gp.assessment.comparison import Comparison
 from soso_core.gp.assessment.evaluation import Errors, Evaluation, compared, stretched, trained_on
@@ -125,10 +125,8 @@ def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
     for i, item in enumerate(dataset):
-        try:
+        with located(f"{path}, configuration {i}"):
             species_indices(item.configuration, model.basis.species)
-        except InputError as error:
-            raise InputError(f"{path}, configuration {i}: {error}") from None
 
 
 def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from soso_core.app.paths import check_output
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located
 from soso_core.formats import (
     read_dataset,
     read_deepmd,
@@ -75,24 +75,20 @@ def read_any(path: Path, kind: str, structure: Path | None) -> Dataset:
 
 def write_any(path: Path, kind: str, dataset: Dataset, source: Path, structure: Path | None) -> None:
     """Write a set of labels; `structure` names the file for the lattice of an EMBSET.  Raises InputError."""
-    try:
+    with located(str(source)):
         if kind == "embset":
             _write_embset(path, dataset, structure)
         elif kind == "deepmd":
             write_deepmd(path, dataset)
         else:
             write_dataset(path, dataset)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
 
 
 def _write_embset(path: Path, dataset: Dataset, structure: Path | None) -> None:
     lattice = dataset[0].configuration
     if structure is not None and structure.exists():
-        try:
+        with located(f"the lattice in {structure} does not match"):
             check_same_lattice(read_structure(structure), lattice)
-        except InputError as error:
-            raise InputError(f"{structure} is another lattice: {error}") from None
     elif structure is not None and structure.suffix.lower() not in XYZ_SUFFIXES:
         raise InputError(f"the lattice is written as extended XYZ; choose a name that ends in .extxyz, not {structure}")
     elif structure is not None:

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 from ase import Atoms
 
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
+from soso_core.configuration import Configuration
 from soso_core.engines import ENGINES, Engine
-from soso_core.errors import ConvergenceError, InputError
+from soso_core.errors import ConvergenceError, InputError, located
 from soso_core.formats import write_dataset
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
@@ -43,14 +43,17 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     values = engine_settings(chosen, settings)
     frames = read_atoms(configurations)
     check_output(output, [path for path in (configurations, settings) if path is not None])
-    jobs = [_located(configurations, i, configuration_from_atoms, atoms) for i, atoms in enumerate(frames)]
-    for i, job in enumerate(jobs):
-        _located(configurations, i, chosen.check, job, values)
+    jobs: list[Configuration] = []
+    for i, atoms in enumerate(frames):
+        with located(f"{configurations}, configuration {i}"):
+            jobs.append(configuration_from_atoms(atoms))
+            chosen.check(jobs[i], values)
     done: list[LabelledConfiguration] = []
     with progress_bar() as progress:
         for i in progress.track(range(len(jobs)), description="labelling"):
             try:
-                labelled = _located(configurations, i, chosen.label, jobs[i], values)
+                with located(f"{configurations}, configuration {i}"):
+                    labelled = chosen.label(jobs[i], values)
             except ConvergenceError as error:
                 progress.console.print(f"soso: {error}", soft_wrap=True, markup=False, highlight=False)
                 continue
@@ -74,13 +77,6 @@ def engine_settings(engine: Engine, path: Path | None) -> Settings:
     if path is None:
         return parse_settings(engine.settings_class, {}, "engine settings")
     return read_settings(engine.settings_class, path)
-
-
-def _located(path: Path, index: int, function: Any, *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except (InputError, ConvergenceError) as error:
-        raise type(error)(f"{path}, configuration {index}: {error}") from None
 
 
 def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfiguration:

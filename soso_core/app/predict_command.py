@@ -12,7 +12,7 @@ from soso_core.app.progress import progress_bar
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.spin_pairs import species_indices
-from soso_core.errors import InputError
+from soso_core.errors import located
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms, write_atoms
 from soso_core.gp.model.fitted import FittedModel, Prediction
 from soso_core.gp.model.model_file import load_model
@@ -43,10 +43,8 @@ def predict(model: Path, data: Path, output: Path) -> None:
     predicted, n_guessed = [], 0
     with progress_bar() as progress:
         for i, atoms in enumerate(progress.track(read_atoms(data), description="predicting")):
-            try:
+            with located(f"{data}, configuration {i}"):
                 frame, guessed = predicted_frame(fitted, atoms)
-            except InputError as error:
-                raise InputError(f"{data}, configuration {i}: {error}") from None
             predicted.append(frame)
             n_guessed += guessed
     write_atoms(output, predicted)

@@ -5,7 +5,7 @@ from soso_core.formats.deepmd import read_deepmd
 from soso_core.formats.deepmd_write import write_deepmd
 from soso_core.formats.embset import read_embset, write_embset
 from soso_core.formats.extxyz import read_configurations, read_dataset, write_configurations, write_dataset
-from soso_core.formats.structure import checked_structure, read_structure
+from soso_core.formats.structure import checked_structure, read_structure, read_structure_atoms
 
 __all__ = [
     "atomic_write",
@@ -15,6 +15,7 @@ __all__ = [
     "read_deepmd",
     "read_embset",
     "read_structure",
+    "read_structure_atoms",
     "write_configurations",
     "write_dataset",
     "write_deepmd",

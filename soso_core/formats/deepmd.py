@@ -15,7 +15,7 @@ from ase.data import atomic_numbers
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError
+from soso_core.errors import InputError, first_line, located, reading
 from soso_core.labels import LabelledConfiguration
 
 WIDTHS = {"coord": 3, "spin": 3, "force": 3, "force_mag": 3}
@@ -71,12 +71,8 @@ def _index(word: str) -> int:
 
 
 def _read_words(file: Path) -> list[str]:
-    try:
+    with reading(file):
         return file.read_text(encoding="utf8").split()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read {file}: not a text file") from None
 
 
 def _read_set(folder: Path, numbers_a: IntArray) -> Iterator[LabelledConfiguration]:
@@ -91,21 +87,17 @@ def _read_set(folder: Path, numbers_a: IntArray) -> Iterator[LabelledConfigurati
     if len(set(counts.values())) > 1:
         raise InputError(f"{folder}: files differ in their number of frames: {counts}")
     for k in range(counts["coord"]):
-        try:
+        with located(f"{folder}, frame {k}"):
             yield _labelled(numbers_a, {name: array[k] for name, array in arrays.items()})
-        except InputError as error:
-            raise InputError(f"{folder}, frame {k}: {error}") from None
 
 
 def _load(file: Path, width: int) -> FloatArray:
     """Return (k, width) numbers, one row per frame."""
-    try:
-        with file.open("rb") as handle:
+    with reading(file), file.open("rb") as handle:
+        try:
             array = np.load(handle, allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
-    except Exception as error:  # NumPy's parser raises many kinds; each means the same to a user
-        raise InputError(f"cannot read {file}: {str(error).splitlines()[0] if str(error) else 'not npy'}") from None
+        except Exception as error:  # NumPy's parser raises many classes; each means the same to a user
+            raise InputError(f"cannot read {file}: {first_line(error)}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise InputError(f"{file}: not an array of numbers")
     if array.ndim == 0 or array.size != len(array) * width:

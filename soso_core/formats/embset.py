@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located, reading
 from soso_core.formats.atomic_write import atomic_write
 from soso_core.formats.deepmd import split_moments
 from soso_core.labels import LabelledConfiguration
@@ -41,7 +40,9 @@ def read_embset(path: Path | str, structure: Configuration) -> Dataset:
         if len(block) < size:
             raise InputError(f"{file} is truncated: configuration {len(items)} lacks {size - len(block)} lines")
         rows = np.array([_row(f"{file}, line {number}", words, a + 1) for a, (number, words) in enumerate(block[1:])])
-        items.append(_located(where, structure, energy, rows))
+        with located(where):
+            spins_ac, magnitudes_a = split_moments(rows[:, :3])
+            items.append(LabelledConfiguration(structure.with_spins(spins_ac), energy, rows[:, 3:], magnitudes_a))
     return Dataset(tuple(items))
 
 
@@ -68,12 +69,8 @@ def check_same_lattice(one: Configuration, other: Configuration) -> None:
 
 def _lines(file: Path) -> list[tuple[int, list[str]]]:
     """Return number and words of every line that counts."""
-    try:
+    with reading(file):
         text = file.read_text(encoding="utf8")
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read {file}: not a text file") from None
     numbered = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
     return [(number, words) for number, words in numbered if words and not words[0].startswith("#")]
 
@@ -101,24 +98,11 @@ def _number(where: str, word: str) -> float:
         raise InputError(f"{where}: {word[:40]!r} is not a number") from None
 
 
-def _located(where: str, structure: Configuration, energy: float, rows: FloatArray) -> LabelledConfiguration:
-    try:
-        spins_ac, moment_magnitudes_a = split_moments(rows[:, :3])
-        configuration = structure.with_spins(spins_ac)
-        return LabelledConfiguration(
-            configuration, energy, exchange_fields_ac=rows[:, 3:], moment_magnitudes_a=moment_magnitudes_a
-        )
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
 def _block(k: int, item: LabelledConfiguration, first: Configuration) -> str:
     if item.energy is None or item.moment_magnitudes_a is None or item.exchange_fields_ac is None:
         raise InputError(f"configuration {k}: an EMBSET file needs energy, moments and exchange_fields")
-    try:
+    with located(f"configuration {k}"):
         check_same_lattice(item.configuration, first)
-    except InputError as error:
-        raise InputError(f"configuration {k}: {error}") from None
     moments_ac = item.configuration.spins_ac * item.moment_magnitudes_a[:, None]
     rows = np.hstack([moments_ac, item.exchange_fields_ac]).tolist()
     lines = [f"{a:5d} " + " ".join(f"{value: .16e}" for value in row) for a, row in enumerate(rows, 1)]

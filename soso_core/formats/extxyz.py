@@ -1,7 +1,7 @@
 """Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from ase.io.extxyz import output_column_format
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError
+from soso_core.errors import InputError, first_line, located, reading
 from soso_core.formats.atomic_write import atomic_write
 from soso_core.labels import LabelledConfiguration
 
@@ -26,17 +26,13 @@ def read_atoms(path: Path | str) -> list[Atoms]:
     Raises InputError, in one line, for a missing, empty, truncated or malformed file.
     """
     file = Path(path)
-    try:
+    with reading(file):
         text = file.read_text(encoding="utf8")
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"cannot read {file}: not a text file") from None
     n_frames = _check_text(file, text.splitlines())
     try:
         frames = ase_read(file, ":", format="extxyz")
     except Exception as error:  # ASE's parser raises many kinds; each means the same to a user
-        raise InputError(f"cannot read {file} as extended XYZ: {_first_line(error)}") from None
+        raise InputError(f"cannot read {file} as extended XYZ: {first_line(error)}") from None
     if len(frames) != n_frames:
         raise InputError(f"cannot read {file}: {n_frames} frames announced, {len(frames)} found")
     return list(frames)
@@ -44,15 +40,12 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
 def read_dataset(path: Path | str) -> Dataset:
     """Read labelled configurations; absent labels are None.  Raises InputError naming file, frame and fault."""
-    return Dataset(tuple(_labelled(atoms, f"{path}, configuration {i}") for i, atoms in enumerate(read_atoms(path))))
+    return Dataset(tuple(_convert_frames(path, labelled_from_atoms)))
 
 
 def read_configurations(path: Path | str) -> list[Configuration]:
     """Read configurations, ignoring any labels.  Raises InputError naming file, frame and fault."""
-    return [
-        _located(f"{path}, configuration {i}", configuration_from_atoms, atoms)
-        for i, atoms in enumerate(read_atoms(path))
-    ]
+    return list(_convert_frames(path, configuration_from_atoms))
 
 
 def write_dataset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
@@ -126,15 +119,10 @@ def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
     return atoms
 
 
-def _labelled(atoms: Atoms, where: str) -> LabelledConfiguration:
-    return _located(where, labelled_from_atoms, atoms)
-
-
-def _located(where: str, convert: Callable[[Atoms], Value], atoms: Atoms) -> Value:
-    try:
-        return convert(atoms)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+def _convert_frames(path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:
+    for i, atoms in enumerate(read_atoms(path)):
+        with located(f"{path}, configuration {i}"):
+            yield convert(atoms)
 
 
 def _full_stress(stress: Any) -> Any:
@@ -187,11 +175,6 @@ def _check_row(where: str, words: list[str], kinds: str) -> None:
                 float(word)
             except ValueError:
                 raise InputError(f"{where}: {word[:40]!r} is not a number") from None
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
 
 
 def _frame_text(atoms: Atoms) -> str:

@@ -1,39 +1,43 @@
-"""Crystal structures of any format ASE reads, without spins."""
+"""Crystal structures of any format that ASE reads, without spins."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from ase import Atoms
 from ase.io import read as ase_read
 
 from soso_core.configuration import Configuration
-from soso_core.errors import InputError
+from soso_core.errors import InputError, first_line, located
 
 
 def read_structure(path: Path | str) -> Configuration:
     """Return the last structure of a file, every spin zero.
 
-    Raises InputError, in one line, for a missing, unreadable or non-periodic structure.
+    Raises InputError, in one line, for a missing or unreadable file and for what `checked_structure` refuses.
     """
+    return checked_structure(read_structure_atoms(path), path)
+
+
+def read_structure_atoms(path: Path | str) -> Atoms:
+    """Return the last structure of a file as ASE Atoms.  Raises InputError as `read_structure` does."""
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot read structure {file}: {'not a file' if file.exists() else 'no such file'}")
     try:
-        atoms: Any = ase_read(file)
-    except Exception as error:  # ASE's many readers raise many kinds; each means the same to a user
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read structure {file}: {reason}") from None
-    return checked_structure(atoms, file)
+        atoms = ase_read(file)
+    except Exception as error:  # ASE's many readers raise many classes; each means the same to a user
+        raise InputError(f"cannot read structure {file}: {first_line(error)}") from None
+    assert isinstance(atoms, Atoms)  # without an index ASE returns one frame
+    checked_structure(atoms, file)
+    return atoms
 
 
-def checked_structure(atoms: Any, file: Path) -> Configuration:
-    """Return a structure that was read from `file`, every spin zero.
+def checked_structure(atoms: Atoms, path: Path | str) -> Configuration:
+    """Return the structure that was read from `path` as a Configuration, every spin zero.
 
-    Raises InputError, in one line, when it is not periodic, or no crystal.
+    Raises InputError, in one line, when it is not periodic along all three directions or its cell is no crystal's.
     """
-    if not all(atoms.pbc):
-        raise InputError(f"structure {file}: pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
-    try:
+    with located(f"structure {path}"):
+        if not all(atoms.pbc):
+            raise InputError(f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
         return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, np.zeros((len(atoms), 3)))
-    except InputError as error:
-        raise InputError(f"structure {file}: {error}") from None

@@ -9,14 +9,13 @@ from aiida.common.exceptions import EntryPointError
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
 from ase import Atoms
-from ase.io import read as ase_read
 from pydantic import Field
 
 from soso_core.active.candidates.generators import check_generators
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.active.stopping.policy import PolicySettings
-from soso_core.errors import InputError
-from soso_core.formats import checked_structure, read_configurations
+from soso_core.errors import InputError, located
+from soso_core.formats import checked_structure, read_configurations, read_structure_atoms
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import is_at_least
 from soso_core.settings import Settings, read_settings
@@ -113,7 +112,7 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
     settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
     campaign = Campaign(
         settings=settings,
-        structure=_read_structure(Path(path).parent / settings.structure),
+        structure=read_structure_atoms(Path(path).parent / settings.structure),
         engine=engine,
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
@@ -141,19 +140,15 @@ def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:
 def _check_files(exploration: ExplorationSettings, source: str) -> None:
     """Refuse a file of candidates that is not there or cannot be read."""
     for name, file in exploration.files.items():
-        try:
+        with located(f"{source}: exploration.generators.{name.removeprefix('file_')}"):
             read_configurations(file)
-        except InputError as error:
-            raise InputError(f"{source}: exploration.generators.{name.removeprefix('file_')}: {error}") from None
 
 
 def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
     """Refuse generators that cannot draw from this structure."""
     bare = checked_structure(campaign.structure, campaign.settings.structure)
-    try:
+    with located(f"{source}: exploration"):
         check_generators(bare, campaign.settings.exploration, has_model)
-    except InputError as error:
-        raise InputError(f"{source}: exploration: {error}") from None
 
 
 def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) -> None:
@@ -209,21 +204,6 @@ def load_engine(settings: CampaignSettings, source: str) -> Any:
         names = get_entry_point_names("aiida.workflows")
         known = [name.removeprefix(ENGINE_PREFIX) for name in names if name.startswith(ENGINE_PREFIX)]
         raise InputError(f"{source}: engine: '{settings.engine}' is not installed; known: {', '.join(known)}") from None
-
-
-def _read_structure(path: Path) -> Atoms:
-    if not path.is_file():
-        raise InputError(f"structure file {path} does not exist")
-    try:
-        atoms: Any = ase_read(path)
-    except Exception as error:  # ASE's readers raise many kinds; each means the same to a user
-        raise InputError(f"structure file {path} cannot be read: {_first_line(error)}") from None
-    checked_structure(atoms, path)
-    return atoms
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def describe(campaign: Campaign) -> dict[str, str]:

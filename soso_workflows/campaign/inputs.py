@@ -9,7 +9,7 @@ from aiida.orm import Node, load_node
 from ase.data import chemical_symbols
 
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located
 from soso_core.formats import read_dataset
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.gp.model.model_file import load_model
@@ -50,10 +50,8 @@ def given_content(source: Source) -> bytes:
 
 def read_given_dataset(source: Source, where: str) -> Dataset:
     """Return the labels.  Raises InputError when they cannot be read or hold no energy and no field."""
-    try:
+    with located(where):
         dataset = read_dataset(source) if isinstance(source, Path) else given_dataset(source, where).get_dataset()
-    except InputError as error:
-        raise InputError(_once(str(error), where)) from None
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError(f"{where}: no configuration has an energy or fields")
     return dataset
@@ -61,10 +59,8 @@ def read_given_dataset(source: Source, where: str) -> Dataset:
 
 def check_given_model(source: Source, symbols: Sequence[str], where: str) -> None:
     """Raise InputError when the model cannot be read or does not know an element of the structure."""
-    try:
+    with located(where):
         model = load_model(source) if isinstance(source, Path) else given_model(source, where).get_model()
-    except InputError as error:
-        raise InputError(_once(str(error), where)) from None
     strange = sorted(set(symbols) - set(_symbols(model)))
     if strange:
         raise InputError(f"{where}: {strange[0]} is in the structure, but the model does not know it")
@@ -82,7 +78,3 @@ def _node(pk: int, kind: type[SomeNode], where: str) -> SomeNode:
     if not isinstance(node, kind):
         raise InputError(f"{where}: node {pk} is a {type(node).__name__}, not a {kind.__name__}")
     return node
-
-
-def _once(message: str, where: str) -> str:
-    return message if message.startswith(where) else f"{where}: {message}"

@@ -60,8 +60,8 @@ def test_the_demo_is_what_the_documentation_says():
     ("changes", "words"),
     [
         ({"structrue": "x.cif"}, "unknown key 'structrue'"),
-        ({"structure": "nowhere.cif"}, "nowhere.cif does not exist"),
-        ({"structure": "campaign.yaml"}, "campaign.yaml cannot be read"),
+        ({"structure": "nowhere.cif"}, "nowhere.cif: no such file"),
+        ({"structure": "campaign.yaml"}, "cannot read structure "),
         ({"policy": {"max_labels": -4}}, "policy.max_labels"),
         ({"policy": {"max_labels": 4}}, "policy: max_labels (4) is smaller than n_initial (5)"),
         ({"policy": [1]}, "policy: expected keys and values"),

@@ -10,7 +10,7 @@ from ase import Atoms
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle, ReplaySettings
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located
 from soso_core.formats import read_configurations, read_dataset
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import LabelWorkChain
@@ -39,10 +39,8 @@ class ReplayLabelWorkChain(LabelWorkChain):
     def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return the path of the pool, whose every configuration has an energy.  Raises InputError in one line."""
         path = parse_settings(ReplaySettings, values, source).dataset
-        try:
+        with located(f"{source}: dataset"):
             pool = read_dataset(path)
-        except InputError as error:
-            raise InputError(f"{source}: dataset: {error}") from None
         for index, item in enumerate(pool):
             if item.energy is None:
                 raise InputError(f"{source}: dataset: {path}, configuration {index}: there is no energy")
@@ -100,10 +98,8 @@ class ReplayLabelWorkChain(LabelWorkChain):
 def _check_in_pool(file: Path, oracle: ReplayOracle, where: str) -> None:
     """Raise InputError for the first configuration of a file that has no label in the pool."""
     for index, configuration in enumerate(read_configurations(file)):
-        try:
+        with located(f"{where}: {file}, configuration {index}"):
             oracle.check(configuration)
-        except InputError as error:
-            raise InputError(f"{where}: {file}, configuration {index}: {error}") from None
 
 
 def _contents(pool: Dataset) -> str:

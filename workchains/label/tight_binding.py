@@ -8,7 +8,7 @@ from ase import Atoms
 from soso_core.configuration import Configuration
 from soso_core.engines import ENGINES
 from soso_core.engines.tight_binding.k_mesh import mesh_counts
-from soso_core.errors import InputError
+from soso_core.errors import located
 from soso_workchains.label.command import CommandLabelWorkChain
 
 
@@ -27,7 +27,5 @@ class TightBindingLabelWorkChain(CommandLabelWorkChain):
         engine = ENGINES[cls.ENGINE]
         spins_ac = np.outer(np.array(has_spin, dtype=float), [0.0, 0.0, 1.0])
         ferromagnet = Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac)
-        try:
+        with located(source):
             engine.check(ferromagnet, engine.settings_class(**settings))
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None

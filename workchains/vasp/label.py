@@ -12,7 +12,7 @@ from ase import Atoms
 from soso_core.engines.vasp.incar import check_species
 from soso_core.engines.vasp.ramp import Action
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
-from soso_core.errors import InputError
+from soso_core.errors import InputError, located
 from soso_core.settings import parse_settings, read_yaml
 from soso_workchains.label.contract import LabelWorkChain, Preparation
 from soso_workchains.vasp.handlers import EXIT_CODES, define_exit_codes
@@ -76,10 +76,8 @@ class VaspLabelWorkChain(LabelWorkChain):
             raise InputError(
                 f"{source}: potential_family is missing; `aiida-vasp potcar listfamilies` shows those there are"
             )
-        try:
+        with located(source):
             check_species(tuple(cell.get_chemical_symbols()), has_spin, vasp_settings.species_settings(settings))
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None
 
     @classmethod
     def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:

@@ -7,7 +7,7 @@ from ase.data import atomic_numbers
 
 from soso_core.configuration import Configuration
 from soso_core.engines.abinit.settings import AbinitSettings
-from soso_core.errors import InputError
+from soso_core.errors import InputError, reading
 
 PSP8 = 8
 """ABINIT's number of the format of optimised norm-conserving (ONCV) files."""
@@ -78,11 +78,8 @@ def _if_fitting(symbol: str, path: Path) -> Pseudopotential | None:
 
 def _header(path: Path) -> tuple[str, str, str]:
     """Return the first three lines: title; atomic number and electrons; format and functional."""
-    try:
-        with path.open(encoding="utf8", errors="replace") as handle:
-            return handle.readline(), handle.readline(), handle.readline()
-    except OSError as error:
-        raise InputError(f"cannot read the pseudopotential {path}: {error.strerror}") from None
+    with reading(path), path.open(encoding="utf8", errors="replace") as handle:
+        return handle.readline(), handle.readline(), handle.readline()
 
 
 def _integers(line: str) -> list[int]:

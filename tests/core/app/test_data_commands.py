@@ -92,7 +92,7 @@ def test_a_folder_of_ours_is_replaced_another_is_not(desk):
         (("train.extxyz", "-o", "new.embset"), "train.extxyz: configuration 1: cell or positions differ"),
         (("batch.extxyz", "-o", "new.embset"), "batch.extxyz: configuration 0: an EMBSET file needs energy"),
         (("batch.extxyz", "-o", "new.deepmd"), "batch.extxyz: configuration 0: DeePMD-kit needs lengths"),
-        (("one.extxyz", "-o", "new.embset", "--structure", "iron.cif"), "iron.cif is another lattice: other atoms"),
+        (("one.extxyz", "-o", "new.embset", "--structure", "iron.cif"), "the lattice in iron.cif does not match: "),
         (("one.extxyz", "-o", "new.embset", "--structure", "POSCAR"), "the lattice is written as extended XYZ"),
         (("one.extxyz", "-o", "new.embset", "--structure", "no/a.xyz"), "there is no folder no"),
         (("train.extxyz", "-o", "train.extxyz"), "input and output at once"),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_label, iron_germanium
 
-from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
+from soso_core import Configuration, ConvergenceError, Dataset, InputError, LabelledConfiguration
+from soso_core.errors import located
 
 CUBE = 3.0 * np.eye(3)
 
@@ -105,3 +106,16 @@ def test_sizes_that_no_crystal_has():
         one(cell=np.diag([5.7e6, 3.0, 3.0]))
     with pytest.raises(InputError, match="are the units"):
         one(cell=0.5 * np.eye(3))
+
+
+@pytest.mark.parametrize("kind", [InputError, ConvergenceError])
+def test_an_error_gets_its_place_once(kind):
+    with pytest.raises(kind, match=r"^a.extxyz, configuration 3: no cell$"), located("a.extxyz, configuration 3"):
+        raise kind("no cell")
+    with pytest.raises(kind, match=r"^a.extxyz: no cell$"), located("a.extxyz"):
+        raise kind("a.extxyz: no cell")
+
+
+def test_other_errors_keep_their_message():
+    with pytest.raises(KeyError, match=r"^'x'$"), located("a.extxyz"):
+        raise KeyError("x")

@@ -1,5 +1,5 @@
-# How GPAW is built: serial, with libxc and OpenBLAS.  Without mpi = False a build on a machine that has an MPI
-# compiler can end in `cannot find -lmpi`.
+# Build GPAW serially, with libxc and OpenBLAS.  Without mpi = False the build fails with `cannot find -lmpi` on some
+# machines that have an MPI compiler.
 mpi = False
 compiler = "g++"
 libraries = ["xc", "openblas"]

@@ -91,7 +91,7 @@ bench-speed: $(VENV)/.installed-bench ## measure the time per atom beside peers:
 	RAYON_NUM_THREADS=1 $(BIN)/python benchmarks/speed.py
 
 bench-fit: $(VENV)/.installed ## measure time and memory of a fit to 1000 labels: benchmarks/results/fitting.json
-	NUMBA_NUM_THREADS=2 $(BIN)/python benchmarks/fitting.py
+	SOSO_NUM_THREADS=2 $(BIN)/python benchmarks/fitting.py
 
 bench-monte-carlo: $(VENV)/.installed ## measure a million single-spin updates: benchmarks/results/monte_carlo.json
 	$(BIN)/python benchmarks/monte_carlo.py

@@ -26,7 +26,7 @@ from soso_core.gp.assessment.evaluation import predictions_for
 from soso_core.gp.inference.defaults import choices, differences
 from soso_core.gp.inference.regression import choose, preferred
 from soso_core.gp.model.settings import FitSettings
-from soso_core.threads import one_blas_thread
+from soso_core.threads import available_cores, one_blas_thread
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
@@ -130,11 +130,7 @@ def run_case(case: Case, pool: ProcessPoolExecutor) -> dict[str, Any]:
 
 def load(name: str) -> Dataset:
     """Return a data set by name."""
-    return (
-        rattled_set(N_RATTLED, len(os.sched_getaffinity(0)))
-        if name == "rattled"
-        else read_dataset(DATA / f"{name}.extxyz")
-    )
+    return rattled_set(N_RATTLED, available_cores()) if name == "rattled" else read_dataset(DATA / f"{name}.extxyz")
 
 
 def summary(errors: Sequence[Errors], pooled: bool) -> dict[str, Any]:
@@ -194,8 +190,8 @@ def main() -> int:
     if not DATA.is_dir():
         print(f"the published data are not in {DATA}", file=sys.stderr)
         return 2
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # a process for each core instead
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    os.environ["SOSO_NUM_THREADS"] = "1"  # a process for each core instead
+    with ProcessPoolExecutor(available_cores()) as pool:
         rows = [run_case(case, pool) for case in CASES if only is None or only in case.data]
     show(rows)
     if only is None:

@@ -60,8 +60,8 @@ def measured() -> dict[str, float]:
 
 def main() -> int:
     """Measure; exit code 1 when a limit is missed, 2 when the number of threads is not set."""
-    if os.environ.get("NUMBA_NUM_THREADS") != str(THREADS):
-        print(f"set NUMBA_NUM_THREADS to {THREADS}, as `make bench-fit` does", file=sys.stderr)
+    if os.environ.get("SOSO_NUM_THREADS") != str(THREADS):
+        print(f"set SOSO_NUM_THREADS to {THREADS}, as `make bench-fit` does", file=sys.stderr)
         return 2
     found = measured()
     table = Table(title=f"Fit to {N_LABELS} labels of 16 atoms, {found['columns']} columns, {THREADS} threads")

@@ -19,6 +19,7 @@ from soso_core.gp.assessment.evaluation import compare
 from soso_core.gp.inference.defaults import choices
 from soso_core.gp.inference.regression import fit
 from soso_core.gp.model.settings import FitSettings
+from soso_core.threads import available_cores
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "bcc_fe_paramagnetic_60.extxyz"
 RESULTS = Path(__file__).parent / "results" / "limits.json"
@@ -87,9 +88,9 @@ def main() -> int:
         print(f"the published data are not in {DATA}", file=sys.stderr)
         return 2
     dataset = read_dataset(DATA)
-    os.environ["NUMBA_NUM_THREADS"] = "1"  # a process for each core instead
+    os.environ["SOSO_NUM_THREADS"] = "1"  # a process for each core instead
     rows: dict[str, Any] = {"label noise of a field component, meV": label_noise(dataset)}
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(available_cores()) as pool:
         jobs = {
             name: [pool.submit(run, *settings, seed) for seed in range(N_SPLITS)]
             for name, settings in variants(dataset).items()

@@ -5,7 +5,6 @@ The quarter stands in the fact `group` of each label, which `soso study --group-
 `python benchmarks/mixed_pool.py` makes it: benchmarks/data/mixed_pool.extxyz.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -22,6 +21,7 @@ from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.errors import ConvergenceError
 from soso_core.formats import read_dataset, write_dataset
 from soso_core.labels import LabelledConfiguration
+from soso_core.threads import available_cores
 
 CACHE = Path(__file__).parent / "data" / "mixed_pool.extxyz"
 N_POOL = 300
@@ -83,4 +83,4 @@ def _label(cell: Configuration) -> LabelledConfiguration | None:
 
 
 if __name__ == "__main__":
-    print(f"{len(mixed_pool(N_POOL, len(os.sched_getaffinity(0))))} labels in {CACHE}")
+    print(f"{len(mixed_pool(N_POOL, available_cores()))} labels in {CACHE}")

@@ -1,25 +1,27 @@
 """`soso alternatives`: whether more labels would help a model, or another form of it."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from soso_core.active.stopping.alternatives import Weighed, weigh_alternatives
-from soso_core.active.stopping.learning_curve import FEWEST
-from soso_core.active.stopping.policy import labels_help
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
 from soso_core.formats import atomic_write, read_dataset
-from soso_core.gp.model.model_file import load_model
-from soso_core.gp.model.settings import FitSettings
+
+if TYPE_CHECKING:
+    from soso_core.active.stopping.alternatives import Weighed
+    from soso_core.gp.model.settings import FitSettings
 
 
-@click.command(short_help="Say what would help a model: more labels, or another form.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The numbers, as JSON.")
@@ -38,6 +40,10 @@ def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_label
     Example:
       soso alternatives model.soso train.extxyz -o alternatives.json
     """
+    from soso_core.active.stopping.alternatives import weigh_alternatives
+    from soso_core.active.stopping.learning_curve import FEWEST
+    from soso_core.gp.model.model_file import load_model
+
     check_output(output, [model, data])
     present, dataset = load_model(model).basis.settings, read_dataset(data)
     if dataset.n_energies < len(dataset):
@@ -57,6 +63,8 @@ def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_label
 
 def print_alternatives(found: Weighed) -> None:
     """Print what half of the labels make of the present form; then the error of every form tried, best first."""
+    from soso_core.active.stopping.policy import labels_help
+
     test = found.learning
     rows = [("energy (meV/spin)", test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin)]
     if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:

@@ -1,9 +1,12 @@
 """The command `soso check-fields` compares the fields of an engine with slopes of its energies."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from math import radians
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,17 +14,19 @@ from soso_core.app.label_command import engine_settings, find_engine
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.configuration import Configuration
-from soso_core.engines.field_consistency import SlopeCheck, check_field, check_force
 from soso_core.errors import InputError
 from soso_core.formats import write_dataset
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
 
+if TYPE_CHECKING:
+    from soso_core.engines.field_consistency import SlopeCheck
+
 FAILED = 1
 """Exit status when a ratio is outside the tolerance."""
 
 
-@click.command(short_help="Compare an engine's fields with finite differences of its energies.")
+@click.command()
 @click.argument("engine")
 @click.argument("configurations", type=click.Path(path_type=Path))
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file with settings of the engine.")
@@ -62,6 +67,8 @@ def check_fields(
     Example:
       soso check-fields gpaw batch.extxyz --settings engine.yaml --forces
     """
+    from soso_core.engines.field_consistency import check_field, check_force
+
     chosen = find_engine(engine)
     values = engine_settings(chosen, settings)
     if output is not None:

@@ -1,4 +1,4 @@
-"""Entry point of the `soso` command: finds the subcommand, turns every fault into one line and an exit code."""
+"""Entry point of the `soso` command: finds the subcommand, turns every error into one line and an exit code."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import sys
 import warnings
 from importlib import import_module
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -16,18 +16,22 @@ from soso_core.errors import SosoError
 from soso_core.threads import one_blas_thread
 
 COMMANDS = {
-    "generate": "soso_core.app.explore_commands",
-    "label": "soso_core.app.label_command",
-    "check-fields": "soso_core.app.check_fields_command",
-    "fit": "soso_core.app.fit_command",
-    "predict": "soso_core.app.predict_command",
-    "evaluate": "soso_core.app.evaluate_command",
-    "explore": "soso_core.app.explore_commands",
-    "alternatives": "soso_core.app.alternatives_command",
-    "study": "soso_core.app.study_command",
-    "data": "soso_core.app.data_commands",
-    "warmup": "soso_core.app.warmup_command",
+    "generate": ("explore_commands", "Choose a first batch to label, without a model."),
+    "label": ("label_command", "Label configurations with an electronic-structure engine."),
+    "check-fields": (
+        "check_fields_command",
+        "Compare the fields of an engine with finite energy differences.",
+    ),
+    "fit": ("fit_command", "Fit a model to energies, exchange fields, forces and stresses."),
+    "predict": ("predict_command", "Predict energies, fields and forces, with error bars."),
+    "evaluate": ("evaluate_command", "Compare predictions with labels."),
+    "explore": ("explore_commands", "Choose the next batch to label, with a model."),
+    "alternatives": ("alternatives_command", "Test whether more labels or another model form would help."),
+    "study": ("study_command", "Replay active learning on data that are labelled already."),
+    "data": ("data_commands", "Convert and check labelled data."),
+    "warmup": ("warmup_command", "Compile all kernels now, so that later runs start at once."),
 }
+"""Module in `soso_core.app` and one-line help of each subcommand: `soso --help` imports none of the modules."""
 TERMINATED = 143
 """128 + the number of the signal, as a shell reports it."""
 
@@ -39,7 +43,7 @@ class Interrupted(SosoError):
 
 
 class SosoGroup(click.Group):
-    """Loads a subcommand's module when it is asked for; faults end in `soso: error: ...`, never in a traceback."""
+    """Import the module of a subcommand when it runs; errors end in `soso: error: ...`, never in a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the work."""
@@ -49,12 +53,18 @@ class SosoGroup(click.Group):
         """Import and return a subcommand."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"soso_core.app.{module}"), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of subcommands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short_help) for name, (_, short_help) in COMMANDS.items()])
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a subcommand; click would greet Ctrl-C with an empty line."""
+        """Run a subcommand; click alone would answer Ctrl-C with an empty line."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -68,7 +78,9 @@ class SosoGroup(click.Group):
             signal.signal(signal.SIGTERM, _terminate)
         extra.pop("standalone_mode", None)
         with warnings.catch_warnings(), one_blas_thread():
-            warnings.simplefilter("ignore")  # what libraries say to programmers is noise to a user
+            warnings.simplefilter("ignore", DeprecationWarning)  # libraries address these two to programmers
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.showwarning = _show_warning
             sys.exit(self._status(args, extra))
 
     def _status(self, args: Any, extra: dict[str, Any]) -> int:
@@ -78,36 +90,36 @@ class SosoGroup(click.Group):
             click.echo(error.ctx.get_help(), err=True)
             return error.exit_code
         except click.ClickException as error:
-            return _complain(error.format_message(), error.exit_code)
+            return _report(error.format_message(), error.exit_code)
         except SosoError as error:
-            return _complain(str(error), error.exit_code)
+            return _report(str(error), error.exit_code)
         except (click.Abort, KeyboardInterrupt):
-            return _complain("interrupted", Interrupted.exit_code)
+            return _report("interrupted", Interrupted.exit_code)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 1
-            return _complain(f"{error.filename or 'system'}: {error.strerror or error}", 1)
+            return _report(f"{error.filename or 'system'}: {error.strerror or error}", 1)
         except MemoryError:
-            return _complain("out of memory", 1)
+            return _report("out of memory", 1)
 
 
 @click.group(cls=SosoGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="soso")
 def main() -> None:
-    """Spin-lattice models of magnetic crystals from few labels.
+    """Fit spin-lattice models of magnetic crystals to a small number of first-principles calculations.
 
     \b
-    A whole round, from a crystal structure to a tested model:
-      soso generate explore.yaml -o batch.extxyz              spin configurations to begin with
-      soso label tight-binding batch.extxyz -o train.extxyz   energy, exchange fields, forces
-      soso fit train.extxyz -o model.soso                     a model with error bars
-      soso explore model.soso explore.yaml -o next.extxyz     what to label next
-      soso evaluate model.soso labelled_next.extxyz           the error on what it has not seen
-      soso predict model.soso any.extxyz -o predicted.extxyz  energies, fields, forces
-    Labels from elsewhere:
+    One round, from a crystal structure to a tested model:
+      soso generate explore.yaml -o batch.extxyz              choose first spin configurations
+      soso label tight-binding batch.extxyz -o train.extxyz   compute energy, exchange fields, forces
+      soso fit train.extxyz -o model.soso                     fit a model with error bars
+      soso explore model.soso explore.yaml -o next.extxyz     choose the next configurations to label
+      soso evaluate model.soso labelled_next.extxyz           measure the error on new labels
+      soso predict model.soso any.extxyz -o predicted.extxyz  predict energies, fields, forces
+    Labels from other programs:
       soso data convert deepmd_folder -o train.extxyz         from and to DeePMD-kit and EMBSET
-      soso data check train.extxyz                            what is wrong with them
+      soso data check train.extxyz                            find errors and inconsistencies
 
     Files are extended XYZ with unit vectors in the column `spins`; labels are optional columns and keys:
     energy (eV), exchange_fields (eV/μB), moments (μB), forces (eV/Å), stress (eV/Å³).
@@ -117,11 +129,18 @@ def main() -> None:
     """
 
 
-def _complain(message: str, status: int) -> int:
+def _report(message: str, status: int) -> int:
     click.echo(f"soso: error: {' '.join(message.split())}", err=True)
     return status
 
 
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: TextIO | str | None
+) -> None:
+    """Print a warning of a library as one line."""
+    click.echo(f"soso: warning: {' '.join(str(message).split())} ({filename}:{lineno})", err=True)
+
+
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """Leave through every `finally`, so that temporary files go."""
+    """Exit through every `finally`, which removes temporary files."""
     sys.exit(TERMINATED)

@@ -1,7 +1,10 @@
 """`soso data`: sets of labels from and to other formats, and what is wrong with them."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,13 +13,15 @@ from soso_core.app.paths import check_output
 from soso_core.errors import InputError
 from soso_core.formats import atomic_write
 from soso_core.formats.extxyz import read_atoms, write_atoms
-from soso_core.validation import Finding, check_frames, clean_frames
+
+if TYPE_CHECKING:
+    from soso_core.validation import Finding
 
 FOUND = 1
 """Exit status of a check that found something."""
 
 
-@click.group(short_help="Convert and check sets of labels.")
+@click.group()
 def data() -> None:
     """Convert sets of labels between formats, check them for faults.
 
@@ -80,6 +85,8 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
     Example:
       soso data check train.extxyz --clean cleaned.extxyz --json findings.json
     """
+    from soso_core.validation import check_frames, clean_frames
+
     outputs = [path for path in (cleaned, output) if path is not None]
     for path in outputs:
         check_output(path, [file])

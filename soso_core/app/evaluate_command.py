@@ -1,8 +1,11 @@
 """`soso evaluate`: how far a model is from labels."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,14 +13,14 @@ from soso_core.app.paths import check_output, check_outputs_differ
 from soso_core.app.progress import track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import InputError, located
 from soso_core.formats import atomic_write, read_dataset
-from soso_core.gp.assessment.comparison import Comparison
-from soso_core.gp.assessment.evaluation import Errors, Evaluation, compared, stretched, trained_on
-from soso_core.gp.model.fitted import FittedModel
-from soso_core.gp.model.model_file import load_model, save_model
 from soso_core.labels import LabelledConfiguration
+
+if TYPE_CHECKING:
+    from soso_core.gp.assessment.comparison import Comparison
+    from soso_core.gp.assessment.evaluation import Errors, Evaluation
+    from soso_core.gp.model.fitted import FittedModel
 
 TARGETS = {
     "energy": ("energy", "meV/spin", "energy_{}_meV_per_spin", "spread"),
@@ -30,7 +33,7 @@ TARGETS = {
 HEADINGS = ("rms error", "model", "expected", "labels", "rel. %", "pair-only", "in 90 %")
 
 
-@click.command(short_help="Compare predictions with labels.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the numbers to this file too.")
@@ -52,6 +55,9 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
       soso evaluate model.soso test.extxyz --json errors.json --plot errors.png
       soso evaluate model.soso blind.extxyz --calibrate calibrated.soso
     """
+    from soso_core.gp.assessment.evaluation import compared
+    from soso_core.gp.model.model_file import load_model
+
     outputs = {"--json": output, "--plot": plot, "--calibrate": calibrate}
     _check_outputs(outputs, [model, data])
     fitted, dataset = load_model(model), read_dataset(data)
@@ -122,6 +128,8 @@ def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> No
 
 
 def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
+    from soso_core.descriptors.spin_pairs import species_indices
+
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
     for i, item in enumerate(dataset):
@@ -138,6 +146,8 @@ def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:
 
 
 def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
+    from soso_core.gp.assessment.evaluation import trained_on
+
     seen = trained_on(model, dataset)
     if seen:
         raise InputError(
@@ -154,6 +164,9 @@ def _draw(path: Path, found: Mapping[str, Comparison], evaluation: Evaluation, t
 
 
 def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Comparison]) -> None:
+    from soso_core.gp.assessment.evaluation import stretched
+    from soso_core.gp.model.model_file import save_model
+
     calibrated = replace(model, calibration=stretched(model, found))
     rows = [
         (target, number(model.stretch(target)), number(calibrated.stretch(target))) for target in calibrated.calibration

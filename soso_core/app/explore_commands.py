@@ -1,22 +1,26 @@
 """`soso generate` and `soso explore`: which configurations to label."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from ase import Atoms
 
-from soso_core.active.candidates.generators import Candidate
-from soso_core.active.candidates.settings import ExploreSettings
-from soso_core.active.selection.batch import ScoredCandidate, first_batch, next_batch
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.formats import read_configurations, read_structure
 from soso_core.formats.extxyz import atoms_from_configuration, write_atoms
-from soso_core.gp.model.model_file import load_model
 from soso_core.settings import read_settings
 
+if TYPE_CHECKING:
+    from soso_core.active.candidates.generators import Candidate
+    from soso_core.active.candidates.settings import ExploreSettings
+    from soso_core.active.selection.batch import ScoredCandidate
 
-@click.command(short_help="Choose a first batch to label, without a model.")
+
+@click.command()
 @click.argument("settings", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
 def generate(settings: Path, output: Path) -> None:
@@ -38,6 +42,8 @@ def generate(settings: Path, output: Path) -> None:
       n_select: 6
       seed: 1
     """
+    from soso_core.active.selection.batch import first_batch
+
     check_output(output, [settings])
     values = _resolved(settings)
     batch = first_batch(read_structure(values.structure), values)
@@ -47,7 +53,7 @@ def generate(settings: Path, output: Path) -> None:
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
 
 
-@click.command(short_help="Choose the next batch to label, with a model.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("settings", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
@@ -69,6 +75,9 @@ def explore(model: Path, settings: Path, output: Path) -> None:
       trusted: 0.8
       only_if_worth_it: true
     """
+    from soso_core.active.selection.batch import next_batch
+    from soso_core.gp.model.model_file import load_model
+
     values = _resolved(settings)
     check_output(output, [model, settings, *([] if values.known is None else [values.known])])
     known = [] if values.known is None else read_configurations(values.known)
@@ -93,6 +102,8 @@ def explore(model: Path, settings: Path, output: Path) -> None:
 
 def _resolved(path: Path) -> ExploreSettings:
     """Return the settings of a file; paths in it are relative to that file."""
+    from soso_core.active.candidates.settings import ExploreSettings
+
     settings = read_settings(ExploreSettings, path)
     settings = settings.with_files(lambda _, file: path.parent / file)
     known = None if settings.known is None else path.parent / settings.known

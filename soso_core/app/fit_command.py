@@ -1,8 +1,10 @@
 """`soso fit`: labelled configurations in, model out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -15,17 +17,14 @@ from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.formats import read_dataset
-from soso_core.gp.assessment.evaluation import evaluate
-from soso_core.gp.inference.defaults import choices, differences
-from soso_core.gp.inference.regression import choose
-from soso_core.gp.inference.regression import update as update_model
-from soso_core.gp.model.fitted import FittedModel
-from soso_core.gp.model.model_file import load_model, save_model
-from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings, read_yaml
 
+if TYPE_CHECKING:
+    from soso_core.gp.model.fitted import FittedModel
+    from soso_core.gp.model.settings import FitSettings
 
-@click.command(short_help="Fit a model to energies, exchange fields, forces and stresses.")
+
+@click.command()
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The model file.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file; what it leaves out is chosen.")
@@ -49,6 +48,9 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
       three_body: {cutoff_angstrom: 4.6, n_max: 3}
       n_inducing: 60
     """
+    from soso_core.gp.assessment.evaluation import evaluate
+    from soso_core.gp.model.model_file import load_model, save_model
+
     check_output(output, [path for path in (train, settings, old) if path is not None])
     if settings is not None and old is not None:
         raise InputError("--update keeps the settings of the old model; leave --settings out")
@@ -76,6 +78,8 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
 
 def _chosen(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
     """Return the fit of highest evidence among the settings that the file leaves open, and print them."""
+    from soso_core.gp.inference.regression import choose
+
     offered = merged_settings(dataset, path)
     with progress_bar() as progress:
         model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress))
@@ -93,6 +97,8 @@ def _tracked(progress: Progress) -> Callable[[Sequence[FitSettings]], Iterable[F
 
 
 def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
+    from soso_core.gp.inference.regression import update as update_model
+
     updated = update_model(model, dataset)
     n_new = updated.record.n_configurations - model.record.n_configurations
     click.echo(f"{n_new} of {len(dataset)} configurations are new to the model")
@@ -101,6 +107,9 @@ def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
 
 def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ...]:
     """Return the settings offered for the data, overruled by those of the file; equal ones once."""
+    from soso_core.gp.inference.defaults import choices
+    from soso_core.gp.model.settings import FitSettings
+
     offered = choices(dataset)
     if path is None:
         return offered
@@ -111,6 +120,8 @@ def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, .
 
 def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], chosen: FitSettings) -> None:
     """Print in what the offered settings differ, and their log evidence below the best."""
+    from soso_core.gp.inference.defaults import differences
+
     varied = differences(offered)
     rows = [
         (*(f"{value:g}" if isinstance(value, float) else str(value) for value in each.values()),

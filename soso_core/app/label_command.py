@@ -18,7 +18,7 @@ from soso_core.quality import without_quality
 from soso_core.settings import Settings, parse_settings, read_settings
 
 
-@click.command(short_help="Label configurations with an electronic-structure engine.")
+@click.command()
 @click.argument("engine")
 @click.argument("configurations", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Labelled configurations.")

@@ -1,6 +1,9 @@
 """`soso predict`: configurations in, predicted labels out."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -11,18 +14,18 @@ from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.errors import located
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms, write_atoms
-from soso_core.gp.model.fitted import FittedModel, Prediction
-from soso_core.gp.model.model_file import load_model
 from soso_core.labels import LabelledConfiguration
+
+if TYPE_CHECKING:
+    from soso_core.gp.model.fitted import FittedModel, Prediction
 
 LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})
 """What DATA may carry and a prediction replaces."""
 
 
-@click.command(short_help="Predict labels, with error bars.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="DATA with predicted labels.")
@@ -38,6 +41,8 @@ def predict(model: Path, data: Path, output: Path) -> None:
     Example:
       soso predict model.soso data.extxyz -o predicted.extxyz
     """
+    from soso_core.gp.model.model_file import load_model
+
     check_output(output, [model, data])
     fitted = load_model(model)
     predicted, n_guessed = [], 0
@@ -89,6 +94,8 @@ def moment_lengths(
     Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive,
     or of a species without a known mean, is replaced by what comes next: the mean, the given one.
     """
+    from soso_core.descriptors.spin_pairs import species_indices
+
     mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
     in_turn = (given_a, mean_a) if predicted_a is None else (predicted_a, mean_a, given_a)
     moment_magnitudes_a = np.zeros(len(configuration))

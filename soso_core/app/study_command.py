@@ -98,7 +98,7 @@ class Similar:
     groups_k: tuple[str, ...]
 
 
-@click.command(short_help="Rehearse active learning on labels that are there already.")
+@click.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the results.")
 @click.option("--settings", type=click.Path(path_type=Path), help="YAML file: strategies, policy, fit, ...")

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import click
 
-from soso_core.gp.model.model_file import load_model
 
-
-@click.command(short_help="Compile all kernels now, so that later runs start at once.")
+@click.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 def warmup(model: Path | None) -> None:
     """Compile all kernels and keep them on disk; a second call finds them there and takes seconds.
@@ -20,7 +18,8 @@ def warmup(model: Path | None) -> None:
     Example:
       soso warmup model.soso
     """
-    from soso_core.compiled.warmup import warmup_steps  # takes a second to import
+    from soso_core.compiled.warmup import warmup_steps
+    from soso_core.gp.model.model_file import load_model
 
     begin = time.perf_counter()
     for step in warmup_steps(None if model is None else load_model(model)):

@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import read as ase_read
-from ase.io.extxyz import output_column_format
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
@@ -25,6 +23,8 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
     Raises InputError, in one line, for a missing, empty, truncated or malformed file.
     """
+    from ase.io import read as ase_read  # imports SciPy, which no help text needs
+
     file = Path(path)
     with reading(file):
         text = file.read_text(encoding="utf8")
@@ -179,6 +179,8 @@ def _check_row(where: str, words: list[str], kinds: str) -> None:
 
 def _frame_text(atoms: Atoms) -> str:
     """Format one frame: ASE makes the header, we print the numbers, as ASE keeps only 8 decimals."""
+    from ase.io.extxyz import output_column_format
+
     frame = atoms.copy()
     if atoms.calc is not None:
         _move_results(frame, dict(atoms.calc.results))

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import read as ase_read
 
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError, first_line, located
@@ -20,6 +19,8 @@ def read_structure(path: Path | str) -> Configuration:
 
 def read_structure_atoms(path: Path | str) -> Atoms:
     """Return the last structure of a file as ASE Atoms.  Raises InputError as `read_structure` does."""
+    from ase.io import read as ase_read
+
     file = Path(path)
     if not file.is_file():
         raise InputError(f"cannot read structure {file}: {'not a file' if file.exists() else 'no such file'}")

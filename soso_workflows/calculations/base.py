@@ -8,8 +8,10 @@ from aiida.common.datastructures import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
 from aiida.engine import CalcJob, CalcJobProcessSpec
 
-ONE_BLAS_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-ONE_THREAD = {**ONE_BLAS_THREAD, "NUMBA_NUM_THREADS": "1"}
+from soso_core.threads import BLAS_THREADS, THREADS
+
+ONE_BLAS_THREAD = dict.fromkeys(BLAS_THREADS, "1")
+ONE_THREAD = {**ONE_BLAS_THREAD, THREADS: "1"}
 
 
 class SosoCalculation(CalcJob):

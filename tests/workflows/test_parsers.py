@@ -141,7 +141,7 @@ def test_each_calculation_has_its_parser(name):
     assert options["withmpi"].default is False
     environment = options["environment_variables"].default()
     assert environment["OMP_NUM_THREADS"] == "1"
-    assert ("NUMBA_NUM_THREADS" in environment) == name.startswith("soso.label")
+    assert ("SOSO_NUM_THREADS" in environment) == name.startswith("soso.label")
 
 
 def test_an_engine_of_somebody_else_keeps_to_one_core():

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from soso_core import __version__
-from soso_core.app import explore_commands
+from soso_core.active.selection import batch
 from soso_core.app.cli import COMMANDS
 from soso_core.dataset import Dataset
 from soso_core.formats import read_configurations, read_dataset, write_dataset
@@ -226,13 +226,13 @@ def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
 
 
 def test_explore_tells_what_came_to_nothing(desk, monkeypatch):
-    choose_batch = explore_commands.next_batch
+    choose_batch = batch.next_batch
 
     def telling(*inputs):
         inputs[-1]("5 of 12 candidates left out")
         return choose_batch(*inputs)
 
-    monkeypatch.setattr(explore_commands, "next_batch", telling)
+    monkeypatch.setattr(batch, "next_batch", telling)
     outcome = desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
     assert "note: 5 of 12 candidates left out" in outcome.stdout.splitlines()
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from soso_core.app.cli import COMMANDS
+
 SOSO = (sys.executable, "-c", "from soso_core.app.cli import main; main()")
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -49,3 +51,37 @@ def test_the_reader_of_a_pipe_may_leave(desk):
     done = subprocess.run([*SOSO, "--help"], env=environment(), stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_help_imports_no_slow_library():
+    """`soso --help` imports no command; the help of a command needs neither plots, nor Numba, nor SciPy."""
+    program = (
+        "import sys\n"
+        "from soso_core.app.cli import main\n"
+        "for word in sys.argv[1:]:\n"
+        "    try:\n"
+        "        main([word, '--help'] if word else ['--help'])\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0, word\n"
+        "    commands = [name for name in sys.modules if name.startswith('soso_core.app.') and 'command' in name]\n"
+        "    slow = {'matplotlib', 'numba', 'scipy'} & set(sys.modules)\n"
+        "    assert not slow and (word or not commands), (word, slow, commands)\n"
+    )
+    words = ["", *(name for name in COMMANDS if name != "study")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_warning_of_a_library_is_one_line():
+    program = (
+        "import warnings, click\n"
+        "from soso_core.app.cli import main\n"
+        "@main.command()\n"
+        "def warn():\n"
+        "    warnings.warn('overflow\\nin exp', RuntimeWarning)\n"
+        "    warnings.warn('old name', FutureWarning)\n"
+        "main.get_command = lambda ctx, name: warn\n"
+        "main(['warn'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "soso: warning: overflow in exp (<string>:5)\n")

@@ -71,7 +71,7 @@ def test_goes_on_where_it_was_stopped(study, monkeypatch):
             raise KeyboardInterrupt
         return replay(*arguments, **more)
 
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    monkeypatch.setenv("SOSO_NUM_THREADS", "1")
     monkeypatch.setattr(study_command, "replay", stopping)
     assert run().exit_code == 130
     assert not (folder / "study.json").exists()

@@ -153,7 +153,7 @@ def test_threads_do_not_change_the_sums(model, monkeypatch):
     many = labels(range(2 * CHUNK + 3)).labelled
     sums = []
     for n_threads in ("1", "2", "5"):
-        monkeypatch.setenv("NUMBA_NUM_THREADS", n_threads)
+        monkeypatch.setenv("SOSO_NUM_THREADS", n_threads)
         sums.append(equations_of(many, model.basis, Levels(model.offsets_s, model.moments_s)))
     assert set(sums[0]) == {"energy", "field", "force", "stress", "length"}
     for target, first in sums[0].items():

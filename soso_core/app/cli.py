@@ -135,7 +135,12 @@ def _report(message: str, status: int) -> int:
 
 
 def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: TextIO | str | None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     """Print a warning of a library as one line."""
     click.echo(f"soso: warning: {' '.join(str(message).split())} ({filename}:{lineno})", err=True)

@@ -5,9 +5,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from aiida.common.exceptions import EntryPointError
-from aiida.plugins import WorkflowFactory
-from aiida.plugins.entry_point import get_entry_point_names
 from ase import Atoms
 from pydantic import Field
 
@@ -19,7 +16,9 @@ from soso_core.formats import checked_structure, read_configurations, read_struc
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import is_at_least
 from soso_core.settings import Settings, read_settings
-from soso_workflows.campaign.inputs import (
+from soso_workchains.active_learning.inputs import DEFAULT_MIN_GRADE
+from soso_workchains.label.contract import ENGINE_PREFIX, LabelWorkChain, load_label_workchain
+from soso_workflows.data.sources import (
     MEASURE,
     Source,
     check_given_model,
@@ -27,10 +26,6 @@ from soso_workflows.campaign.inputs import (
     read_given_dataset,
     source_of,
 )
-
-ENGINE_PREFIX = "soso.label."
-DEFAULT_MIN_GRADE = "C"
-"""A D label counts a 64th of an A label and may belong to another state than the one asked for."""
 
 
 class CampaignSettings(Settings):
@@ -62,7 +57,7 @@ class Campaign:
 
     settings: CampaignSettings
     structure: Atoms
-    engine: Any
+    engine: type[LabelWorkChain]
     engine_settings: dict[str, Any]
     folder: Path = Path()
 
@@ -105,7 +100,8 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
     exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
     _check_files(exploration, str(path))
     settings = settings.model_copy(update={"exploration": exploration})
-    engine = load_engine(settings, str(path))
+    with located(f"{path}: engine"):
+        engine = load_label_workchain(settings.engine_entry_point)
     if measure is not None:
         settings = _with_measured(settings, engine, measure, str(path))
     here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
@@ -124,14 +120,14 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
     return campaign
 
 
-def _with_measured(settings: CampaignSettings, engine: Any, key: str, source: str) -> CampaignSettings:
+def _with_measured(settings: CampaignSettings, engine: type[LabelWorkChain], key: str, source: str) -> CampaignSettings:
     """Return the settings with a value of the engine to be measured.  Raises InputError when it has none like that."""
     if key not in engine.MEASURED:
         raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
     return settings.model_copy(update={"engine_settings": {**settings.engine_settings, key: MEASURE}})
 
 
-def _engine_files(settings: CampaignSettings, engine: Any) -> dict[str, Path]:
+def _engine_files(settings: CampaignSettings, engine: type[LabelWorkChain]) -> dict[str, Path]:
     """Return the files that the engine's settings name, by their keys."""
     given = {key: settings.engine_settings.get(key) for key in engine.FILE_SETTINGS}
     return {key: Path(value) for key, value in given.items() if isinstance(value, str)}
@@ -194,16 +190,6 @@ def _check_engine(campaign: Campaign, source: str) -> None:
     has_spin = [wanted is None or symbol in wanted for symbol in symbols]
     engine.check_exploration(campaign.engine_settings, settings.exploration, source)
     engine.check_cell(campaign.engine_settings, campaign.structure, has_spin, f"{source}: engine_settings")
-
-
-def load_engine(settings: CampaignSettings, source: str) -> Any:
-    """Return the label workchain class of a campaign.  Raises InputError that lists the engines there are."""
-    try:
-        return WorkflowFactory(settings.engine_entry_point)
-    except EntryPointError:
-        names = get_entry_point_names("aiida.workflows")
-        known = [name.removeprefix(ENGINE_PREFIX) for name in names if name.startswith(ENGINE_PREFIX)]
-        raise InputError(f"{source}: engine: '{settings.engine}' is not installed; known: {', '.join(known)}") from None
 
 
 def describe(campaign: Campaign) -> dict[str, str]:

@@ -28,15 +28,15 @@ from aiida.orm import (
     WorkChainNode,
     load_code,
 )
-from aiida.plugins import WorkflowFactory
 from aiida.schedulers import SchedulerError
 
 from soso_core.errors import InputError
 from soso_core.formats import read_configurations
+from soso_workchains.active_learning.chain import ActiveLearningWorkChain
 from soso_workflows.campaign.campaign_file import Campaign
-from soso_workflows.campaign.inputs import given_dataset, given_model
-from soso_workflows.campaign.state import LAST_SIGN_EXTRA, CampaignState
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.sources import given_dataset, given_model
+from soso_workflows.provenance.lineage import LAST_SIGN_EXTRA, CampaignProcess
 
 POLL_SECONDS = 0.5
 WATCH_REST = 20.0
@@ -79,7 +79,7 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     """Return the builder of the campaign's process; `code` is that of `soso`."""
     settings = campaign.settings
     engine_code = code if settings.engine_code is None else find_engine_code(settings.engine_code)
-    builder = WorkflowFactory("soso.active_learning").get_builder()
+    builder = ActiveLearningWorkChain.get_builder()
     builder.metadata.label = settings.name
     builder.code = code
     builder.structure = StructureData(ase=campaign.structure)
@@ -213,7 +213,7 @@ def why_idle(node: WorkChainNode) -> str | None:
 def close_books(campaign: ProcessNode) -> None:
     """Mark the open processes of a campaign nobody works on any more as killed; note when it was last alive."""
     if not campaign.is_terminated:
-        campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignState(campaign).last_sign.isoformat())
+        campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignProcess(campaign).last_sign.isoformat())
     for node in [*campaign.called_descendants, campaign]:
         if not node.is_terminated:
             _close(node, "the campaign was interrupted")

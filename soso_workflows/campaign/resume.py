@@ -5,12 +5,12 @@ from typing import Any
 
 from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
-from aiida.plugins import WorkflowFactory
 
 from soso_core.active.stopping.policy import PolicySettings, decide, spent_budgets
 from soso_core.active.stopping.records import Action, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
+from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.campaign.launch import close_books, is_alive
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.functions.loop import records_of, since_of
@@ -95,7 +95,7 @@ def changed_engine_settings(state: CampaignState, builder: ProcessBuilder) -> li
 def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
     """Return the inputs of labels; what the engine would have to measure is taken over from the earlier campaign."""
     inputs = {name: node for name, node in builder.label.items() if node is not None}
-    wanted = WorkflowFactory(builder.engine.value).preparation(inputs, builder.structure)
+    wanted = load_label_workchain(builder.engine.value).preparation(inputs, builder.structure)
     known = {**state.inputs.get("label", {}), **state.prepared}
     names = wanted.outputs if wanted is not None else ()
     return {**inputs, **{name: known[name] for name in names if name in known}}

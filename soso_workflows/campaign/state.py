@@ -2,24 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from aiida.common.exceptions import NotExistent
-from aiida.common.links import LinkType
 from aiida.orm import ArrayData, Dict, ProcessNode, WorkChainNode, load_node
-from aiida.plugins import WorkflowFactory
 
 from soso_core.errors import InputError
-from soso_workflows.campaign.links import PREPARATION_LINK, parse_link
+from soso_workchains.active_learning.chain import ActiveLearningWorkChain
+from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.functions.loop import LABEL
+from soso_workflows.provenance.lineage import CampaignProcess
 
-PROCESS_TYPE = "aiida.workflows:soso.active_learning"
-LAST_SIGN_EXTRA = "soso_last_sign"
-"""Extra of a campaign whose process died: when the database last heard of it."""
+PROCESS_TYPE = ActiveLearningWorkChain.build_process_type()
 
 
 @dataclass(frozen=True)
@@ -33,32 +30,12 @@ class FailedLabel:
 
 
 @dataclass(frozen=True)
-class CampaignState:
+class CampaignState(CampaignProcess):
     """Where one campaign process stands.
 
     `dataset`, `model` and `history` are those after the last decided batch (None before the first);
     `batch` is the number of the next batch, `candidates` and `labels` what it has so far.
     """
-
-    node: WorkChainNode
-
-    @cached_property
-    def calls(self) -> dict[tuple[str, int, str], ProcessNode]:
-        """Processes the campaign called, by (stage, batch, index)."""
-        links = self.node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
-        keyed = ((parse_link(link.link_label), link.node) for link in links)
-        return {key: called for key, called in keyed if key is not None}
-
-    @cached_property
-    def inputs(self) -> dict[str, Any]:
-        """Input nodes, nested as the process declares them."""
-        return dict(self.node.base.links.get_incoming(link_type=LinkType.INPUT_WORK).nested())
-
-    @property
-    def preparation(self) -> ProcessNode | None:
-        """The process that the engine wanted before its first label; None when it wanted none."""
-        link = self.node.base.links.get_outgoing(link_label_filter=PREPARATION_LINK).all()
-        return link[0].node if link else None
 
     @property
     def prepared(self) -> dict[str, Any]:
@@ -66,7 +43,7 @@ class CampaignState:
         process = self.preparation
         if process is None or not process.is_finished_ok:
             return {}
-        engine = WorkflowFactory(self.inputs["engine"].value)
+        engine = load_label_workchain(self.inputs["engine"].value)
         wanted = engine.preparation(dict(self.inputs["label"]), self.inputs["structure"])
         return {name: process.outputs[name] for name in (wanted.outputs if wanted else ())}
 
@@ -75,7 +52,7 @@ class CampaignState:
         """The history after the last decision; that with advice comes after the one without."""
         decided: list[Dict | None] = [self._last_output(stage, "history", None) for stage in ("advise", "decide")]
         made = [item for item in decided if item is not None]
-        return max(made, key=lambda item: len(item["batches"])) if made else self._resumed("history")
+        return max(made, key=lambda item: len(item["batches"])) if made else self.resumed("history")
 
     @property
     def batches(self) -> list[dict[str, Any]]:
@@ -91,7 +68,7 @@ class CampaignState:
     def dataset(self) -> SosoDataset | None:
         """All labels of the decided batches."""
         merged: SosoDataset | None = self._last_output("merge", "result", self.batch)
-        if merged is None and self._resumed("history") is not None:
+        if merged is None and self.resumed("history") is not None:
             return self.inputs.get("dataset")
         return merged
 
@@ -99,7 +76,7 @@ class CampaignState:
     def model(self) -> SosoModel | None:
         """The model fitted to them."""
         fitted: SosoModel | None = self._last_output("fit", "model", self.batch)
-        known = (fitted, self._resumed("model"), self.inputs.get("model"))
+        known = (fitted, self.resumed("model"), self.inputs.get("model"))
         return next((model for model in known if model is not None), None)
 
     @cached_property
@@ -109,12 +86,12 @@ class CampaignState:
         if explored is not None and explored.is_finished_ok:
             chosen: SosoDataset = explored.outputs.candidates
             return chosen
-        return self._resumed("candidates") if self._is_first_batch else None
+        return self.resumed("candidates") if self._is_first_batch else None
 
     @cached_property
     def labels(self) -> dict[str, SosoDataset]:
         """Labels of that batch, by `label_*`; also those whose workchain died before it could pass them on."""
-        found = dict(self._resumed("labels") or {}) if self._is_first_batch else {}
+        found = dict(self.resumed("labels") or {}) if self._is_first_batch else {}
         for (stage, batch, index), process in self.calls.items():
             if stage == "label" and batch == self.batch and (label := finished_label(process)) is not None:
                 found[LABEL + index] = label
@@ -148,53 +125,8 @@ class CampaignState:
         return {batch: outputs.predictions for batch, outputs in made.items() if "predictions" in outputs}
 
     @property
-    def previous(self) -> "CampaignState | None":
-        """The campaign this one goes on from."""
-        named = self._resumed("campaign")
-        if named is not None:
-            return _campaign_of(named.value)
-        for name in ("history", "candidates"):
-            node = self._resumed(name)
-            if node is not None and node.creator is not None and node.creator.caller is not None:
-                return CampaignState(node.creator.caller)
-        return None
-
-    @property
-    def lineage(self) -> list["CampaignState"]:
-        """Return this campaign and those that it continues, oldest first."""
-        previous = self.previous
-        return [*(previous.lineage if previous else []), self]
-
-    @property
-    def first_batch(self) -> int:
-        """Number of the first batch that this process decides."""
-        resumed = self._resumed("history")
-        return 0 if resumed is None else len(resumed["batches"])
-
-    @property
-    def is_extension(self) -> bool:
-        """Whether it explores something else than the campaign it goes on from."""
-        extends = self._resumed("extends")
-        return extends is not None and bool(extends.value)
-
-    @property
-    def ended(self) -> datetime:
-        """When the process ended, or the last sign of life of one that was cut short."""
-        noted = self.node.base.extras.get(LAST_SIGN_EXTRA, None)
-        return self.last_sign if noted is None else datetime.fromisoformat(noted)
-
-    @property
-    def last_sign(self) -> datetime:
-        """When the database last heard of the process or of anything below it."""
-        last: datetime = max([self.node.mtime, *(item.mtime for item in self.node.called_descendants)])
-        return last
-
-    @property
     def _is_first_batch(self) -> bool:
         return self.batch == self.first_batch
-
-    def _resumed(self, name: str) -> Any:
-        return self.inputs.get("resume", {}).get(name)
 
     def _last_output(self, stage: str, output: str, before: int | None) -> Any:
         batches = [
@@ -215,14 +147,6 @@ def load_campaign(pk: int | str) -> CampaignState:
         kind = getattr(node, "process_label", None) or type(node).__name__
         raise InputError(f"node {pk} is not a campaign ({kind}); see `verdi process list -a`")
     return CampaignState(node)
-
-
-def _campaign_of(uuid: str) -> CampaignState | None:
-    try:
-        node = load_node(uuid)
-    except NotExistent:  # it was deleted
-        return None
-    return CampaignState(node) if isinstance(node, WorkChainNode) else None
 
 
 def finished_label(process: ProcessNode) -> SosoDataset | None:

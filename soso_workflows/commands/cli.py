@@ -127,7 +127,8 @@ def status(pk: str) -> None:
     """
     from soso_workflows.campaign.launch import why_idle
     from soso_workflows.campaign.state import load_campaign
-    from soso_workflows.views.table import below_grade_lines, field_warning, lineage_lines, status_table
+    from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
+    from soso_workflows.views.table import lineage_lines, status_table
 
     state = load_campaign(pk)
     console = Console(width=None if sys.stdout.isatty() else 180)

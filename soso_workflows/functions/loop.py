@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import Data, Dict, Float, Int, Str
+from aiida.orm import ArrayData, Data, Dict, Float, Int, Str
 
 from soso_core.active.stopping.policy import PolicySettings, decide, trust
 from soso_core.active.stopping.records import Alternative, BatchRecord
 from soso_core.dataset import Dataset
-from soso_core.gp.assessment.evaluation import evaluate
+from soso_core.gp.assessment.comparison import Comparison
+from soso_core.gp.assessment.evaluation import compared
 from soso_core.gp.assessment.field_scale import field_scale_of
 from soso_core.labels import LabelledConfiguration
 from soso_core.quality import is_at_least, noted_quality
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
-from soso_workflows.views.parity import parity_arrays
 
 CONFIGURATION, LABEL = "configuration_", "label_"
 LARGEST_SEED = 2**31
@@ -47,16 +47,15 @@ def merge_labels(min_grade: Str, **nodes: SosoDataset) -> SosoDataset:
 def test_blind(model: SosoModel, min_grade: Str, **labels: SosoDataset) -> dict[str, Data]:
     """Return how `model` predicts those of `labels` that it was not trained on and that are of `min_grade` or better.
 
-    `evaluation`: Dict with the keys of `soso evaluate`.  `predictions`: the arrays of `parity_arrays`, for figures.
+    `evaluation`: Dict with the keys of `soso evaluate`.  `predictions`: the arrays of `_predictions`, for figures.
     Nothing when the model has seen them all.
     """
     seen = seen_by(model)
     unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in seen]
     if not unseen:
         return {}
-    fitted, dataset = model.get_model(), Dataset(tuple(unseen))
-    evaluation = evaluate(fitted, dataset).model_dump(mode="json")
-    return {"evaluation": Dict(evaluation), "predictions": parity_arrays(fitted, dataset)}
+    evaluation, found = compared(model.get_model(), Dataset(tuple(unseen)))
+    return {"evaluation": Dict(evaluation.model_dump(mode="json")), "predictions": _predictions(found)}
 
 
 test_blind.__test__ = False  # a calcfunction, not a test of pytest
@@ -66,9 +65,9 @@ test_blind.__test__ = False  # a calcfunction, not a test of pytest
 def record_batch(**nodes: Data) -> Dict:
     """Return the history with one more batch.
 
-    Inputs: `min_grade`, `history`, `evaluation`, `bill` and `dataset` (each but the first optional; the last, all
+    Inputs: `min_grade`, `history`, `evaluation`, `cost` and `dataset` (each but the first optional; the last, all
     labels trained on, is asked whether energies and fields agree), the `configuration_*` that were asked for and the
-    `label_*` that came; what was asked for and did not come has failed.  `bill` is that of `campaign.costs`.
+    `label_*` that came; what was asked for and did not come has failed.  `cost` is that of `provenance.costs`.
     """
     history = nodes["history"].get_dict() if "history" in nodes else {"batches": []}
     asked = sorted(key.removeprefix(CONFIGURATION) for key in nodes if key.startswith(CONFIGURATION))
@@ -82,7 +81,7 @@ def record_batch(**nodes: Data) -> Dict:
         n_failed=last["n_failed"] + len(failed),
         n_below_grade=last.get("n_below_grade", 0) + len(below),
         **_blind_errors(nodes["evaluation"].get_dict() if "evaluation" in nodes else None),
-        **_hours(last, nodes["bill"].get_dict() if "bill" in nodes else None),
+        **_hours(last, nodes["cost"].get_dict() if "cost" in nodes else None),
     )
     facts = {"failed": failed, "below_grade": below, "field_scale": _field_scale(nodes.get("dataset"))}
     return Dict({**history, "batches": [*history["batches"], {**record.model_dump(mode="json"), **facts}]})
@@ -203,11 +202,11 @@ def knows_more(model: SosoModel, dataset: SosoDataset) -> bool:
     return not seen_by(model) <= {item.digest for item in dataset.get_dataset()}
 
 
-def _hours(last: Mapping[str, Any], bill: Mapping[str, Any] | None) -> dict[str, float]:
-    if bill is None:
+def _hours(last: Mapping[str, Any], cost: Mapping[str, Any] | None) -> dict[str, float]:
+    if cost is None:
         return {}
-    paid = (last.get("core_hours") or 0.0) + sum(bill["core_hours"].values())
-    return {"core_hours": paid, "wall_hours": bill["wall_hours"]}
+    core_hours = (last.get("core_hours") or 0.0) + sum(cost["core_hours"].values())
+    return {"core_hours": core_hours, "wall_hours": cost["wall_hours"]}
 
 
 def _field_scale(dataset: SosoDataset | None) -> dict[str, Any] | None:
@@ -228,3 +227,18 @@ def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:
         "pair_only_energy_rmse_meV_per_spin": pair_only.get("energy_rmse_meV_per_spin"),
         "pair_only_field_rmse_meV": pair_only.get("field_rmse_meV"),
     }
+
+
+def _predictions(found: Mapping[str, Comparison]) -> ArrayData:
+    """Return blind predictions in meV: `energy`, `energy_std`, `energy_label` (per spin), `field`, `field_label`.
+
+    Fields are the components of -∂E/∂e on magnetic atoms, in the units of the labels.  Arrays are empty where labels
+    are absent.
+    """
+    empty = np.zeros(0)
+    nothing = Comparison(empty, empty, empty, empty)
+    energy, field = (found.get(target, nothing) for target in ("energy", "field"))
+    std = energy.deviations if len(energy.deviations) else np.zeros(len(energy.labels))
+    arrays = {"energy": energy.predictions, "energy_std": std, "energy_label": energy.labels}
+    arrays |= {"field": field.predictions, "field_label": field.labels}
+    return ArrayData({name: 1e3 * values_k for name, values_k in arrays.items()})

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import Settings, parse_settings
-from soso_workflows.campaign.inputs import MEASURE, NODE
+from soso_workflows.data.sources import MEASURE, NODE
 
 FIELD_SCALE_WANTED = (
     "field_scale is missing: the field that VASP prints has a factor that depends on the version; write measure (three "

@@ -7,7 +7,8 @@ from aiida.orm import WorkChainNode
 
 from soso_workflows.campaign.launch import why_idle
 from soso_workflows.campaign.state import CampaignState
-from soso_workflows.views.table import UNITS, below_grade_lines, field_warning, header_line, row_line, state_line
+from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
+from soso_workflows.views.table import UNITS, header_line, row_line, state_line
 
 
 class Progress:

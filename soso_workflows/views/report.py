@@ -14,8 +14,9 @@ from ase import Atoms
 from soso_core.errors import InputError
 from soso_core.formats import atomic_write
 from soso_workflows.campaign.state import CampaignState
+from soso_workflows.functions.label_warnings import field_warning, limit_of
 from soso_workflows.views.plots import exchange_curve, learning_curve, parity
-from soso_workflows.views.table import COLUMNS, UNITS, field_warning, limit_of, lineage_lines, row_of, state_line
+from soso_workflows.views.table import COLUMNS, UNITS, lineage_lines, row_of, state_line
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }

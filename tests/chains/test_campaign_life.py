@@ -14,12 +14,12 @@ from soso_core.active.stopping.policy import decide, labels_help
 from soso_core.active.stopping.records import Action, Decision
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_workflows.campaign.costs import core_hours
 from soso_workflows.campaign.resume import extend_builder, resume_builder
 from soso_workflows.campaign.state import PROCESS_TYPE, CampaignState
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.functions import loop as functions
+from soso_workflows.provenance.costs import core_hours
 from soso_workflows.views.report import report_html
 from soso_workflows.views.table import lineage_lines
 
@@ -57,7 +57,7 @@ def test_core_hours_of_all_labels_are_a_budget(campaign_inputs, tmp_path):
     assert "core-hours used of 1e-09" in state.node.exit_message
     (batch,) = state.batches
     assert (batch["n_labels"], batch["n_failed"]) == (1, 1)
-    bill = state.calls["record", 0, ""].inputs.bill.get_dict()
+    bill = state.calls["record", 0, ""].inputs.cost.get_dict()
     hours = {label.uuid: core_hours(label) for label in labels_of(state)}
     assert bill["core_hours"] == pytest.approx(hours), "the database keeps fourteen digits"
     assert all(hours > 0.0 for hours in bill["core_hours"].values())

@@ -11,9 +11,9 @@ from ase.build import bulk
 import soso_workchains
 from soso_core.errors import InputError
 from soso_core.formats import write_configurations, write_dataset
-from soso_workflows.campaign import costs
 from soso_workflows.campaign.campaign_file import describe, read_campaign
 from soso_workflows.campaign.launch import refusals
+from soso_workflows.provenance import costs
 
 pytestmark = pytest.mark.aiida
 

@@ -11,8 +11,9 @@ from soso_core.quality import LabelQuality
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.functions import loop as functions
+from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
 from soso_workflows.views.progress import Progress
-from soso_workflows.views.table import COLUMNS, below_grade_lines, field_warning, row_of
+from soso_workflows.views.table import COLUMNS, row_of
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 

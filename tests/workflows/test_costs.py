@@ -8,10 +8,10 @@ from aiida.common.links import LinkType
 from aiida.orm import CalcJobNode, Dict, WorkChainNode
 from aiida.schedulers.datastructures import JobInfo
 
-from soso_workflows.campaign.costs import core_hours, estimate_cost, n_cores, seconds, wall_hours
 from soso_workflows.campaign.launch import close_books
 from soso_workflows.campaign.state import PROCESS_TYPE, CampaignState
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.provenance.costs import core_hours, estimate_cost, n_cores, seconds, wall_hours
 
 pytestmark = pytest.mark.aiida
 

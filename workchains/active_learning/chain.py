@@ -8,16 +8,20 @@ from typing import Any
 
 from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import Data, Dict, ProcessNode
-from aiida.plugins import CalculationFactory, WorkflowFactory
 
 from soso_core.active.stopping.learning_curve import FEWEST
 from soso_core.active.stopping.records import Action
 from soso_workchains.active_learning import inputs as declared
-from soso_workflows.campaign.costs import bill
-from soso_workflows.campaign.links import PREPARATION_LINK, label_link, stage_link
-from soso_workflows.campaign.state import CampaignState
+from soso_workchains.label.contract import Preparation, load_label_workchain
+from soso_workflows.calculations.alternatives import SosoAlternativesCalculation
+from soso_workflows.calculations.base import SosoCalculation
+from soso_workflows.calculations.explore import SosoExploreCalculation
+from soso_workflows.calculations.fit import SosoFitCalculation
 from soso_workflows.functions import loop as functions
-from soso_workflows.views.table import below_grade_lines, field_warning
+from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
+from soso_workflows.provenance.costs import cost_record
+from soso_workflows.provenance.lineage import CampaignProcess
+from soso_workflows.provenance.links import PREPARATION_LINK, label_link, stage_link
 
 
 class ActiveLearningWorkChain(WorkChain):
@@ -117,7 +121,7 @@ class ActiveLearningWorkChain(WorkChain):
         inputs.update({name: node for name, node in optional.items() if node is not None})
         inputs["user_files"] = dict(self.inputs.get("user_files", {}))
         inputs.update(n_select=self.ctx.plan["n_select"], seed=self.ctx.plan["explore_seed"])
-        return self._submit_stage("explore", "soso.explore", inputs)
+        return self._submit_stage("explore", SosoExploreCalculation, inputs)
 
     def take_batch(self) -> ExitCode | None:
         """Take the chosen batch; without one the campaign cannot go on."""
@@ -183,7 +187,7 @@ class ActiveLearningWorkChain(WorkChain):
             inputs["model"] = self.inputs.model
         elif "fit" in self.inputs:
             inputs["settings"] = self.inputs.fit
-        return self._submit_stage("fit", "soso.fit", inputs)
+        return self._submit_stage("fit", SosoFitCalculation, inputs)
 
     def take_model(self) -> ExitCode | None:
         """Take the new model; without one the campaign cannot go on."""
@@ -196,7 +200,7 @@ class ActiveLearningWorkChain(WorkChain):
         """Record the batch and let the policy decide."""
         nodes = {**self.ctx.configurations, **self.ctx.labels}
         nodes["min_grade"] = self.inputs.min_grade
-        nodes["bill"] = Dict(bill(CampaignState(self.node), self.ctx.batch))
+        nodes["cost"] = Dict(cost_record(CampaignProcess(self.node), self.ctx.batch))
         names = ("history", "evaluation", "dataset")
         optional = {name: self.ctx.get(name) for name in names}
         nodes.update({key: node for key, node in optional.items() if node is not None})
@@ -223,7 +227,7 @@ class ActiveLearningWorkChain(WorkChain):
         """Refit the model to half of the labels at hand and, where all do no better, other forms of it to all."""
         inputs = {name: self.ctx[name] for name in ("dataset", "model")}
         inputs.update(code=self.inputs.code, seed=self.inputs.seed)
-        return self._submit_stage("alternatives", "soso.alternatives", inputs)
+        return self._submit_stage("alternatives", SosoAlternativesCalculation, inputs)
 
     def take_advice(self) -> None:
         """Decide again, with what they say; without it the decision stands."""
@@ -252,16 +256,16 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.action, self.ctx.reason = decision["action"], decision["reason"]
         self.report(f"batch {batch}: {decision['action']} ({decision['reason']})")
 
-    def _submit_stage(self, stage: str, entry_point: str, inputs: dict[str, Any]) -> Any:
+    def _submit_stage(self, stage: str, calculation: type[SosoCalculation], inputs: dict[str, Any]) -> Any:
         metadata = {"call_link_label": stage_link(stage, self.ctx.batch)}
-        return self.to_context(**{stage: self.submit(CalculationFactory(entry_point), metadata=metadata, **inputs)})
+        return self.to_context(**{stage: self.submit(calculation, metadata=metadata, **inputs)})
 
-    def _preparation(self) -> Any:
-        engine = WorkflowFactory(self.inputs.engine.value)
+    def _preparation(self) -> Preparation | None:
+        engine = load_label_workchain(self.inputs.engine.value)
         return engine.preparation(dict(self.inputs.label), self.inputs.structure)
 
     def _submit_label(self, index: str) -> ProcessNode:
-        engine = WorkflowFactory(self.inputs.engine.value)
+        engine = load_label_workchain(self.inputs.engine.value)
         configuration = self.ctx.configurations[functions.CONFIGURATION + index]
         metadata = {"call_link_label": label_link(self.ctx.batch, index)}
         return self.submit(engine, configuration=configuration, metadata=metadata, **self.ctx.label_inputs)

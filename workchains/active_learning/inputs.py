@@ -13,10 +13,11 @@ from soso_core.errors import InputError
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import GRADES
 from soso_core.settings import Settings, parse_settings
-from soso_workflows.campaign.campaign_file import DEFAULT_MIN_GRADE
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
+DEFAULT_MIN_GRADE = "C"
+"""A D label counts a 64th of an A label and may belong to another electronic state."""
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",
     Action.NO_PROGRESS.value: "ERROR_NO_PROGRESS",

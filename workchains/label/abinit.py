@@ -2,11 +2,12 @@
 
 from soso_core.engines.abinit.input_file import mesh_counts
 from soso_workchains.label.command import CommandLabelWorkChain
+from soso_workflows.calculations.label import AbinitLabelCalculation
 
 
 class AbinitLabelWorkChain(CommandLabelWorkChain):
     """Label with `soso label abinit`; ABINIT and its pseudopotentials must be where the job runs."""
 
     ENGINE = "abinit"
-    CALCULATION = "soso.label.abinit"
+    CALCULATION = AbinitLabelCalculation
     MESH_COUNTS = staticmethod(mesh_counts)

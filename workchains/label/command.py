@@ -5,20 +5,20 @@ from typing import Any, ClassVar
 
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode
-from aiida.plugins import CalculationFactory
 from ase import Atoms
 
 from soso_core.engines import ENGINES
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import LabelWorkChain
+from soso_workflows.calculations.label import SosoLabelCalculation
 from soso_workflows.data.dataset import SosoDataset
 
 
 class CommandLabelWorkChain(LabelWorkChain):
-    """Label with `soso label ENGINE`; a subclass names the engine and the entry point of its calculation."""
+    """Label with `soso label ENGINE`; a subclass names the engine and its calculation."""
 
     ENGINE = ""
-    CALCULATION = ""
+    CALCULATION: ClassVar[type[SosoLabelCalculation]]
     MESH_COUNTS: ClassVar[Callable[..., Iterable[int]] | None] = None
     """The k-points of a cell (rows, Å) by its engine's settings; None: the engine has none."""
 
@@ -52,7 +52,7 @@ class CommandLabelWorkChain(LabelWorkChain):
     def submit_engine(self) -> ProcessNode:
         """Submit the CalcJob."""
         names = [name for name in ("code", "configuration", "settings") if name in self.inputs]
-        return self.submit(CalculationFactory(self.CALCULATION), **{name: self.inputs[name] for name in names})
+        return self.submit(self.CALCULATION, **{name: self.inputs[name] for name in names})
 
     def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
         """Return the two outputs of the CalcJob as they are."""

@@ -4,15 +4,20 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from aiida.common.exceptions import EntryPointError
 from aiida.engine import ExitCode, ProcessSpec, WorkChain
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode, StructureData
+from aiida.plugins import WorkflowFactory
+from aiida.plugins.entry_point import get_entry_point_names
 from ase import Atoms
 
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.errors import InputError
-from soso_workflows.campaign.costs import estimate_cost
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.provenance.costs import estimate_cost
 
+ENGINE_PREFIX = "soso.label."
+"""Every engine has the entry point `soso.label.<engine>`."""
 NOT_CONVERGED_STATUS = 410
 """Exit status by which an engine's process says that its iteration did not converge."""
 
@@ -158,3 +163,17 @@ def _is_single(node: SosoDataset, _: Any) -> str | None:
     if node.n_configurations != 1:
         return f"a label calculation takes one configuration, not {node.n_configurations}"
     return None
+
+
+def load_label_workchain(entry_point: str) -> type[LabelWorkChain]:
+    """Return the label workchain of an engine.  Raises InputError that lists the installed engines."""
+    try:
+        found = WorkflowFactory(entry_point)
+    except EntryPointError:
+        names = get_entry_point_names("aiida.workflows")
+        known = [name.removeprefix(ENGINE_PREFIX) for name in names if name.startswith(ENGINE_PREFIX)]
+        engine = entry_point.removeprefix(ENGINE_PREFIX)
+        raise InputError(f"'{engine}' is not installed; known: {', '.join(known)}") from None
+    if not (isinstance(found, type) and issubclass(found, LabelWorkChain)):
+        raise InputError(f"{entry_point} is not a label workchain")
+    return found

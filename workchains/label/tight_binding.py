@@ -10,13 +10,14 @@ from soso_core.engines import ENGINES
 from soso_core.engines.tight_binding.k_mesh import mesh_counts
 from soso_core.errors import located
 from soso_workchains.label.command import CommandLabelWorkChain
+from soso_workflows.calculations.label import TightBindingLabelCalculation
 
 
 class TightBindingLabelWorkChain(CommandLabelWorkChain):
     """Label with `soso label tight-binding`: needs nothing but this package, and is a model, not DFT."""
 
     ENGINE = "tight-binding"
-    CALCULATION = "soso.label.tight_binding"
+    CALCULATION = TightBindingLabelCalculation
     MESH_COUNTS = staticmethod(mesh_counts)
     FIELD_TOLERANCE = 1e-3
     """Energy and fields are exact to the tolerance of the self-consistency."""

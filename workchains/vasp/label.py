@@ -16,8 +16,8 @@ from soso_core.errors import InputError, located
 from soso_core.settings import parse_settings, read_yaml
 from soso_workchains.label.contract import LabelWorkChain, Preparation
 from soso_workchains.vasp.handlers import EXIT_CODES, define_exit_codes
-from soso_workflows.campaign.inputs import MEASURE, NODE
 from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.sources import MEASURE, NODE
 from soso_workflows.vasp import functions
 from soso_workflows.vasp import settings as vasp_settings
 from soso_workflows.vasp.calculation import ConstrainedVaspCalculation

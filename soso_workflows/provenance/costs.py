@@ -8,7 +8,7 @@ from aiida.common import timezone
 from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder, WorkChainNode
 from ase import Atoms
 
-from soso_workflows.campaign.state import CampaignState
+from soso_workflows.provenance.lineage import CampaignProcess
 
 COST_POWER = 3
 """Diagonalisation: a label of another size counts with this power of the number of atoms."""
@@ -17,7 +17,7 @@ LOOKED_AT = 200
 SECONDS_PER_HOUR = 3600.0
 
 
-def bill(campaign: CampaignState, batch: int, now: datetime | None = None) -> dict[str, Any]:
+def cost_record(campaign: CampaignProcess, batch: int, now: datetime | None = None) -> dict[str, Any]:
     """Return what a batch has cost, also in the campaigns that this one goes on from.
 
     `core_hours`: of every label process, by its UUID, and of what the engine wanted before them.  `wall_hours`: of the
@@ -31,7 +31,7 @@ def bill(campaign: CampaignState, batch: int, now: datetime | None = None) -> di
     }
 
 
-def wall_hours(lineage: Sequence[CampaignState], now: datetime | None = None) -> float:
+def wall_hours(lineage: Sequence[CampaignProcess], now: datetime | None = None) -> float:
     """Return the hours in which a process of these campaigns was open: from its start to its last sign of life.
 
     The time between a stop and a resumption does not count; queues and a daemon that stands still do.
@@ -61,7 +61,7 @@ def estimate_cost(process_type: str, settings: dict[str, Any], cell: Atoms, n_la
     return {"cost": f"{scaled:.3g} core-hours a label, {n_labels * scaled:.3g} for {n_labels} ({basis})"}
 
 
-def _paid_in(state: CampaignState, batch: int) -> Iterator[ProcessNode]:
+def _paid_in(state: CampaignProcess, batch: int) -> Iterator[ProcessNode]:
     """Yield the processes of one campaign that a batch has to pay for."""
     if state.preparation is not None and batch == state.first_batch:
         yield state.preparation

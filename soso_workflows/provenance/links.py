@@ -1,11 +1,9 @@
-"""Names of the call links of a campaign, so that whoever reads one finds each batch's processes."""
+"""Names of the call links of a campaign, by which the processes of each batch are found."""
 
 import re
 
 PREPARATION_LINK = "prepare_engine"
-"""The call link of what an engine wanted before its first label."""
-
-STAGES = ("plan", "extend", "explore", "split", "blind", "merge", "fit", "record", "decide", "alternatives", "advise")
+"""The call link of the process that an engine needs before its first label."""
 
 
 def stage_link(stage: str, batch: int) -> str:
@@ -19,6 +17,6 @@ def label_link(batch: int, index: str) -> str:
 
 
 def parse_link(link: str) -> tuple[str, int, str] | None:
-    """Return (stage, batch, index) of a call link; index is empty but for labels, None for any other link."""
+    """Return (stage, batch, index) of a call link, None for any other link; only labels have an index."""
     match = re.fullmatch(r"([a-z]+)_(\d{3,})(?:_(\d{3,}))?", link)
     return (match[1], int(match[2]), match[3] or "") if match else None

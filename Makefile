@@ -98,7 +98,7 @@ bench-monte-carlo: $(VENV)/.installed ## measure a million single-spin updates: 
 
 # The pool takes ten minutes and the study half an hour; both resume after an interruption.
 bench-study: $(VENV)/.installed ## measure label savings of active learning on the mixed pool: benchmarks/results/study
-	$(BIN)/python benchmarks/mixed_pool.py
+	$(BIN)/python benchmarks/study_pools.py mixed
 	$(BIN)/soso study benchmarks/data/mixed_pool.extxyz -o benchmarks/results/study \
 		--settings benchmarks/study.yaml --group-by group
 

@@ -53,7 +53,7 @@ def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_label
     found = weigh_alternatives(dataset, present, np.random.default_rng(seed), _tracked, even_if_labels_help)
     with atomic_write(output) as temporary:
         values = {
-            "learning": found.learning.model_dump(mode="json"),
+            "learning_curve": found.learning_curve.model_dump(mode="json"),
             "alternatives": [item.model_dump(mode="json") for item in found.alternatives],
         }
         temporary.write_text(json.dumps(values, indent=1), encoding="utf8")
@@ -65,7 +65,7 @@ def print_alternatives(found: Weighed) -> None:
     """Print what half of the labels make of the present form; then the error of every form tried, best first."""
     from soso_core.active.stopping.policy import labels_help
 
-    test = found.learning
+    test = found.learning_curve
     rows = [("energy (meV/spin)", test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin)]
     if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
         rows.append(("field (meV)", test.field_rmse_meV, test.half_field_rmse_meV))

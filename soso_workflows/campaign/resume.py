@@ -7,13 +7,12 @@ from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
 
 from soso_core.active.stopping.policy import PolicySettings, decide, spent_budgets
-from soso_core.active.stopping.records import Action, Decision
+from soso_core.active.stopping.records import Action, Decision, History
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.campaign.launch import close_books, is_alive
 from soso_workflows.campaign.state import CampaignState
-from soso_workflows.functions.loop import records_of, since_of
 
 OPTIONS = {
     "max_labels": "--max-labels",
@@ -149,11 +148,12 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     """
     if state.history is None:
         return
-    history = state.history.get_dict()
-    records = records_of(history)
-    found = decide(records, policy, since=since_of(history) if since is None else since)
+    history = History.model_validate(state.history.get_dict())
+    if since is not None:
+        history = history.model_copy(update={"extensions": (since,)})
+    found = decide(history, policy)
     if found.action is not Action.CONTINUE:
-        spent = spent_budgets(records[-1], policy)
+        spent = spent_budgets(history.batches[-1], policy)
         names = [OPTIONS[key] if since is None else f"policy.{key}" for key in spent]
         why = _why_not(found, list(spent.values()), names, has_labels=state.dataset is not None)
         raise InputError(f"campaign {state.node.pk} {why}")

@@ -14,7 +14,7 @@ from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, Float, Int, Str
 
 from soso_core.active.stopping.policy import PolicySettings, decide, trust
-from soso_core.active.stopping.records import Alternative, BatchRecord
+from soso_core.active.stopping.records import Alternative, BatchRecord, History, LearningCurve
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison
 from soso_core.gp.assessment.evaluation import compared
@@ -102,28 +102,24 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
     """Return what `soso_core.active.stopping.policy.decide` says after the last batch of `history`.
 
-    The optional `alternatives`, from `soso.alternatives`, answer `asks_learning` of the decision before: only with
-    that answer can it be "model form", which then names what would help.
+    The optional `alternatives`, from `soso.alternatives`, answer `needs_learning_curve` of the decision before: only
+    with that answer can it be "model form", which then names what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float
     once blind tests say how far its choice by variance can be trusted.
     """
-    values, settings = history.get_dict(), PolicySettings(**policy.get_dict())
-    *before, last = values["batches"]
+    records, settings = History.model_validate(history.get_dict()), PolicySettings(**policy.get_dict())
     weighed = nodes["alternatives"].get_dict() if "alternatives" in nodes else {"alternatives": []}
-    if "learning" in weighed:
-        last = {**last, "learning": weighed["learning"]}
-    records, since = records_of({"batches": [*before, last]}), since_of(values)
-    found = decide(records, settings, [Alternative(**item) for item in weighed["alternatives"]], since)
-    decision = found.model_dump(mode="json")
-    decided = [*before, {**last, "decision": decision}]
-    trusted = trust(records[since:])
+    if "learning_curve" in weighed:
+        records = records.with_last(learning_curve=LearningCurve(**weighed["learning_curve"]))
+    decision = decide(records, settings, [Alternative(**item) for item in weighed["alternatives"]])
+    trusted = trust(records.present)
     return {
-        "decision": Dict(decision),
-        "history": Dict({**values, "batches": decided}),
+        "decision": Dict(decision.model_dump(mode="json")),
+        "history": Dict(records.with_last(decision=decision).model_dump(mode="json")),
         **({} if trusted is None else {"trusted": Float(trusted)}),
-        **_plan(seed.value, len(records), decision["n_next"]),
+        **_plan(seed.value, len(records.batches), decision.n_next),
     }
 
 
@@ -132,18 +128,6 @@ def plan_first_batch(policy: Dict, seed: Int) -> dict[str, Int]:
     """Return `n_select`, `explore_seed` and `fit_seed` of batch 0."""
     settings = PolicySettings(**policy.get_dict())
     return _plan(seed.value, 0, min(settings.n_initial, settings.max_labels))
-
-
-def records_of(history: Mapping[str, Any]) -> list[BatchRecord]:
-    """Return the records of a history, oldest first."""
-    keys = BatchRecord.model_fields
-    return [BatchRecord(**{key: item[key] for key in keys if key in item}) for item in history["batches"]]
-
-
-def since_of(history: Mapping[str, Any]) -> int:
-    """Return the number of the first batch of the present exploration."""
-    extensions = history.get("extensions", [])
-    return int(extensions[-1]) if extensions else 0
 
 
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiida.orm import Dict
 
-from soso_core.active.stopping.records import Alternative, LearningTest
+from soso_core.active.stopping.records import Alternative, LearningCurve
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workflows.parsers.base import SosoParser
@@ -18,10 +18,10 @@ class SosoAlternativesParser(SosoParser):
         """Read the numbers.  Raises InputError when the file is truncated or holds something else."""
         try:
             found = json.loads(path.read_text(encoding="utf8"))
-            learning, forms = found["learning"], found["alternatives"]
+            learning, forms = found["learning_curve"], found["alternatives"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"{path.name}: no alternatives can be read from it") from None
-        parse_settings(LearningTest, learning, path.name)
+        parse_settings(LearningCurve, learning, path.name)
         for item in forms:
             parse_settings(Alternative, item, path.name)
-        self.out("alternatives", Dict({"learning": learning, "alternatives": forms}))
+        self.out("alternatives", Dict({"learning_curve": learning, "alternatives": forms}))

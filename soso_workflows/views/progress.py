@@ -68,5 +68,5 @@ def _settled(state: CampaignState) -> list[dict[str, Any]]:
     """Return the batches whose decision stands; the last one may wait for whether labels help."""
     batches = state.batches
     goes_on = state.node.is_terminated or ("explore", state.batch, "") in state.calls or state.candidates is not None
-    is_open = bool(batches) and batches[-1]["decision"].get("asks_learning", False) and not goes_on
+    is_open = bool(batches) and batches[-1]["decision"].get("needs_learning_curve", False) and not goes_on
     return batches[:-1] if is_open else batches

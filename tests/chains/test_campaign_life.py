@@ -219,13 +219,13 @@ def test_labels_and_the_model_that_was_fitted_to_them(campaign_inputs, model_fil
     assert report_html(state)
 
 
-def suspicious(history, settings, alternatives=(), since=0):
+def suspicious(history, settings, alternatives=()):
     """A policy that suspects the form after the second batch, and believes it when labels were seen not to help."""
-    found, last = decide(history, settings, alternatives, since), history[-1]
-    if len(history) != 2 or (last.learning is not None and labels_help(last.learning)):
+    found, last = decide(history, settings, alternatives), history.batches[-1]
+    if len(history.batches) != 2 or (last.learning_curve is not None and labels_help(last.learning_curve)):
         return found
-    if last.learning is None:
-        return found.model_copy(update={"asks_learning": True})
+    if last.learning_curve is None:
+        return found.model_copy(update={"needs_learning_curve": True})
     return Decision(action=Action.MODEL_FORM, reason=alternatives[0].name if alternatives else "the floor")
 
 
@@ -237,7 +237,7 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
     assert job.process_type == "aiida.calculations:soso.alternatives"
     assert state.node.exit_message == "longer hair"
     assert state.batches[-1]["decision"]["reason"] == state.node.exit_message
-    assert state.batches[-1]["learning"] is not None
+    assert state.batches[-1]["learning_curve"] is not None
     assert state.node.outputs.history.uuid == state.history.uuid
     monkeypatch.setattr("soso_workflows.campaign.resume.decide", suspicious)
     with pytest.raises(InputError, match="would end at once: model form"):
@@ -251,8 +251,8 @@ def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_input
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert len(state.batches) > 2
-    assert state.batches[1]["learning"]["half_energy_rmse_meV_per_spin"] == 2.0
-    assert not state.batches[1]["decision"]["asks_learning"]
+    assert state.batches[1]["learning_curve"]["half_energy_rmse_meV_per_spin"] == 2.0
+    assert not state.batches[1]["decision"]["needs_learning_curve"]
     assert state.calls["explore", 2, ""].inputs.seed.uuid == state.calls["advise", 1, ""].outputs.explore_seed.uuid
     assert state.node.outputs.history.uuid == state.history.uuid
 
@@ -266,7 +266,7 @@ def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, 
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")
-    assert state.batches[-1]["learning"] is None
+    assert state.batches[-1]["learning_curve"] is None
     again = resumed(resume_builder(state, max_labels=7))
     assert ("alternatives", 2, "") in again.calls
     assert ("explore", 2, "") in again.calls

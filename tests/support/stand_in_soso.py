@@ -35,7 +35,7 @@ def main(words):
         best = {"name": "longer hair", "energy_rmse_meV_per_spin": 0.5, "present_rmse_meV_per_spin": 1.0}
         half = faults.get("half_energy", 1.0)
         learning = {"energy_rmse_meV_per_spin": 1.0, "half_energy_rmse_meV_per_spin": half}
-        content = json.dumps({"learning": learning, "alternatives": [best]}).encode()
+        content = json.dumps({"learning_curve": learning, "alternatives": [best]}).encode()
         finish(output, content, faults.get("alternatives"))
     elif words[0] == "fit":
         finish(output, Path(os.environ["STAND_IN_MODEL"]).read_bytes(), faults.get("fit"))

@@ -128,13 +128,14 @@ def test_what_is_learnt_is_written_to_the_last_batch():
         for k in range(4)
     ]
     history, policy = Dict({"batches": batches}), Dict({"max_labels": 20, "min_blind": 2})
-    assert functions.decide_next(history, policy, Int(1))["decision"]["asks_learning"]
+    assert functions.decide_next(history, policy, Int(1))["decision"]["needs_learning_curve"]
     learning = {"energy_rmse_meV_per_spin": 1.0, "half_energy_rmse_meV_per_spin": 2.0}
     advised = functions.decide_next(
-        history, policy, Int(1), alternatives=Dict({"learning": learning, "alternatives": []})
+        history, policy, Int(1), alternatives=Dict({"learning_curve": learning, "alternatives": []})
     )
     assert (advised["decision"]["action"], advised["n_select"].value) == ("continue", 5)
-    assert advised["history"]["batches"][-1]["learning"] == learning
+    written = advised["history"]["batches"][-1]["learning_curve"]
+    assert {key: written[key] for key in learning} == learning
     again = functions.decide_next(advised["history"], policy, Int(1))
     assert again["history"].get_dict() == advised["history"].get_dict()
 

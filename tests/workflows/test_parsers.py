@@ -120,10 +120,10 @@ ALTERNATIVE = {"name": "x", "energy_rmse_meV_per_spin": 1.0, "present_rmse_meV_p
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (json.dumps({"learning": LEARNING, "alternatives": [ALTERNATIVE]}), 0),
-        (json.dumps({"learning": LEARNING, "alternatives": [ALTERNATIVE]})[:40], 302),
-        (json.dumps({"learning": LEARNING, "alternatives": [{"name": "x"}]}), 302),
-        (json.dumps({"learning": {"energy_rmse_meV_per_spin": 2.0}, "alternatives": [ALTERNATIVE]}), 302),
+        (json.dumps({"learning_curve": LEARNING, "alternatives": [ALTERNATIVE]}), 0),
+        (json.dumps({"learning_curve": LEARNING, "alternatives": [ALTERNATIVE]})[:40], 302),
+        (json.dumps({"learning_curve": LEARNING, "alternatives": [{"name": "x"}]}), 302),
+        (json.dumps({"learning_curve": {"energy_rmse_meV_per_spin": 2.0}, "alternatives": [ALTERNATIVE]}), 302),
         (json.dumps({"alternatives": [ALTERNATIVE]}), 302),
         ("[]", 302),
     ],
@@ -131,7 +131,7 @@ ALTERNATIVE = {"name": "x", "energy_rmse_meV_per_spin": 1.0, "present_rmse_meV_p
 def test_alternatives(parse, content, expected):
     results, job = parse("soso.alternatives", {"soso.exit": b"0\n", "alternatives.json": content.encode()})
     assert job.exit_status == expected
-    assert expected or results["alternatives"].get_dict() == {"learning": LEARNING, "alternatives": [ALTERNATIVE]}
+    assert expected or results["alternatives"].get_dict() == {"learning_curve": LEARNING, "alternatives": [ALTERNATIVE]}
 
 
 @pytest.mark.parametrize("name", ["soso.fit", "soso.explore", "soso.alternatives", "soso.label.tight_binding"])

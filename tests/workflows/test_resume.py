@@ -61,7 +61,7 @@ def test_a_suspicion_of_the_form_is_left_to_the_campaign(share):
     """When nobody has looked into it yet, or labels were seen to help, it goes on; else it would end at once."""
     batches = [floored(batch) for batch in range(4)]
     if share is not None:
-        batches[-1]["learning"] = {"energy_rmse_meV_per_spin": share, "half_energy_rmse_meV_per_spin": 1.0}
+        batches[-1]["learning_curve"] = {"energy_rmse_meV_per_spin": share, "half_energy_rmse_meV_per_spin": 1.0}
     history = SimpleNamespace(get_dict=lambda: {"batches": batches})
     state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset="labels")
     policy = PolicySettings(target_energy_meV_per_spin=0.1, max_labels=20, min_blind=2)

@@ -216,7 +216,7 @@ class ActiveLearningWorkChain(WorkChain):
 
     def needs_alternatives(self) -> bool:
         """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
-        if not self.ctx.history or not self._last()["decision"]["asks_learning"] or self.ctx.model is None:
+        if not self.ctx.history or not self._last()["decision"]["needs_learning_curve"] or self.ctx.model is None:
             return False
         can_tell = bool(self.ctx.dataset.is_fully_labelled) and self.ctx.dataset.n_configurations >= FEWEST
         if not can_tell:

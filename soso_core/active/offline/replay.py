@@ -31,9 +31,9 @@ from soso_core.active.selection.acquisition import (
     min_relative_efficiency,
 )
 from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings
-from soso_core.active.stopping.learning_curve import FEWEST, learning_test
+from soso_core.active.stopping.learning_curve import FEWEST, learning_curve_check
 from soso_core.active.stopping.policy import PolicySettings, decide, trust
-from soso_core.active.stopping.records import Action, BatchRecord, Decision
+from soso_core.active.stopping.records import Action, BatchRecord, Decision, History
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.settings import Settings
 
@@ -99,26 +99,26 @@ def replay(
     first, draws, halves = np.random.default_rng(seed).spawn(3)
     free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
     chosen = _first_batch(pool, strategy, free, policy.n_initial, draws, twins_k)
-    history, steps = [BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)], list[Step]()
+    history, steps = History(batches=(BatchRecord(batch=0, n_labels=len(chosen), n_failed=0),)), list[Step]()
     fitted: PoolFit | None = None
     while True:
         go_on()
         fitted = fit_part(pool, chosen, fitted)
         rest = [k for k in free if k not in frozenset(chosen)]
         decision = decide(history, policy)
-        if decision.asks_learning and len(chosen) >= FEWEST and not _stopped(steps):
-            learning = learning_test(pool, fitted, halves.permutation(chosen), halves)
-            history[-1] = history[-1].model_copy(update={"learning": learning})
+        if decision.needs_learning_curve and len(chosen) >= FEWEST and not _stopped(steps):
+            learning = learning_curve_check(pool, fitted, halves.permutation(chosen), halves)
+            history = history.with_last(learning_curve=learning)
             decision = decide(history, policy)
         steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         if n_next < 1:
             break
         rows = None if strategy == "random" else uncertainty(pool, fitted)
-        trusted = trust(history)
+        trusted = trust(history.batches)
         share = 1.0 if trusted is None else trusted
         batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, share)
-        history.append(_blind(pool, fitted, batch, history[-1]))
+        history = history.with_batch(_blind(pool, fitted, batch, history.batches[-1]))
         chosen = [*chosen, *batch]
     return Run(
         strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=min(_stopped(steps), default=None)

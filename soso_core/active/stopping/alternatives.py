@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from soso_core.active.offline.pool import Pool, PoolFit, fit_part, make_pool
-from soso_core.active.stopping.learning_curve import folds_of, learning_test, left_out_energy
+from soso_core.active.stopping.learning_curve import folds_of, learning_curve_check, left_out_energy
 from soso_core.active.stopping.policy import labels_help
-from soso_core.active.stopping.records import Alternative, LearningTest
+from soso_core.active.stopping.records import Alternative, LearningCurve
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.defaults import choices
@@ -24,7 +24,7 @@ Track = Callable[[Sequence[tuple[str, FitSettings]]], Iterable[tuple[str, FitSet
 class Weighed:
     """What would help a model: more labels, other forms."""
 
-    learning: LearningTest
+    learning_curve: LearningCurve
     alternatives: tuple[Alternative, ...]
 
 
@@ -40,7 +40,7 @@ def weigh_alternatives(
     Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  Where twice
     the labels help the present form, no other is tried unless `even_if_labels_help`.  `rng` draws inducing points,
     folds and halves; `track` is passed over the forms.  Every configuration needs an energy, and there are
-    `learning.FEWEST` or more.
+    `learning_curve.FEWEST` or more.
     """
     draws, shuffle, halves = rng.spawn(3)
     seed, order = int(draws.integers(2**31)), shuffle.permutation(len(dataset))
@@ -49,7 +49,7 @@ def weigh_alternatives(
         return make_pool(dataset, settings, np.random.default_rng(seed))
 
     pool = pool_of(present)
-    learning = learning_test(pool, fit_part(pool, range(len(pool))), order, halves)
+    learning = learning_curve_check(pool, fit_part(pool, range(len(pool))), order, halves)
     if labels_help(learning) and not even_if_labels_help:
         return Weighed(learning, ())
     tried = track([("present", present), *forms(dataset, present)])

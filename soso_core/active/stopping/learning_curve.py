@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from soso_core.active.offline.pool import Pool, PoolFit, energy_errors, field_errors, field_rms, refit_part, rms
-from soso_core.active.stopping.records import LearningTest
+from soso_core.active.stopping.records import LearningCurve
 from soso_core.arrays import IntArray
 
 FOLDS = 5
@@ -14,7 +14,7 @@ FEWEST = FOLDS
 """Labels that can be left out a fifth at a time."""
 
 
-def learning_test(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.random.Generator) -> LearningTest:
+def learning_curve_check(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.random.Generator) -> LearningCurve:
     """Return the errors on labels left out a fifth at a time, of a model of the others and of one of either half.
 
     `order` (k,): the labels, indices of the pool, at least `FEWEST`; `fitted`: the model of all of them, whose scales
@@ -26,7 +26,7 @@ def learning_test(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.random.G
     halves = [half for rest in rests for half in np.array_split(rng.permutation(rest), 2)]
     whole, half = ([refit_part(pool, sorted(part.tolist()), fitted) for part in parts] for parts in (rests, halves))
     twice = [fold for fold in folds for _ in range(2)]
-    return LearningTest(
+    return LearningCurve(
         energy_rmse_meV_per_spin=left_out_energy(pool, whole, folds),
         half_energy_rmse_meV_per_spin=left_out_energy(pool, half, twice),
         field_rmse_meV=_left_out_field(pool, whole, folds),

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from scipy.special import chdtri  # scipy.stats takes half a second to import, in every job
 
 from soso_core.active.stopping.blind_test import known_share, newest_pool, pooled_blind_error, two_pools
-from soso_core.active.stopping.records import Action, Alternative, BatchRecord, Decision, LearningTest
+from soso_core.active.stopping.records import Action, Alternative, BatchRecord, Decision, History, LearningCurve
 from soso_core.settings import Settings
 
 REDUCIBLE = 0.5
@@ -48,31 +48,29 @@ class PolicySettings(Settings):
 
 
 def decide(
-    history: Sequence[BatchRecord],
+    history: History,
     settings: PolicySettings,
     alternatives: Sequence[Alternative] = (),
-    since: int = 0,
 ) -> Decision:
-    """Return the decision after the last record of `history` (oldest first, at least one record).
+    """Return the decision after the last batch of `history`, which has one batch or more.
 
-    Order of the rules: too many failures, target, model form, budget, progress.  `alternatives` are refits that say
-    what would help when the model form is the floor.  Records before the one numbered `since` belong to another
-    exploration: they count for the budgets, and say nothing of the errors.  Pure: same history, same answer.
+    Order of the rules: too many failures, target, model form, budget, progress.  `alternatives` are other model forms,
+    fitted to the same labels.  Batches of an earlier exploration count for the budgets only.
     """
-    present = history[since:]
+    present, since = history.present, history.since
     pool = newest_pool(present, settings.min_blind)
     energy, field = pooled_blind_error(present, settings.min_blind)
     n_blind = sum(item.n_blind for item in pool)
     bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
-    action, reason = _judge(history, since, settings, energy, bounds, alternatives)
-    n_next = next_size(history[-1], settings) if action is Action.CONTINUE else 0
+    action, reason = _judge(history.batches, since, settings, energy, bounds, alternatives)
+    n_next = next_size(history.batches[-1], settings) if action is Action.CONTINUE else 0
     may_be_floor = settings.stop_at_model_form and action is not Action.TOO_MANY_FAILURES
-    asks_learning = may_be_floor and suspects_floor(present, settings) and present[-1].learning is None
+    needs_learning_curve = may_be_floor and suspects_floor(present, settings) and present[-1].learning_curve is None
     return Decision(
         action=action,
         reason=reason,
         n_next=n_next,
-        asks_learning=asks_learning,
+        needs_learning_curve=needs_learning_curve,
         blind_energy_rmse_meV_per_spin=energy,
         blind_field_rmse_meV=field,
         energy_bound_meV_per_spin=bounds[0],
@@ -130,13 +128,13 @@ def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> boo
     Doubling the labels was seen not to help (`learning` of the last record); and so it was after the batch before, or
     else the blind error stands still while what the model does not know falls.
     """
-    before, last = (history[-2].learning if len(history) > 1 else None), history[-1].learning
+    before, last = (history[-2].learning_curve if len(history) > 1 else None), history[-1].learning_curve
     if last is None or labels_help(last) or not suspects_floor(history, settings):
         return False
     return (before is not None and not labels_help(before)) or _stands_still(history, settings)
 
 
-def labels_help(test: LearningTest) -> bool:
+def labels_help(test: LearningCurve) -> bool:
     """Return whether models with twice the labels do better on labels left out, by energies or by fields."""
     whole, half = test.field_rmse_meV, test.half_field_rmse_meV
     if whole is not None and half is not None and whole < LEARNING_FIELD * half:
@@ -194,7 +192,7 @@ def _judge(
         return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
     if not present:
         return Action.CONTINUE, "another exploration"
-    if (learning := present[-1].learning) is not None:
+    if (learning := present[-1].learning_curve) is not None:
         return Action.CONTINUE, f"labels {'help' if labels_help(learning) else 'may not help'}: {_learnt(learning)}"
     return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
 
@@ -240,7 +238,7 @@ def _help(alternatives: Sequence[Alternative]) -> str:
     return f"what would help: {best.name} ({errors})"
 
 
-def _learnt(test: LearningTest) -> str:
+def _learnt(test: LearningCurve) -> str:
     """Return in words the errors on labels left out, with all others and with half of them."""
     said = [_two_errors(test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin, "meV/spin")]
     if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:

@@ -8,7 +8,7 @@ from spin_cells import four_spin_label, heisenberg_label, random_spins, rigid_ir
 from soso_core.active.offline.pool import fit_part, make_pool, refit_part
 from soso_core.active.stopping import learning_curve as learning
 from soso_core.active.stopping.alternatives import weigh_alternatives
-from soso_core.active.stopping.learning_curve import learning_test
+from soso_core.active.stopping.learning_curve import learning_curve_check
 from soso_core.active.stopping.policy import labels_help
 from soso_core.dataset import Dataset
 from soso_core.gp.model.settings import FitSettings
@@ -48,11 +48,13 @@ def test_a_form_that_cannot_learn_learns_nothing_from_labels():
     """Without fields pairs are learnt label by label; of four spins a model of pairs has soon learnt what it can."""
     bare = [replace(item, exchange_fields_ac=None, moment_magnitudes_a=None) for item in dataset_of(heisenberg_label)]
     few = make_pool(Dataset(tuple(bare[:10])), PAIRS, np.random.default_rng(0))
-    found = learning_test(few, fit_part(few, range(10)), np.arange(10), np.random.default_rng(1))
+    found = learning_curve_check(few, fit_part(few, range(10)), np.arange(10), np.random.default_rng(1))
     assert found.field_rmse_meV is None
     assert labels_help(found)
     stuck = make_pool(dataset_of(four_spin_label), PAIRS, np.random.default_rng(0))
-    assert not labels_help(learning_test(stuck, fit_part(stuck, range(20)), np.arange(20), np.random.default_rng(1)))
+    assert not labels_help(
+        learning_curve_check(stuck, fit_part(stuck, range(20)), np.arange(20), np.random.default_rng(1))
+    )
 
 
 def test_halves_share_nothing_with_what_is_left_out(monkeypatch):
@@ -67,7 +69,7 @@ def test_halves_share_nothing_with_what_is_left_out(monkeypatch):
     monkeypatch.setattr(learning, "refit_part", noted)
     pool = make_pool(dataset_of(heisenberg_label), PAIRS, np.random.default_rng(0))
     labels = np.array([3, 1, 4, 15, 9, 2, 6, 5, 8, 7, 0])
-    learning_test(pool, fit_part(pool, labels.tolist()), labels, np.random.default_rng(0))
+    learning_curve_check(pool, fit_part(pool, labels.tolist()), labels, np.random.default_rng(0))
     whole, one, other = parts[:5], parts[5::2], parts[6::2]
     left_out = [set(labels.tolist()) - part for part in whole]
     assert sorted(k for part in left_out for k in part) == sorted(labels.tolist())
@@ -90,5 +92,5 @@ def test_halves_may_lack_a_species():
     numbers_a = np.array([27, *iron[0].configuration.numbers_a[1:]])
     alloyed = [replace(item, configuration=replace(item.configuration, numbers_a=numbers_a)) for item in iron[:2]]
     pool = make_pool(Dataset((*alloyed, *iron[2:])), PAIRS, np.random.default_rng(0))
-    found = learning_test(pool, fit_part(pool, range(10)), np.arange(10), np.random.default_rng(0))
+    found = learning_curve_check(pool, fit_part(pool, range(10)), np.arange(10), np.random.default_rng(0))
     assert np.isfinite(found.half_energy_rmse_meV_per_spin)

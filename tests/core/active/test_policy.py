@@ -5,13 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soso_core.active.stopping import policy
 from soso_core.active.stopping.blind_test import pooled_blind_error
-from soso_core.active.stopping.policy import PolicySettings, decide, is_at_floor, lower_bound, upper_bound
-from soso_core.active.stopping.records import Action, Alternative, BatchRecord, LearningTest
+from soso_core.active.stopping.policy import PolicySettings, is_at_floor, lower_bound, upper_bound
+from soso_core.active.stopping.records import Action, Alternative, BatchRecord, History, LearningCurve
 
 SETTINGS = PolicySettings(
     target_energy_meV_per_spin=1.0, max_labels=40, n_initial=5, batch_size=5, min_blind=8, patience=3
 )
+
+
+def decide(records, settings, alternatives=(), since=0):
+    """The decision after records, those from number `since` on of another exploration."""
+    batches = History(batches=tuple(records), extensions=(since,) if since else ())
+    return policy.decide(batches, settings, alternatives)
 
 
 def history(*errors, per_batch=5, field=None, n_failed=0):
@@ -141,7 +148,7 @@ LOW = SETTINGS.model_copy(update={"target_energy_meV_per_spin": 0.5, "max_labels
 
 def left_out(whole, half, fields=(None, None)):
     """What twice the labels bring: errors with all others and with half of those."""
-    return LearningTest(
+    return LearningCurve(
         energy_rmse_meV_per_spin=whole,
         half_energy_rmse_meV_per_spin=half,
         field_rmse_meV=fields[0],
@@ -154,7 +161,7 @@ def learnt(records, *tests):
     n = len(records) - len(tests)
     return [
         *records[:n],
-        *(record.model_copy(update={"learning": t}) for record, t in zip(records[n:], tests, strict=True)),
+        *(record.model_copy(update={"learning_curve": t}) for record, t in zip(records[n:], tests, strict=True)),
     ]
 
 
@@ -178,15 +185,15 @@ def test_model_form_when_sigma_falls_and_the_error_does_not():
 
 def test_a_suspicion_asks_whether_labels_help():
     """As soon as variance is a minor part of the error of eight blind tests; the answer is not asked for twice."""
-    asked = [decide(STUCK[: n + 1], LOW).asks_learning for n in range(len(STUCK))]
+    asked = [decide(STUCK[: n + 1], LOW).needs_learning_curve for n in range(len(STUCK))]
     assert asked == [False, False, False, True, True, True, True]
     assert decide(STUCK, LOW).action is Action.CONTINUE
-    assert not decide(learnt(STUCK, NO_HELP), LOW).asks_learning
-    assert not decide(STUCK, LOW.model_copy(update={"stop_at_model_form": False})).asks_learning
-    assert not decide(STUCK, LOW.model_copy(update={"target_energy_meV_per_spin": 9.0})).asks_learning
-    assert not decide(STUCK, LOW, since=len(STUCK)).asks_learning
+    assert not decide(learnt(STUCK, NO_HELP), LOW).needs_learning_curve
+    assert not decide(STUCK, LOW.model_copy(update={"stop_at_model_form": False})).needs_learning_curve
+    assert not decide(STUCK, LOW.model_copy(update={"target_energy_meV_per_spin": 9.0})).needs_learning_curve
+    assert not decide(STUCK, LOW, since=len(STUCK)).needs_learning_curve
     spent = decide(STUCK, LOW.model_copy(update={"max_labels": STUCK[-1].n_labels}))
-    assert (spent.action, spent.asks_learning) == (Action.BUDGET_EXHAUSTED, True)
+    assert (spent.action, spent.needs_learning_curve) == (Action.BUDGET_EXHAUSTED, True)
 
 
 def test_two_batches_in_a_row_bear_a_suspicion_out():
@@ -205,7 +212,7 @@ def test_a_batch_that_brought_nothing_is_no_second_witness():
     falling = learnt(with_expected([6.0, 3.0, 2.6, 1.7], [5.0, 2.9, 0.8, 0.5]), NO_HELP)
     lost = BatchRecord(batch=5, n_labels=falling[-1].n_labels, n_failed=2)
     again = decide([*falling, lost], LOW)
-    assert (again.action, again.asks_learning) == (Action.CONTINUE, False)
+    assert (again.action, again.needs_learning_curve) == (Action.CONTINUE, False)
 
 
 def test_labels_help_when_half_of_them_did_worse():

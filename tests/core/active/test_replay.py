@@ -242,13 +242,13 @@ def test_policy_of_a_run_is_the_policy(pool):
 
 def test_a_suspicion_is_looked_into_until_the_run_would_stop(pool, monkeypatch):
     """A policy that suspects the form from seven labels on: where labels help the run goes on, where not it stops."""
-    asked, real = [], replay_module.learning_test
+    asked, real = [], replay_module.learning_curve_check
 
     def suspicious(history, policy):
-        found, learning = decide(history, policy), history[-1].learning
-        if history[-1].n_labels < 7 or (learning is not None and learning.energy_rmse_meV_per_spin == 0.0):
+        found, learning = decide(history, policy), history.batches[-1].learning_curve
+        if history.batches[-1].n_labels < 7 or (learning is not None and learning.energy_rmse_meV_per_spin == 0.0):
             return found
-        said = {"asks_learning": True} if learning is None else {"action": Action.MODEL_FORM}
+        said = {"needs_learning_curve": True} if learning is None else {"action": Action.MODEL_FORM}
         return found.model_copy(update=said)
 
     def learning(pool, fitted, order, rng):
@@ -258,7 +258,7 @@ def test_a_suspicion_is_looked_into_until_the_run_would_stop(pool, monkeypatch):
 
     goes_on = {"max_labels": 13, "target_energy_meV_per_spin": 1e-9, "stop_at_model_form": False}
     monkeypatch.setattr(replay_module, "decide", suspicious)
-    monkeypatch.setattr(replay_module, "learning_test", learning)
+    monkeypatch.setattr(replay_module, "learning_curve_check", learning)
     run = replay(pool, "mean-variance", POLICY.model_copy(update=goes_on), 1)
     assert asked == [sorted(run.picks[:7]), sorted(run.picks[:9])]
     assert [step.action is Action.MODEL_FORM for step in run.steps][:4] == [False, False, False, True]

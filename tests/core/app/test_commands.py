@@ -273,7 +273,7 @@ def test_alternatives_are_written_and_told(desk, small_dataset):
     outcome = desk(*words, "--even-if-labels-help")
     assert outcome.status == 0, outcome.stderr
     written = json.loads(Path("found.json").read_text())
-    found, learning = written["alternatives"], written["learning"]
+    found, learning = written["alternatives"], written["learning_curve"]
     assert "a longer range of the pair part" in {item["name"] for item in found}
     assert all(item["name"] in outcome.stdout for item in found)
     half, whole = learning["half_field_rmse_meV"], learning["field_rmse_meV"]

@@ -15,12 +15,12 @@ class PairDescriptorParameters(Settings):
     1/sigma_spin²), `taper_angstrom` the width of the cosine that switches the density off at the cutoff.
     """
 
-    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0)
-    taper_angstrom: float = Field(default=1.0, gt=0.0)
-    n_max: int = Field(default=12, ge=1, le=40)
-    lambda_max: int = Field(default=6, ge=0, le=12)
-    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
-    sigma_spin: float = Field(default=1.5, gt=0.1, le=100.0)
+    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0, description="largest distance of a neighbour")
+    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end of the density")
+    n_max: int = Field(default=12, ge=1, le=40, description="number of radial functions")
+    lambda_max: int = Field(default=6, ge=0, le=12, description="highest Legendre order")
+    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of an atom")
+    sigma_spin: float = Field(default=1.5, gt=0.1, le=100.0, description="von Mises-Fisher, concentration 1/sigma²")
 
     @model_validator(mode="after")
     def _check_taper(self) -> "PairDescriptorParameters":
@@ -40,14 +40,22 @@ class ThreeBodyParameters(Settings):
     (`descriptors.element_mixing`), so that the size does not grow with the square of the number of species.
     """
 
-    cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0)
-    taper_angstrom: float = Field(default=1.0, gt=0.0)
-    n_max: int = Field(default=4, ge=1, le=20)
-    l_max: int = Field(default=4, ge=0, le=20)
-    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
-    decay: float = Field(default=6.0, ge=0.0, le=12.0)
-    element_channels: int | None = Field(default=None, ge=1, le=20)
-    channel_pairs: tuple[tuple[str, str], ...] = (("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector"))
+    cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0, description="largest distance of a neighbour")
+    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end of the density")
+    n_max: int = Field(default=4, ge=1, le=20, description="number of radial functions")
+    l_max: int = Field(default=4, ge=0, le=20, description="highest degree of the spherical harmonics")
+    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of the radial functions")
+    decay: float = Field(default=6.0, ge=0.0, le=12.0, description="the density falls as r to minus this power")
+    element_channels: int | None = Field(
+        default=None,
+        ge=1,
+        le=20,
+        description="densities into which species are mixed; `null`: one for each (mixed models cannot be compiled)",
+    )
+    channel_pairs: tuple[tuple[str, str], ...] = Field(
+        default=(("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector")),
+        description="pairs of channels that are contracted",
+    )
 
     @field_validator("channel_pairs", mode="before")
     @classmethod

@@ -38,11 +38,11 @@ class CampaignSettings(Settings):
     engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
     dataset: str | int | None = Field(default=None, description="labels there are: extended XYZ, or PK of a node")
     model: str | int | None = Field(default=None, description="a model there is: file of `soso fit`, or PK of a node")
-    exploration: ExplorationSettings = ExplorationSettings()
+    exploration: ExplorationSettings = Field(default=ExplorationSettings(), description="candidates and selection")
     fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
-    policy: PolicySettings = PolicySettings()
+    policy: PolicySettings = Field(default=PolicySettings(), description="targets and limits, see below")
     min_grade: Literal["A", "B", "C", "D"] = Field(default=DEFAULT_MIN_GRADE, description="worse labels teach nothing")
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="seed from which all others are derived")
     max_parallel: int = Field(default=2, ge=1, description="label calculations at the same time")
 
     @property

@@ -1,123 +1,66 @@
-"""The tables of settings in the documentation are those of the code: every key, its default, what it may be."""
+"""The page of settings has a generated table for every model of settings, and every key has a meaning."""
 
-from enum import Enum
-from importlib import import_module
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+import re
+import sys
+from typing import Any, get_args
 
 import pytest
 from pages import ROOT, table_after
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, Field
 
 from soso_core.gp.assessment.evaluation import Evaluation
 from soso_core.validation import Kind
 
+sys.path.insert(0, str(ROOT / "docs" / "extensions"))
+from settings_tables import load_model, table_rows
+
 PAGE = ROOT / "docs" / "reference" / "commands.md"
-TABLES = (
-    "soso_workflows.campaign.campaign_file:CampaignSettings",
-    "soso_core.active.candidates.settings:ExplorationSettings",
-    "soso_core.active.selection.uncertainty:ScoreSettings",
-    "soso_core.active.offline.study:StudySettings",
-    "soso_core.active.candidates.settings:GeneratorSettings",
-    "soso_core.active.candidates.settings:ExploreSettings",
-    "soso_core.active.stopping.policy:PolicySettings",
-    "soso_core.gp.model.settings:FitSettings",
-    "soso_core.gp.model.settings:PairPartSettings",
-    "soso_core.descriptors.parameters:PairDescriptorParameters",
-    "soso_core.descriptors.parameters:ThreeBodyParameters",
-    "soso_core.engines.tight_binding.settings:TightBindingSettings",
-    "soso_core.engines.tight_binding.settings:SpeciesParameters",
-    "soso_workflows.vasp.settings:VaspLabelSettings",
-    "soso_core.engines.vasp.settings:VaspSettings",
-    "soso_core.engines.vasp.settings:MixingSettings",
-    "soso_core.engines.gpaw.settings:GpawSettings",
-    "soso_core.engines.gpaw.settings:GpawSpecies",
-    "soso_core.engines.abinit.settings:AbinitSettings",
-    "soso_core.engines.replay:ReplaySettings",
-)
-SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-NAMES = {int: "integer", float: "number", str: "text", bool: "true or false", Path: "path", NoneType: "null"}
+NAMES = re.findall(r"^```\{settings\} (\S+)$", PAGE.read_text(encoding="utf8"), re.MULTILINE)
+MODELS = {load_model(name) for name in NAMES}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_table_is_that_of_the_model(name):
-    module, _, kind = name.partition(":")
-    model = getattr(import_module(module), kind)
-    fields = {key: field for key, field in model.model_fields.items() if key not in inherited(model)}
-    expected = [[f"`{key}`", default(field), allowed(field)] for key, field in fields.items()]
-    rows = table_after(PAGE, f"<!-- {name} -->")
-    assert [row[:3] for row in rows] == expected
-    assert all(len(row) == 4 and row[3] for row in rows), "every key has a meaning"
+class Example(BaseModel):
+    """One field of each kind."""
+
+    mesh: tuple[int, int] = Field(default=(1, 2), description="points")
+    width_ev: float | None = Field(default=None, gt=0.0, le=1e-5, description="width")
+    name: str = Field(description="label")
+    parts: dict[str, "Example"] = Field(default={}, description="parts")
 
 
-def inherited(model: type[BaseModel]) -> set[str]:
-    """Return the keys of a parent whose table is on the page already."""
-    parents = [base for base in model.__bases__ if f"{base.__module__}:{base.__name__}" in TABLES]
-    return {key for base in parents for key in base.model_fields}
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    """Return the models that an annotation contains."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return set().union(*(models_in(argument) for argument in get_args(annotation)))
 
 
-def default(field: FieldInfo) -> str:
-    """Return a default as it would stand in a YAML file."""
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True)
-    if isinstance(value, BaseModel) or is_models(value):
-        return "below"
-    return f"`{written(value)}`"
-
-
-def is_models(value: Any) -> bool:
-    """Whether a default is a list or mapping of settings."""
-    items = list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else []
-    return bool(items) and isinstance(items[0], BaseModel)
-
-
-def written(value: Any) -> str:
-    """Return a value in YAML's flow style."""
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(written(item) for item in value) + "]"
-    if isinstance(value, dict):
-        assert not value
-        return "{}"
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def allowed(field: FieldInfo) -> str:
-    """Return kind and limits of a field."""
-    return with_limits(kind_of(field.annotation), field.metadata)
-
-
-def kind_of(annotation: Any) -> str:
-    """Return in words what an annotation allows."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        (metadata,) = annotation.__metadata__
-        return with_limits(kind_of(arguments[0]), metadata.metadata)
-    if origin is Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    if origin in (Union, UnionType):
-        return " or ".join(sorted((kind_of(item) for item in arguments), key="null".__ne__))
-    if origin is tuple and arguments[-1] is Ellipsis:
-        return f"list, each {kind_of(arguments[0])}"
-    if origin is tuple:
-        return f"{len(arguments)}, each {kind_of(arguments[0])}"
-    if origin is dict or (isinstance(annotation, type) and issubclass(annotation, (BaseModel, Enum))):
-        return "keys"
-    return NAMES[annotation]
-
-
-def with_limits(kind: str, metadata: list[Any]) -> str:
-    """Return a kind and the limits that pydantic keeps beside it."""
-    limits = [
-        f"{SIGNS[name]} {written(getattr(item, name))}" for item in metadata for name in SIGNS if hasattr(item, name)
+def test_rows_of_an_example():
+    assert table_rows(Example) == [
+        ("`mesh`", "`[1, 2]`", "2, each integer", "points"),
+        ("`width_ev`", "`null`", "null or number > 0, ≤ 1e-05", "width"),
+        ("`name`", "required", "text", "label"),
+        ("`parts`", "`{}`", "keys", "parts"),
     ]
-    return f"{kind} {', '.join(limits)}" if limits else kind
+
+
+def test_a_key_without_a_meaning_is_an_error():
+    class Silent(BaseModel):
+        size: int = 1
+
+    with pytest.raises(ValueError, match="no description of size"):
+        table_rows(Silent)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_key_of_the_page_has_a_meaning(name):
+    assert len(table_rows(load_model(name))) == len(load_model(name).model_fields)
+
+
+def test_models_inside_a_table_have_a_table():
+    annotations = [field.annotation for model in MODELS for field in model.model_fields.values()]
+    assert len(NAMES) == len(MODELS) >= 20
+    assert set().union(*map(models_in, annotations)) <= MODELS
 
 
 def test_keys_of_an_evaluation():

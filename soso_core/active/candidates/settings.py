@@ -60,26 +60,46 @@ class GeneratorSettings(Settings):
     of its spins.
     """
 
-    kind: Kind
-    weight: float = Field(default=1.0, gt=0.0)
-    magnetisations: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = (0.95, 0.8, 0.6, 0.4, 0.2)
-    displacement_angstrom: float = Field(default=0.0, ge=0.0, le=1.0)
-    strain: float = Field(default=0.0, ge=0.0, le=0.2)
-    supercell: Supercell | None = Field(default=None, description="None: that of the exploration")
-    volume_range: tuple[VolumeFactor, VolumeFactor] = (1.0, 1.0)
-    temperatures_kelvin: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        default=(100.0, 300.0, 600.0, 1000.0, 1500.0), min_length=1
+    kind: Kind = Field(description="distribution of the spins, see below")
+    weight: float = Field(default=1.0, gt=0.0, description="share of the candidates")
+    magnetisations: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = Field(
+        default=(0.95, 0.8, 0.6, 0.4, 0.2), description="mean cosines of the cones, used in turn (`cone` only)"
     )
-    n_sweeps: int = Field(default=100, ge=1)
-    orders: tuple[Order, ...] = Field(default=("ferromagnetic", "antiferromagnetic"), min_length=1)
-    axis_cosines: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(default=(0.0,), min_length=1)
-    tilts_degree: tuple[Annotated[float, Field(ge=0.0, lt=90.0)], ...] = Field(default=(0.0, 10.0, 25.0), min_length=1)
-    file: Path | None = None
-    displacements: Displacements = "gaussian"
-    debye_kelvin: float | None = Field(default=None, gt=0.0)
-    timestep_fs: float = Field(default=2.0, gt=0.0, le=10.0)
-    friction_per_fs: float = Field(default=0.02, gt=0.0, le=1.0)
-    n_steps: int = Field(default=300, ge=1)
+    displacement_angstrom: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="deviation of coordinates (`gaussian`)"
+    )
+    strain: float = Field(default=0.0, ge=0.0, le=0.2, description="standard deviation of each component of the strain")
+    supercell: Supercell | None = Field(default=None, description="None: that of the exploration")
+    volume_range: tuple[VolumeFactor, VolumeFactor] = Field(default=(1.0, 1.0), description="factor on the volume")
+    temperatures_kelvin: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        default=(100.0, 300.0, 600.0, 1000.0, 1500.0),
+        min_length=1,
+        description="temperatures of `monte-carlo`, used in turn, and of `debye` and `langevin`, drawn at random",
+    )
+    n_sweeps: int = Field(default=100, ge=1, description="updates of each spin, half of them cooling (`monte-carlo`)")
+    orders: tuple[Order, ...] = Field(
+        default=("ferromagnetic", "antiferromagnetic"),
+        min_length=1,
+        description="magnetic orders, used in turn (`collinear` only)",
+    )
+    axis_cosines: tuple[Annotated[float, Field(ge=0.0, lt=1.0)], ...] = Field(
+        default=(0.0,),
+        min_length=1,
+        description="cosines of the spins with the axis of the spiral, used in turn; 0: flat (`spiral` only)",
+    )
+    tilts_degree: tuple[Annotated[float, Field(ge=0.0, lt=90.0)], ...] = Field(
+        default=(0.0, 10.0, 25.0),
+        min_length=1,
+        description="random tilts of each spin away from its order, used in turn (`spiral` and `collinear`)",
+    )
+    file: Path | None = Field(
+        default=None, description="extended XYZ file; a relative path starts at the settings file (`file` only)"
+    )
+    displacements: Displacements = Field(default="gaussian", description="kind of displacements, see below")
+    debye_kelvin: float | None = Field(default=None, gt=0.0, description="Debye temperature, required for `debye`")
+    timestep_fs: float = Field(default=2.0, gt=0.0, le=10.0, description="1 or less for light atoms (`langevin`)")
+    friction_per_fs: float = Field(default=0.02, gt=0.0, le=1.0, description="at most 0.5 / `timestep_fs` (`langevin`)")
+    n_steps: int = Field(default=300, ge=1, description="time steps before a configuration is used (`langevin` only)")
 
     @model_validator(mode="after")
     def _check_kind(self) -> "GeneratorSettings":
@@ -125,14 +145,18 @@ Exploration = TypeVar("Exploration", bound="ExplorationSettings")
 class ExplorationSettings(Settings):
     """How candidates are made and chosen, without the structure and the seed."""
 
-    supercell: Supercell = (1, 1, 1)
+    supercell: Supercell = Field(default=(1, 1, 1), description="repetitions of the structure along its vectors")
     magnetic_species: tuple[str, ...] | None = Field(default=None, description="symbols with a spin; None: all")
     generators: tuple[GeneratorSettings, ...] = Field(
         default=(GeneratorSettings(kind="cone", weight=2.0), GeneratorSettings(kind="random", weight=1.0)),
         min_length=1,
+        description="generators of candidates; one `cone` of weight 2 and one `random` of weight 1 unless given",
     )
-    n_candidates: int = Field(default=200, ge=1)
-    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = "energy-variance"
+    n_candidates: int = Field(default=200, ge=1, description="number of candidates")
+    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = Field(
+        default="energy-variance",
+        description="acquisition function that selects the batch; `random` and `farthest-point` serve as controls",
+    )
     score: ScoreSettings = Field(default=ScoreSettings(), description="what counts as uncertain")
 
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
@@ -162,8 +186,8 @@ class ExploreSettings(ExplorationSettings):
     """The settings file of `soso explore` and `soso generate`."""
 
     structure: Path = Field(description="any file ASE reads; a relative path starts at the settings file")
-    n_select: int = Field(default=5, ge=1)
-    seed: int = Field(default=0, ge=0)
+    n_select: int = Field(default=5, ge=1, description="size of the batch, if as many distinct candidates exist")
+    seed: int = Field(default=0, ge=0, description="seed of the candidates")
     known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
     trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")
     only_if_worth_it: bool = Field(default=False, description="draw the batch where its choice promises little more")

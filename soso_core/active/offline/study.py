@@ -30,14 +30,25 @@ class StudySettings(Settings):
     everything left.  `targets` are errors whose price in labels the table states, meV per spin.
     """
 
-    strategies: tuple[Strategy, ...] = Field(default=("mean-variance", "random"), min_length=1)
-    labels: tuple[LabelKind, ...] = Field(default=("energies", "fields"), min_length=1)
-    n_seeds: int = Field(default=20, ge=1)
+    strategies: tuple[Strategy, ...] = Field(
+        default=("mean-variance", "random"), min_length=1, description="acquisition functions"
+    )
+    labels: tuple[LabelKind, ...] = Field(
+        default=("energies", "fields"),
+        min_length=1,
+        description="content of the labels; `fields` means energies and fields",
+    )
+    n_seeds: int = Field(default=20, ge=1, description="runs of each acquisition function")
     group_by: str | None = Field(default=None, min_length=1, description="fact that divides the pool; None: no groups")
-    held_out: float = Field(default=0.0, ge=0.0, le=0.8)
-    targets: tuple[Annotated[float, Field(gt=0.0)], ...] = (1.7, 1.5, 1.3)
-    counts: tuple[Annotated[int, Field(ge=2)], ...] = (8, 12, 20)
-    policy: PolicySettings = PolicySettings(n_initial=4, batch_size=2, max_labels=30)
+    held_out: float = Field(default=0.0, ge=0.0, le=0.8, description="share of the pool kept for tests; 0: all unused")
+    targets: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
+        default=(1.7, 1.5, 1.3), description="errors for which the required labels are reported, meV per spin"
+    )
+    counts: tuple[Annotated[int, Field(ge=2)], ...] = Field(default=(8, 12, 20), description="rows of the error table")
+    policy: PolicySettings = Field(
+        default=PolicySettings(n_initial=4, batch_size=2, max_labels=30),
+        description="as in a campaign; unless given: four labels first, then two at a time, up to 30",
+    )
 
     @model_validator(mode="after")
     def _check_unlike(self) -> "StudySettings":

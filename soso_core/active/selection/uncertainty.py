@@ -33,9 +33,9 @@ class ScoreSettings(Settings):
     magnetic atoms, `field_largest` over those of the atom that is least certain.
     """
 
-    energy: float = Field(default=1.0, ge=0.0)
-    field_mean: float = Field(default=0.0, ge=0.0)
-    field_largest: float = Field(default=0.0, ge=0.0)
+    energy: float = Field(default=1.0, ge=0.0, description="weight of the variance of the energy per spin")
+    field_mean: float = Field(default=0.0, ge=0.0, description="weight of the variance of -∂E/∂e, mean over atoms")
+    field_largest: float = Field(default=0.0, ge=0.0, description="weight of that variance at the least certain atom")
 
     @model_validator(mode="after")
     def _check_weights(self) -> "ScoreSettings":

@@ -27,17 +27,17 @@ class PolicySettings(Settings):
     of that error with the stated `confidence` meets it.
     """
 
-    target_energy_meV_per_spin: float = Field(default=1.5, gt=0.0)
+    target_energy_meV_per_spin: float = Field(default=1.5, gt=0.0, description="for the bound on the blind-test error")
     target_field_meV: float | None = Field(default=None, gt=0.0, description="of -∂E/∂e per component; None: no target")
     confidence: float = Field(default=0.8, gt=0.0, lt=1.0, description="that the true error is below the bound")
-    max_labels: int = Field(default=40, ge=1)
+    max_labels: int = Field(default=40, ge=1, description="budget of labels, at least `n_initial`")
     max_core_hours: float | None = Field(default=None, gt=0.0, description="of all label calculations; None: no limit")
     max_wall_hours: float | None = Field(default=None, gt=0.0, description="since the campaign began; None: no limit")
-    n_initial: int = Field(default=5, ge=2)
-    batch_size: int = Field(default=5, ge=1)
-    min_blind: int = Field(default=8, ge=1)
+    n_initial: int = Field(default=5, ge=2, description="size of the first batch")
+    batch_size: int = Field(default=5, ge=1, description="size of the other batches")
+    min_blind: int = Field(default=8, ge=1, description="blind-test labels on which an error must rest")
     patience: int = Field(default=5, ge=1, description="batches without a 5 % better blind error before giving up")
-    max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0)
+    max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0, description="of failed or rejected labels")
     stop_at_model_form: bool = Field(default=True, description="end with 'model form'; false: go on to the budget")
 
     @model_validator(mode="after")

@@ -27,7 +27,9 @@ class AbinitSettings(Settings):
     fft_box_ratio: float = Field(
         default=2.0, ge=2.0, le=6.0, description="largest wave vector of the real-space grid over that of ecut_ev"
     )
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
+    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
+        default=None, description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"
+    )
     k_spacing_per_angstrom: float = Field(
         default=0.6, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"
     )

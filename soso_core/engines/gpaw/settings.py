@@ -30,7 +30,10 @@ class GpawSettings(Settings):
         default_factory=lambda: {"Fe": GpawSpecies()}, min_length=1, description="magnetic species by symbol"
     )
     cutoff_ev: float = Field(default=350.0, ge=100.0, le=2000.0, description="of the plane waves, eV")
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
+    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
+        default=None,
+        description="k-points along each reciprocal vector, never through Gamma; `null`: from `k_spacing_per_angstrom`",
+    )
     k_spacing_per_angstrom: float = Field(
         default=0.6, ge=0.05, le=3.0, description="largest distance of k-points, 2π included"
     )
@@ -47,9 +50,9 @@ class GpawSettings(Settings):
     gentle_smearing_ev: float = Field(
         default=0.2, ge=0.005, le=2.0, description="where the last attempt begins, to end at smearing_ev"
     )
-    energy_tolerance_ev_per_electron: float = Field(default=1e-5, gt=0.0, le=1e-3)
+    energy_tolerance_ev_per_electron: float = Field(default=1e-5, gt=0.0, le=1e-3, description="over three steps")
     density_tolerance: float = Field(default=1e-4, gt=0.0, le=1e-2, description="electrons per electron")
-    eigenstate_tolerance_ev2_per_electron: float = Field(default=4e-8, gt=0.0, le=1e-4)
+    eigenstate_tolerance_ev2_per_electron: float = Field(default=4e-8, gt=0.0, le=1e-4, description="of the residual")
     max_iterations: int = Field(default=100, ge=1, le=1000, description="of the first attempt")
     max_gentle_iterations: int = Field(default=140, ge=1, le=1000, description="of each gentler attempt, and stage")
     max_attempts: int = Field(default=3, ge=1, le=3, description="the first and two gentler ones")

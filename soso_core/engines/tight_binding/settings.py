@@ -38,7 +38,9 @@ class TightBindingSettings(Settings):
     species: dict[str, SpeciesParameters] = Field(
         default_factory=lambda: {"Fe": SpeciesParameters()}, min_length=1, description="parameters by chemical symbol"
     )
-    reference_distance_angstrom: float = Field(default=2.48, gt=0.5, le=10.0)
+    reference_distance_angstrom: float = Field(
+        default=2.48, gt=0.5, le=10.0, description="distance of the given hoppings"
+    )
     hopping_exponent: float = Field(
         default=5.0, ge=0.0, le=20.0, description="hoppings fall as distance to minus this power"
     )
@@ -49,7 +51,9 @@ class TightBindingSettings(Settings):
     )
     min_distance_angstrom: float = Field(default=1.2, gt=0.0, description="atoms closer than this are refused")
     smearing_ev: float = Field(default=0.08, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = None
+    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
+        default=None, description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"
+    )
     k_spacing_per_angstrom: float = Field(
         default=0.4, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"
     )

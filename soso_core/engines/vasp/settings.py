@@ -22,10 +22,10 @@ OWN_TAGS = frozenset(CUTOFFS | MIXING | SPINS | FILES)
 class MixingSettings(Settings):
     """Mixing of charge and magnetisation densities; see AMIX, BMIX, AMIX_MAG, BMIX_MAG in VASP's manual."""
 
-    amix: float = Field(gt=0.0, le=1.0)
-    bmix_per_angstrom: float = Field(gt=0.0, le=10.0)
-    amix_mag: float = Field(gt=0.0, le=4.0)
-    bmix_mag_per_angstrom: float = Field(gt=0.0, le=10.0)
+    amix: float = Field(gt=0.0, le=1.0, description="AMIX")
+    bmix_per_angstrom: float = Field(gt=0.0, le=10.0, description="BMIX")
+    amix_mag: float = Field(gt=0.0, le=4.0, description="AMIX_MAG")
+    bmix_mag_per_angstrom: float = Field(gt=0.0, le=10.0, description="BMIX_MAG")
 
 
 TAG = re.compile(r"[a-z][a-z0-9_]*")

@@ -9,11 +9,11 @@ from soso_core.settings import Settings
 class PairPartSettings(Settings):
     """The linear long-range part: one smooth function J_λ(r) for each λ and species pair."""
 
-    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0)
-    taper_angstrom: float = Field(default=1.0, gt=0.0)
-    n_max: int = Field(default=12, ge=1, le=40)
-    lambda_max: int = Field(default=3, ge=1, le=6)
-    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0)
+    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0, description="largest distance of a pair")
+    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end at the cutoff")
+    n_max: int = Field(default=12, ge=1, le=40, description="number of radial functions")
+    lambda_max: int = Field(default=3, ge=1, le=6, description="Legendre order: 1 Heisenberg, 2 biquadratic, ...")
+    sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of the radial functions")
     decay: float = Field(default=3.0, ge=0.0, le=6.0, description="prior J(r) falls as r^-decay")
 
     @model_validator(mode="after")
@@ -31,11 +31,14 @@ class FitSettings(Settings):
     The defaults here are the published ones for bcc iron (arXiv:2403.10769): the pair descriptor alone.
     """
 
-    pair: PairPartSettings = PairPartSettings()
-    descriptor: PairDescriptorParameters | None = PairDescriptorParameters()
-    three_body: ThreeBodyParameters | None = None
+    pair: PairPartSettings = Field(default=PairPartSettings(), description="pair part, see below")
+    descriptor: PairDescriptorParameters | None = Field(default=PairDescriptorParameters(), description="`null`: none")
+    three_body: ThreeBodyParameters | None = Field(
+        default=None,
+        description="three-body descriptor of the GP, see below; `{}`: with its defaults; the GP needs one of the two",
+    )
     zeta: int = Field(default=4, ge=1, le=8, description="degree of the covariance in the kernels of its blocks")
-    n_inducing: int = Field(default=100, ge=1, le=5000)
+    n_inducing: int = Field(default=100, ge=1, le=5000, description="inducing points of each monomial of kernels")
     penalty_width: float = Field(default=0.05, ge=0.0, le=10.0, description="belief in a penalty left in, μB²/eV")
 
     @model_validator(mode="after")

@@ -16,10 +16,11 @@ from soso_core.active.selection.uncertainty import CandidateRows, whitened
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.calibration import left_out_errors, stretches
-from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperparameters, maximise_evidence, posterior
-from soso_core.gp.inference.hyperprior import believed, with_gp
+from soso_core.gp.inference.evidence import Hyperparameters, posterior
+from soso_core.gp.inference.hyperparameters import FIXED_BLOCKS, FittedHyperparameters, fit_hyperparameters
+from soso_core.gp.inference.hyperprior import build_hyperprior
 from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.regression import FIXED_BLOCKS, basis_of, believable
+from soso_core.gp.inference.regression import basis_of
 from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
 from soso_core.gp.inference.targets import reference_energies, species_counts
 from soso_core.gp.model.basis import ModelBasis
@@ -137,20 +138,14 @@ class PoolFit:
 
     weights_m: FloatArray
     cholesky_mm: FloatArray
-    best: EvidenceMaximum
-    baseline: EvidenceMaximum
+    hyperparameters: FittedHyperparameters
     offsets_s: FloatArray
     calibration: Mapping[str, float]
 
     @property
     def scales(self) -> Hyperparameters:
-        """The scales that were learnt."""
-        return self.best.scales
-
-    @property
-    def has_gp(self) -> bool:
-        """Whether the GP is heard (`gp.inference.regression.believable`)."""
-        return self.best.scales.noise is not self.baseline.scales.noise
+        """The hyperparameters that were learnt."""
+        return self.hyperparameters.best.scales
 
 
 def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
@@ -168,14 +163,10 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     The climb begins at the scales of `start`.
     """
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
-    equations, n_pair = pool.equations(chosen, offsets_s), pool.n_pair_columns
-    small = {target: each.restricted(np.arange(n_pair)) for target, each in equations.items()}
-    belief = believed(small, pool.pair_blocks)
-    first = None if start is None else start.baseline.scales
-    baseline = maximise_evidence(small, pool.pair_blocks, belief, FIXED_BLOCKS, first)
-    belief = with_gp(belief, equations, pool.blocks, pool.pair_blocks, baseline.scales)
-    first = None if start is None or not start.has_gp else start.scales
-    best = believable(equations, pool.blocks, belief, baseline, first)
+    equations = pool.equations(chosen, offsets_s)
+    first = None if start is None else start.hyperparameters
+    fitted = fit_hyperparameters(equations, pool.blocks, pool.pair_blocks, first)
+    best = fitted.best
     weights_m, cholesky_mm = posterior(equations, pool.blocks, best.scales)
     penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, cholesky_mm), best.scales)
     if penalty:
@@ -186,7 +177,7 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
         left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, cholesky_mm, best.scales)
         for k in chosen
     ]  # fmt: skip
-    return PoolFit(weights_m, cholesky_mm, best, baseline, offsets_s, stretches(errors))
+    return PoolFit(weights_m, cholesky_mm, replace(fitted, best=best), offsets_s, stretches(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
@@ -222,14 +213,14 @@ def prior_uncertainty(pool: Pool) -> CandidateRows:
     sums = {
         t: NormalEquations.from_rows(rows_rm, np.zeros(len(rows_rm))) for t, rows_rm in rows.items() if len(rows_rm)
     }
-    belief = believed(sums, pool.pair_blocks).centre
-    prior_m = np.concatenate([np.full(b.stop - b.start, belief.prior[name]) for name, b in pool.pair_blocks.items()])
+    centre, blocks = build_hyperprior(sums, pool.pair_blocks).centre, pool.pair_blocks
+    prior_m = np.concatenate([np.full(block.stop - block.start, centre.prior[name]) for name, block in blocks.items()])
     return CandidateRows(
         energies_km * prior_m,
         fields_rm * prior_m,
         pool.ends_k,
-        belief.noise["energy"] / np.sqrt(pool.n_spins_k),
-        belief.noise.get("field", 0.0),
+        centre.noise["energy"] / np.sqrt(pool.n_spins_k),
+        centre.noise.get("field", 0.0),
     )
 
 

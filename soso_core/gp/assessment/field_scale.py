@@ -5,7 +5,7 @@ What it cannot describe may pull at c; so, when it says that they disagree, a sm
 (there must be labels enough for it).  Fields of the wrong sign would pass for noise: they are fitted turned round, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,18 +13,14 @@ import numpy as np
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.calibration import evenly_spaced
 from soso_core.gp.inference.defaults import choose_settings
-from soso_core.gp.inference.evidence import (
-    FIELD_SCALE,
-    EvidenceMaximum,
-    Hyperprior,
-    curvature,
-    free_scales,
-    maximise_evidence,
-    slopes_of,
+from soso_core.gp.inference.evidence import curvature, free_scales, slopes_of
+from soso_core.gp.inference.hyperparameters import (
+    FIXED_BLOCKS,
+    Equations,
+    FittedHyperparameters,
+    fit_hyperparameters,
 )
-from soso_core.gp.inference.hyperprior import believed, with_gp
-from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.regression import DECISIVE, FIXED_BLOCKS
+from soso_core.gp.inference.regression import DECISIVE
 from soso_core.gp.inference.sums import Levels, equations_of, merged
 from soso_core.gp.inference.targets import mean_moments, reference_energies
 from soso_core.gp.model.basis import ModelBasis, centred
@@ -50,8 +46,6 @@ N_INDUCING = 15
 take four times the time."""
 MOST_CONFIGURATIONS = 100
 """c is known to 1 % or so from as many; of a larger set they are taken evenly spaced."""
-
-Equations = Mapping[str, NormalEquations]
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ def field_scale_of(dataset: Dataset, rng: np.random.Generator) -> FieldScale | N
     usable = Dataset(tuple(_of_spins(item) for item in evenly_spaced(both, MOST_CONFIGURATIONS)))
     with one_blas_thread():
         by_pairs, turned = _Fit.of_pairs(usable), Dataset(tuple(map(_turned, usable)))
-        if (by_turned := _Fit.of_pairs(turned)).best.log_evidence > by_pairs.best.log_evidence + DECISIVE:
+        if (by_turned := _Fit.of_pairs(turned)).fitted.best.log_evidence > by_pairs.fitted.best.log_evidence + DECISIVE:
             found = _last_word(by_turned, turned, rng)
             return replace(found, value=-found.value)
         return _last_word(by_pairs, usable, rng)
@@ -106,17 +100,15 @@ class _Fit:
 
     basis: ModelBasis
     parts: Sequence[Equations]
-    belief: Hyperprior
-    best: EvidenceMaximum
+    fitted: FittedHyperparameters
 
     @classmethod
     def of_pairs(cls, dataset: Dataset) -> "_Fit":
         bare = ModelBasis.uncentred(choose_settings(dataset), dataset.species, None)
         basis = centred(bare, [item.configuration for item in dataset], [None] * len(dataset))
         parts = _parts(dataset, basis)
-        total = _total(parts)
-        belief = Hyperprior(believed(total, basis.blocks).centre, {FIELD_SCALE: OPEN_WIDTH})
-        return cls(basis, parts, belief, maximise_evidence(total, basis.blocks, belief, FIXED_BLOCKS))
+        fitted = fit_hyperparameters(_total(parts), basis.blocks, basis.blocks, field_scale_width=OPEN_WIDTH)
+        return cls(basis, parts, fitted)
 
     def with_gp(self, dataset: Dataset, rng: np.random.Generator) -> "_Fit":
         """Return the fit with a GP beside the pair part."""
@@ -126,16 +118,15 @@ class _Fit:
         whole = ModelBasis.uncentred(bare.settings, bare.species, inducing)
         basis = centred(whole, [item.configuration for item in dataset], environments)
         parts = _parts(dataset, basis)
-        total = _total(parts)
-        belief = with_gp(self.belief, total, basis.blocks, bare.blocks, self.best.scales)
-        belief = Hyperprior(belief.centre, {**belief.log_width, FIELD_SCALE: OPEN_WIDTH})
-        return _Fit(basis, parts, belief, maximise_evidence(total, basis.blocks, belief, FIXED_BLOCKS))
+        return _Fit(
+            basis, parts, fit_hyperparameters(_total(parts), basis.blocks, bare.blocks, self.fitted, OPEN_WIDTH)
+        )
 
     def field_scale(self) -> FieldScale:
         """Return c with the larger of its two errors."""
-        total, blocks, scales, n = _total(self.parts), self.basis.blocks, self.best.scales, len(self.parts)
+        total, blocks, scales, n = _total(self.parts), self.basis.blocks, self.fitted.best.scales, len(self.parts)
         names = free_scales(total, blocks, FIXED_BLOCKS)
-        along_k = np.linalg.inv(curvature(total, blocks, self.belief, scales, names))[-1]
+        along_k = np.linalg.inv(curvature(total, blocks, self.fitted.hyperprior, scales, names))[-1]
         slopes_k = slopes_of(total, blocks, scales, names)
         others = (slopes_of(_without(total, part), blocks, scales, names) for part in self.parts)
         shifts = np.array([along_k @ (other_k - slopes_k) for other_k in others])  # one Newton step each

@@ -31,8 +31,8 @@ VANISHING = 1e-9
 """Rows this much smaller than what they should explain are rounding noise: the data do not move that block."""
 
 
-def believed(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
-    """Centre every scale on the data: each block alone would explain their size, the noise a fraction of it."""
+def build_hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
+    """Centre all hyperparameters on the data: each block alone would explain their size, noise a fraction of it."""
     size = _sizes(equations, blocks)
     visibility_m = _visibility(equations, size)
     prior = {name: _amplitude(visibility_m[block]) for name, block in blocks.items()}
@@ -41,14 +41,14 @@ def believed(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slic
     return Hyperprior(Hyperparameters(prior, noise))
 
 
-def with_gp(
-    belief: Hyperprior,
+def extend_hyperprior_to_gp(
+    hyperprior: Hyperprior,
     equations: Mapping[str, NormalEquations],
     blocks: Mapping[str, slice],
     baseline_blocks: Mapping[str, slice],
     baseline_scales: Hyperparameters,
 ) -> Hyperprior:
-    """Return the belief with a GP that would explain what the pair part leaves over, and no more.
+    """Return the hyperprior with a GP that would explain the residuals of the pair part, and no more.
 
     What counts is the part of the GP columns that the pair part cannot express (its columns, held by their
     prior, projected out): near a rigid lattice it is a small part of them, on displaced cells a large one.
@@ -59,21 +59,22 @@ def with_gp(
     for target, equation in equations.items():
         left_m = np.maximum(left_m, _left_over(target, equation, n_other, baseline_blocks, baseline_scales))
     names = [name for name in blocks if name not in baseline_blocks]
-    prior = {**belief.centre.prior}
+    prior = {**hyperprior.centre.prior}
     for name in names:
         prior[name] = _amplitude(left_m[blocks[name]]) / np.sqrt(len(names))
     if equations.keys() <= {"energy"}:
         widths = dict.fromkeys(names, GP_WIDTH) | {"energy": LABEL_NOISE_WIDTH}
-        return Hyperprior(Hyperparameters(prior, {"energy": LABEL_NOISE}), widths)
-    return Hyperprior(Hyperparameters(prior, belief.centre.noise), dict.fromkeys(names, GP_WIDTH_DERIVATIVES))
+        return Hyperprior(Hyperparameters(prior, {"energy": LABEL_NOISE}), {**hyperprior.log_width, **widths})
+    widths = dict.fromkeys(names, GP_WIDTH_DERIVATIVES)
+    return Hyperprior(Hyperparameters(prior, hyperprior.centre.noise), {**hyperprior.log_width, **widths})
 
 
-def with_free_noise(belief: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
-    """Return the belief with as little said of the noise of energies as of any other scale."""
+def free_energy_noise(hyperprior: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
+    """Return the hyperprior with the noise of energies centred on the data, and wide."""
     size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
-    noise = {**belief.centre.noise, "energy": NOISE_FRACTION * size}
-    widths = {name: width for name, width in belief.log_width.items() if name != "energy"}
-    return Hyperprior(Hyperparameters(belief.centre.prior, noise, belief.centre.field_scale), widths)
+    noise = {**hyperprior.centre.noise, "energy": NOISE_FRACTION * size}
+    widths = {name: width for name, width in hyperprior.log_width.items() if name != "energy"}
+    return Hyperprior(Hyperparameters(hyperprior.centre.prior, noise, hyperprior.centre.field_scale), widths)
 
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:

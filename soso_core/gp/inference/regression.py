@@ -1,6 +1,6 @@
 """fit, update, choose: from labelled configurations to a FittedModel."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,8 +9,13 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, stretches
-from soso_core.gp.inference.evidence import EvidenceMaximum, Hyperparameters, Hyperprior, maximise_evidence, posterior
-from soso_core.gp.inference.hyperprior import believed, with_free_noise, with_gp
+from soso_core.gp.inference.evidence import posterior
+from soso_core.gp.inference.hyperparameters import (
+    Equations,
+    FittedHyperparameters,
+    fit_hyperparameters,
+    restrict_columns,
+)
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.sums import Levels, energy_rows, equations_of, labelled_rows, merged
 from soso_core.gp.inference.targets import LENGTH, TARGETS, mean_moments, reference_energies
@@ -24,15 +29,10 @@ from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
 
-FIXED_BLOCKS = frozenset({"species"})
 DECISIVE = float(np.log(100.0))
 """Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
-SILENT = 1e-3
-"""Prior widths of a GP that is left out, over those of one that would explain what the pair part leaves over."""
 CALIBRATION_CONFIGURATIONS = 100
 """So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
-
-Equations = Mapping[str, NormalEquations]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,7 @@ class Candidate:
     basis: ModelBasis
     levels: Levels
     equations: Equations
-    baseline: EvidenceMaximum
-    best: EvidenceMaximum
+    fitted: FittedHyperparameters
 
 
 def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
@@ -74,7 +73,7 @@ def choose(
     evidences: list[float] = []
     for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
         fitted = candidate(dataset, settings, stream)
-        evidences.append(fitted.best.log_evidence)
+        evidences.append(fitted.fitted.best.log_evidence)
         if best is None or preferred(evidences) == len(evidences) - 1:
             best = fitted
     assert best is not None
@@ -137,39 +136,9 @@ def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     basis = basis_of(dataset, settings, rng)
     levels = Levels(reference_energies(dataset), mean_moments(dataset))
     equations = equations_of(dataset.labelled, basis, levels)
-    energy, small = _of_energy(equations), basis.pair_only()
     with one_blas_thread():
-        belief = believed(_restricted(energy, small.size), small.blocks)
-        baseline = maximise_evidence(_restricted(energy, small.size), small.blocks, belief, FIXED_BLOCKS)
-        belief = with_gp(belief, energy, basis.blocks, small.blocks, baseline.scales)
-        best = believable(energy, basis.blocks, belief, baseline)
-    return Candidate(basis, levels, equations, baseline, best)
-
-
-def believable(
-    equations: Equations,
-    blocks: Mapping[str, slice],
-    belief: Hyperprior,
-    baseline: EvidenceMaximum,
-    start: Hyperparameters | None = None,
-) -> EvidenceMaximum:
-    """Return the scales of highest evidence for the whole model, starting the climb at `start` if that leads up.
-
-    Few energies alone are asked three ways: labels repeat to a fraction of an meV, or what is left over is as large as
-    it likes, or the pair part is all there is and the GP stays silent.  The first belief alone would make a flexible GP
-    explain what no model of this form can.  Fields and forces are labels enough to need no such question.
-    """
-    best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS, start)
-    if start is not None and best.log_evidence < baseline.log_evidence:
-        # The pair part alone does better: the climb got stuck where fewer data had led, such as noise near nothing.
-        best = maximise_evidence(equations, blocks, belief, FIXED_BLOCKS)
-    if equations.keys() != {"energy"}:
-        return best
-    free = maximise_evidence(equations, blocks, with_free_noise(belief, equations), FIXED_BLOCKS)
-    silent = {name: SILENT * width for name, width in belief.centre.prior.items()}
-    quiet = Hyperparameters({**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale)
-    choices = (EvidenceMaximum(quiet, baseline.log_evidence), free, best)
-    return max(choices, key=lambda each: each.log_evidence)
+        fitted = fit_hyperparameters(_of_energy(equations), basis.blocks, basis.pair_only().blocks)
+    return Candidate(basis, levels, equations, fitted)
 
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
@@ -179,14 +148,15 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
     small = chosen.basis.pair_only()
     levels = chosen.levels
     with one_blas_thread():
-        solved = posterior(_restricted(energy, small.size), small.blocks, chosen.baseline.scales)
-        baseline = FittedModel(small, *solved, chosen.baseline.scales, levels.offsets_s, levels.moments_s, record, None)
+        solved = posterior(restrict_columns(energy, small.size), small.blocks, chosen.fitted.baseline.scales)
+        scales = chosen.fitted.baseline.scales
+        baseline = FittedModel(small, *solved, scales, levels.offsets_s, levels.moments_s, record, None)
         lengths = fit_lengths(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
-        solved = posterior(energy, chosen.basis.blocks, chosen.best.scales)
+        solved = posterior(energy, chosen.basis.blocks, chosen.fitted.best.scales)
     model = FittedModel(
         chosen.basis,
         *solved,
-        chosen.best.scales,
+        chosen.fitted.best.scales,
         levels.offsets_s,
         levels.moments_s,
         record,
@@ -205,15 +175,16 @@ def _without_penalty(chosen: Candidate, dataset: Dataset) -> Candidate:
     levels = replace(chosen.levels, penalty_level=mean_square(dataset.labelled))
     rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, levels)
     with one_blas_thread():
-        solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.best.scales)
-        penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.best.scales.noise["energy"], width)
+        solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.fitted.best.scales)
+        penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.fitted.best.scales.noise["energy"], width)
     energy, rest_k = chosen.equations["energy"], values_k - penalty * squares_k
     energy = replace(energy, projection_m=rest_k @ rows_km, square=float(rest_k @ rest_k))
     best, baseline = (
         replace(each, scales=replace(each.scales, penalty=penalty, penalty_level=levels.penalty_level))
-        for each in (chosen.best, chosen.baseline)
+        for each in (chosen.fitted.best, chosen.fitted.baseline)
     )
-    return Candidate(basis, replace(levels, penalty=penalty), {**chosen.equations, "energy": energy}, baseline, best)
+    fitted = replace(chosen.fitted, best=best, baseline=baseline)
+    return Candidate(basis, replace(levels, penalty=penalty), {**chosen.equations, "energy": energy}, fitted)
 
 
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
@@ -240,7 +211,7 @@ def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> Fi
         weights_m, cholesky_mm = posterior(energy, model.basis.blocks, model.scales)
         baseline = model.baseline
         if baseline is not None:
-            solved = posterior(_restricted(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
+            solved = posterior(restrict_columns(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
             baseline = replace(baseline, weights_m=solved[0], cholesky_mm=solved[1], record=record)
         lengths = _lengths(model, equations)
     return replace(
@@ -266,10 +237,6 @@ def _levels(model: FittedModel) -> Levels:
 
 def _of_energy(equations: Equations) -> dict[str, NormalEquations]:
     return {target: equations[target] for target in TARGETS if target in equations}
-
-
-def _restricted(equations: Equations, n_columns: int) -> dict[str, NormalEquations]:
-    return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
 
 
 def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:

@@ -8,7 +8,7 @@ from scipy.linalg import solve_triangular
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, maximise_evidence, posterior
-from soso_core.gp.inference.hyperprior import believed
+from soso_core.gp.inference.hyperprior import build_hyperprior
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.targets import LENGTH
 
@@ -33,7 +33,7 @@ class MomentModel:
 def fit_lengths(equation: NormalEquations, blocks: Mapping[str, slice]) -> MomentModel:
     """Return the length model of highest evidence."""
     return solve_lengths(
-        equation, blocks, maximise_evidence({LENGTH: equation}, blocks, _belief(equation, blocks)).scales
+        equation, blocks, maximise_evidence({LENGTH: equation}, blocks, _hyperprior(equation, blocks)).scales
     )
 
 
@@ -42,8 +42,8 @@ def solve_lengths(equation: NormalEquations, blocks: Mapping[str, slice], scales
     return MomentModel(*posterior({LENGTH: equation}, blocks, scales), scales)
 
 
-def _belief(equation: NormalEquations, blocks: Mapping[str, slice]) -> Hyperprior:
+def _hyperprior(equation: NormalEquations, blocks: Mapping[str, slice]) -> Hyperprior:
     """Let all blocks together explain the lengths; the constants of the species are the mean lengths' corrections."""
-    centre = believed({LENGTH: equation}, blocks).centre
+    centre = build_hyperprior({LENGTH: equation}, blocks).centre
     share = 1.0 / np.sqrt(len(blocks))
     return Hyperprior(Hyperparameters({name: share * width for name, width in centre.prior.items()}, centre.noise))

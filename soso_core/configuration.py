@@ -73,8 +73,13 @@ class Configuration:
 
     @property
     def n_magnetic(self) -> int:
-        """Number of atoms that carry a spin; energies are quoted per one of these."""
+        """Number of atoms that carry a spin."""
         return int(self.is_magnetic_a.sum())
+
+    @property
+    def n_energy_sites(self) -> int:
+        """Number of sites that an energy is quoted per: the magnetic atoms, or all atoms when none is magnetic."""
+        return self.n_magnetic or len(self)
 
     @property
     def symbols(self) -> tuple[str, ...]:

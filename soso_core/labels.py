@@ -118,7 +118,7 @@ class LabelledConfiguration:
         """Energy per magnetic atom (per atom when none is magnetic), eV."""
         if self.energy is None:
             return None
-        return self.energy / (self.configuration.n_magnetic or len(self.configuration))
+        return self.energy / self.configuration.n_energy_sites
 
 
 def transverse(vectors_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from soso_core.dataset import Dataset
 from soso_core.errors import InputError, located
 from soso_core.formats import atomic_write, read_dataset
 from soso_core.labels import LabelledConfiguration
+from soso_core.species import species_indices
 
 if TYPE_CHECKING:
     from soso_core.gp.assessment.comparison import Comparison
@@ -128,7 +129,6 @@ def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> No
 
 
 def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
-    from soso_core.descriptors.spin_pairs import species_indices
 
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")

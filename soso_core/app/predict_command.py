@@ -17,6 +17,8 @@ from soso_core.configuration import Configuration
 from soso_core.errors import located
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms, write_atoms
 from soso_core.labels import LabelledConfiguration
+from soso_core.species import species_indices
+from soso_core.voigt import to_voigt
 
 if TYPE_CHECKING:
     from soso_core.gp.model.fitted import FittedModel, Prediction
@@ -94,8 +96,6 @@ def moment_lengths(
     Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive,
     or of a species without a known mean, is replaced by what comes next: the mean, the given one.
     """
-    from soso_core.descriptors.spin_pairs import species_indices
-
     mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
     in_turn = (given_a, mean_a) if predicted_a is None else (predicted_a, mean_a, given_a)
     moment_magnitudes_a = np.zeros(len(configuration))
@@ -115,5 +115,5 @@ def _kept_results(atoms: Atoms) -> dict[str, object]:
 
 
 def _results(prediction: Prediction) -> dict[str, object]:
-    stress = prediction.stress_cc[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    stress = to_voigt(prediction.stress_cc)
     return {"energy": prediction.energy, "forces": prediction.forces_ac, "stress": stress}

@@ -13,6 +13,7 @@ from soso_core.compiled.lanes import n_lanes, run_lanes
 from soso_core.compiled.verlet import VerletList
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.kernels.vector.many_body import GpOutput, Models, Sources, gp_lanes
+from soso_core.voigt import from_voigt
 
 
 class ManyBodyResult(NamedTuple):
@@ -57,9 +58,7 @@ class CompiledManyBody:
             energy += float(out.energy_a.sum())
             pull_a8 += out.pull_ka8.sum(axis=0)
             virial_6 += out.virial_k6.sum(axis=0)
-        xx, yy, zz, yz, xz, xy = virial_6
-        strain_cc = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
-        return ManyBodyResult(energy, pull_a8[:, :3], pull_a8[:, 4:7], strain_cc)
+        return ManyBodyResult(energy, pull_a8[:, :3], pull_a8[:, 4:7], from_voigt(virial_6))
 
     def description(self) -> list[str]:
         """Return lines on accuracy and path."""

@@ -15,7 +15,9 @@ from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel, Prediction
 from soso_core.kernels.vector.atoms import make_atoms, transverse_fields
 from soso_core.kernels.vector.pairs import PairOutput, pair_lanes
+from soso_core.species import species_indices
 from soso_core.threads import one_blas_thread
+from soso_core.voigt import from_voigt
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +31,14 @@ class CompiledModel:
     accuracy: Accuracy
     pairs: CompiledPairs
     many_body: CompiledManyBody | None
-    species: IntArray
+    species: tuple[int, ...]
 
     @classmethod
     def of(cls, model: FittedModel, accuracy: Accuracy | None = None) -> "CompiledModel":
         """Return the compiled form of a model."""
         accuracy = accuracy or Accuracy()
         many_body = None if model.basis.inducing is None else CompiledManyBody.of(model, accuracy)
-        species = np.array(model.basis.species, dtype=np.int64)
-        return cls(model, accuracy, CompiledPairs.of(model, accuracy), many_body, species)
+        return cls(model, accuracy, CompiledPairs.of(model, accuracy), many_body, model.basis.species)
 
     @property
     def cutoff(self) -> float:
@@ -61,7 +62,7 @@ class CompiledModel:
         `neighbours` from an earlier step are used while they hold, see `VerletList.updated`.  Raises InputError for
         an unknown element and for atoms nearer than `accuracy.shortest`.
         """
-        species_a = self._species_indices(configuration)
+        species_a = species_indices(configuration, self.species)
         positions_ac, cell_vc = configuration.positions_ac, configuration.cell_vc
         near = self.neighbours(configuration) if neighbours is None else neighbours.updated(positions_ac, cell_vc)
         atoms_a8 = make_atoms(positions_ac, species_a, configuration.spins_ac)
@@ -109,20 +110,4 @@ class CompiledModel:
                 f"two atoms are {out.shortest_k.min():.3g} Å apart; this compiled model holds from "
                 f"{self.accuracy.shortest:g} Å on"
             )
-        return float(out.energy_a.sum()), out.force_ac, out.gradient_ac, symmetric(out.virial_k6.sum(axis=0))
-
-    def _species_indices(self, configuration: Configuration) -> IntArray:
-        index_a = np.minimum(np.searchsorted(self.species, configuration.numbers_a), len(self.species) - 1)
-        unknown = np.flatnonzero(self.species[index_a] != configuration.numbers_a)
-        if len(unknown):
-            symbol = configuration.symbols[int(unknown[0])]
-            raise InputError(
-                f"element {symbol} is unknown to this model; it knows atomic numbers {self.species.tolist()}"
-            )
-        return index_a.astype(np.int64)
-
-
-def symmetric(values_6: FloatArray) -> FloatArray:
-    """Return xx yy zz yz xz xy as a (3, 3) matrix."""
-    xx, yy, zz, yz, xz, xy = values_6
-    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+        return float(out.energy_a.sum()), out.force_ac, out.gradient_ac, from_voigt(out.virial_k6.sum(axis=0))

@@ -16,7 +16,6 @@ from soso_core.descriptors.rows import (
     SpinJacobian,
     add_position_rows_of,
     add_spin_rows,
-    full_strain,
 )
 from soso_core.descriptors.spin_coupling import spin_coupling
 from soso_core.descriptors.spin_pairs import (
@@ -25,11 +24,12 @@ from soso_core.descriptors.spin_pairs import (
     merge_images,
     neighbours_within,
     pair_legendre,
-    species_indices,
 )
 from soso_core.kernels.exact.jacobian import pair_position_jacobian, pair_spin_jacobian
 from soso_core.kernels.exact.pair_density import density, density_position_adjoint, density_spin_adjoint
 from soso_core.neighbours import Neighbours
+from soso_core.species import species_indices
+from soso_core.voigt import from_voigt
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class PairDescriptor:
             )
             jacobian = PositionJacobian(i, pairs.j_q[start:stop], by_position_fd)
             add_position_rows_of(jacobian, columns, rows_acb, strain_db)
-        return rows_acb, full_strain(strain_db)
+        return rows_acb, from_voigt(strain_db)
 
     def spin_adjoint(self, features: PairFeatures, g_asnlb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂d, (a, s, n, l, b); not projected."""

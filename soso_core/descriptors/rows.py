@@ -123,11 +123,6 @@ def add_position_rows_of(
     add_position_rows(jacobian.centre, jacobian.j_q, rows_db, rows_acb, strain_db)
 
 
-def full_strain(six_db: FloatArray) -> FloatArray:
-    """Return the symmetric (c, c, ...) of six strains xx, yy, zz, yz, xz, xy in the first axis."""
-    return np.asarray(six_db[np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])])
-
-
 def feature_runs(starts: Sequence[int], stops: Sequence[int]) -> tuple[slice, ...]:
     """Return ranges of features in ascending order, neighbouring ones joined."""
     runs: list[slice] = []

@@ -7,7 +7,6 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import RadialBasis
-from soso_core.errors import InputError
 from soso_core.kernels.exact.legendre import legendre
 from soso_core.kernels.exact.pair_density import sum_images
 from soso_core.neighbours import Neighbours
@@ -65,15 +64,6 @@ class ImagePairs:
             species_a[j_q],
             np.searchsorted(i_q, np.arange(n_atoms + 1)).astype(np.int64),
         )
-
-
-def species_indices(configuration: Configuration, species: tuple[int, ...]) -> IntArray:
-    """Return the index in `species` of every atom, (a,).  Raises InputError for an element not in it."""
-    position = {number: index for index, number in enumerate(species)}
-    for symbol, number in zip(configuration.symbols, configuration.numbers_a, strict=True):
-        if int(number) not in position:
-            raise InputError(f"element {symbol} is unknown to this model; it knows atomic numbers {list(species)}")
-    return np.array([position[int(number)] for number in configuration.numbers_a], dtype=np.int64)
 
 
 def neighbours_within(neighbours: Neighbours, cutoff: float) -> Neighbours:

@@ -19,9 +19,8 @@ from soso_core.descriptors.rows import (
     add_position_rows_of,
     add_spin_rows,
     feature_runs,
-    full_strain,
 )
-from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within, species_indices
+from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within
 from soso_core.kernels.exact.jacobian import (
     density_position_slopes,
     density_spin_slopes,
@@ -37,6 +36,8 @@ from soso_core.kernels.exact.three_body import (
     power_spectrum_adjoint,
 )
 from soso_core.neighbours import Neighbours
+from soso_core.species import species_indices
+from soso_core.voigt import from_voigt
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ class ThreeBodyDescriptor:
         strain_db = np.zeros((6, columns.n_columns))
         for jacobian in self._position_jacobians(features):
             add_position_rows_of(jacobian, columns, rows_acb, strain_db)
-        return rows_acb, full_strain(strain_db)
+        return rows_acb, from_voigt(strain_db)
 
     def spin_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂p, (a, f, b); not projected."""

@@ -13,6 +13,7 @@ from soso_core.dynamics.monte_carlo.pair_tables import Couplings
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, pair_energy
+from soso_core.species import species_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +86,12 @@ class SpinModel:
 
         Its spins only tell which atoms are magnetic.  Raises InputError for an unknown element.
         """
-        couplings, magnetic_a = Couplings.of(self.model, configuration), configuration.is_magnetic_a
-        position = {number: index for index, number in enumerate(self.model.basis.species)}
-        levels = [self.model.species_energies_s[position[int(number)]] for number in configuration.numbers_a]
+        model, magnetic_a = self.model, configuration.is_magnetic_a
+        couplings = Couplings.of(model, configuration)
         table = couplings.table(magnetic_a, _checked_field(field_ac, len(configuration)))
-        constant = float(np.sum(levels)) + couplings.constant(magnetic_a)
+        atoms_energy = float(species_counts(configuration, model.basis.species) @ model.species_energies_s)
         around = None if self.environments is None else self.environments.on(configuration)
-        return SpinEnergy(np.array(magnetic_a), constant, table, around)
+        return SpinEnergy(np.array(magnetic_a), atoms_energy + couplings.constant(magnetic_a), table, around)
 
 
 def _checked_field(field_ac: ArrayLike | None, n_atoms: int) -> FloatArray:

@@ -14,6 +14,7 @@ from soso_core.dataset import Dataset
 from soso_core.errors import InputError, first_line, located, reading
 from soso_core.formats.atomic_write import atomic_write
 from soso_core.labels import LabelledConfiguration
+from soso_core.voigt import from_voigt, to_voigt
 
 Value = TypeVar("Value")
 
@@ -111,7 +112,7 @@ def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
     for name, values in columns:
         if values is not None:
             atoms.set_array(name, np.array(values))
-    stress = None if item.stress_cc is None else item.stress_cc[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    stress = None if item.stress_cc is None else to_voigt(item.stress_cc)
     results = {"energy": item.energy, "forces": item.forces_ac, "stress": stress}
     present = {key: value for key, value in results.items() if value is not None}
     if present:
@@ -128,8 +129,7 @@ def _convert_frames(path: Path | str, convert: Callable[[Atoms], Value]) -> Iter
 def _full_stress(stress: Any) -> Any:
     if np.shape(stress) != (6,):
         raise InputError(f"stress: shape {np.shape(stress)}, expected 9 numbers")
-    xx, yy, zz, yz, xz, xy = stress
-    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return from_voigt(stress)
 
 
 def _check_text(file: Path, lines: list[str]) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
-from ase.stress import full_3x3_to_voigt_6_stress
 
 from soso_core.arrays import FloatArray
 from soso_core.compiled.accuracy import Accuracy
@@ -17,6 +16,8 @@ from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.gp.model.model_file import load_model
+from soso_core.species import species_indices
+from soso_core.voigt import to_voigt
 
 SPINS = "spins"
 """Column of `atoms.arrays` with unit vectors, zero for atoms without a spin."""
@@ -89,7 +90,7 @@ class SosoCalculator(Calculator):
             "energy": predicted.energy,
             "free_energy": predicted.energy,
             "forces": predicted.forces_ac,
-            "stress": full_3x3_to_voigt_6_stress(predicted.stress_cc),
+            "stress": to_voigt(predicted.stress_cc),
             "spin_gradient": -predicted.effective_fields_ac,
         }
         if {"magmoms", "exchange_fields"} & set(properties):
@@ -115,8 +116,8 @@ def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArr
     """
     lengths_a, _ = model.predict_moments(configuration)
     if lengths_a is None:
-        index_a = np.searchsorted(np.array(model.basis.species), configuration.numbers_a)
-        lengths_a = np.where(configuration.is_magnetic_a, model.moments_s[index_a], 0.0)
+        means_a = model.moments_s[species_indices(configuration, model.basis.species)]
+        lengths_a = np.where(configuration.is_magnetic_a, means_a, 0.0)
     if not np.isfinite(lengths_a).all():
         unknown = configuration.symbols[int(np.flatnonzero(~np.isfinite(lengths_a))[0])]
         raise InputError(f"the model knows no moment lengths of {unknown}: there were none in the data of the fit")

@@ -14,7 +14,7 @@ from inspect import signature
 from types import MappingProxyType
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.md.langevin import Langevin
 from scipy.special import spence
@@ -28,8 +28,9 @@ from soso_core.formats.extxyz import atoms_from_configuration
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.interfaces.ase import SPINS, SosoCalculator
 from soso_core.neighbours import find_neighbours
+from soso_core.units import ATOMIC_MASS, FS, HBAR, K_B
 
-HBAR2_OVER_K = units._hbar**2 / (units._amu * units._k) * 1e20
+HBAR2_OVER_K = HBAR**2 / (ATOMIC_MASS * K_B)
 """ħ² / (1 u · k_B) in Å² K."""
 
 FARTHEST = 0.25
@@ -135,13 +136,13 @@ def langevin(
     atoms.set_array(SPINS, np.array(configuration.spins_ac))
     atoms.calc = calculator
     atoms.get_forces()
-    thermal_a = np.sqrt(units.kB * temperature_kelvin * atoms.get_masses())
+    thermal_a = np.sqrt(K_B * temperature_kelvin * atoms.get_masses())
     atoms.set_momenta(thermal_a[:, None] * rng.standard_normal((len(atoms), 3)))
     dynamics = Langevin(
         atoms,
-        generator.timestep_fs * units.fs,
+        generator.timestep_fs * FS,
         temperature_K=temperature_kelvin,
-        friction=generator.friction_per_fs / units.fs,
+        friction=generator.friction_per_fs / FS,
         rng=rng,
         **FREE,  # the energy does not know of the centre of mass; it is taken off at the end
     )

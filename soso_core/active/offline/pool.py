@@ -22,10 +22,11 @@ from soso_core.gp.inference.hyperprior import build_hyperprior
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.regression import basis_of
 from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
-from soso_core.gp.inference.targets import reference_energies, species_counts
+from soso_core.gp.inference.targets import reference_energies
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square, square_of_fields
 from soso_core.gp.model.settings import FitSettings
+from soso_core.species import species_counts
 from soso_core.threads import in_threads
 
 CARTESIAN = (2.0 / 3.0) ** 0.5
@@ -55,7 +56,7 @@ class Pool:
     @cached_property
     def n_spins_k(self) -> FloatArray:
         """Magnetic atoms of each configuration (all atoms when none is), (k,)."""
-        return np.array([i.configuration.n_magnetic or len(i.configuration) for i in self.dataset], dtype=float)
+        return np.array([i.configuration.n_energy_sites for i in self.dataset], dtype=float)
 
     @cached_property
     def counts_ks(self) -> FloatArray:

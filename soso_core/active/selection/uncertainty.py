@@ -152,7 +152,7 @@ def candidate_rows(
     if with_fields is None:
         with_fields = "field" in model.scales.noise
     designs = in_threads(lambda item: model.basis.rows(item, by_spin=with_fields), configurations)
-    spins_k = np.array([item.n_magnetic or len(item) for item in configurations], dtype=float)
+    spins_k = np.array([item.n_energy_sites for item in configurations], dtype=float)
     fields = [transverse_rows(item, design) for item, design in zip(configurations, designs, strict=True)]
     return CandidateRows(
         whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.cholesky_mm),

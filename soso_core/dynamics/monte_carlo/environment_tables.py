@@ -12,7 +12,7 @@ from soso_core.compiled.descriptors import CompiledDensity, CompiledThreeBody, a
 from soso_core.compiled.many_body import CompiledManyBody
 from soso_core.configuration import Configuration
 from soso_core.descriptors.environment import EnvironmentDescriptor
-from soso_core.descriptors.spin_pairs import ImagePairs, species_indices
+from soso_core.descriptors.spin_pairs import ImagePairs
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.kernels.exact.pair_density import sum_images
 from soso_core.kernels.exact.spherical import spherical_harmonics
@@ -29,6 +29,7 @@ from soso_core.kernels.vector.covariance import Head, make_head_work
 from soso_core.kernels.vector.simd import padded
 from soso_core.kernels.vector.three_body import ThreeBody
 from soso_core.neighbours import find_neighbours
+from soso_core.species import species_indices
 
 
 @dataclass(frozen=True, eq=False)

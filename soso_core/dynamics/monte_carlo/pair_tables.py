@@ -7,11 +7,12 @@ from numpy.polynomial import legendre
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.configuration import Configuration
-from soso_core.descriptors.spin_pairs import merge_images, neighbours_within, species_indices
+from soso_core.descriptors.spin_pairs import merge_images, neighbours_within
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.kernels.monte_carlo.pair_sweeps import PairTable
 from soso_core.neighbours import find_neighbours
+from soso_core.species import species_indices
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-from ase.units import kB
 from pydantic import Field
 
 from soso_core.arrays import FloatArray
@@ -23,6 +22,7 @@ from soso_core.kernels.monte_carlo.pair_sweeps import pair_energy, pair_sweeps
 from soso_core.kernels.monte_carlo.proposals import Move
 from soso_core.settings import Settings
 from soso_core.threads import one_blas_thread, worker_count
+from soso_core.units import K_B
 
 WIDEST, NARROWEST = 30.0, 1e-3
 """Widths of a cone; with the widest the trial is next to uniform."""
@@ -136,7 +136,7 @@ class Chain:
 
     def sweep(self, temperature_kelvin: float, n_sweeps: int) -> Sweeps:
         """Make some sweeps at one temperature, with the cone as it is."""
-        move = Move(1.0 / (kB * temperature_kelvin), self.cone, self._heat_bath)
+        move = Move(1.0 / (K_B * temperature_kelvin), self.cone, self._heat_bath)
         energies_s, moments_sc = np.full(n_sweeps, self.energy), np.zeros((n_sweeps, 3))
         system, out = self._system, (self._rng, energies_s, moments_sc)
         around: tuple[Any, ...] = () if self._around is None else self._around.arguments

@@ -7,12 +7,13 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.inference.evidence import Hyperparameters
-from soso_core.gp.inference.targets import LENGTH, VOIGT, mean_moments, reference_energies, species_counts
+from soso_core.gp.inference.targets import LENGTH, mean_moments, reference_energies
 from soso_core.gp.model.fitted import Prediction
 from soso_core.gp.model.penalty import may_hold_penalty
 from soso_core.labels import LabelledConfiguration
+from soso_core.species import species_counts, species_indices
+from soso_core.voigt import to_voigt
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
     if item.energy is None:
         return None
     where = item.configuration
-    n_spins = where.n_magnetic or len(where)
+    n_spins = where.n_energy_sites
     deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
     level = species_counts(where, levels.species) @ levels.energies_s / n_spins
     energy = energy_of_label(item, predicted, levels.scales)
@@ -130,7 +131,7 @@ def _force(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _P
 def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
     if item.stress_cc is None:
         return None
-    return _without_level(item.stress_cc[VOIGT], predicted.stress_cc[VOIGT], _NONE)
+    return _without_level(to_voigt(item.stress_cc), to_voigt(predicted.stress_cc), _NONE)
 
 
 def _length(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:

@@ -92,7 +92,7 @@ def compared(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple
 def _model_std(predictions: Sequence[Prediction], dataset: Dataset) -> float | None:
     """Return the root mean square deviation of the energy per spin, meV, without the noise of labels."""
     found = [
-        predicted.energy_model_std / (item.configuration.n_magnetic or len(item.configuration))
+        predicted.energy_model_std / item.configuration.n_energy_sites
         for predicted, item in zip(predictions, dataset, strict=True)
         if item.energy is not None and predicted.energy_model_std is not None
     ]

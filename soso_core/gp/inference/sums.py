@@ -9,10 +9,11 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.targets import LENGTH, has_positions, length_rows, species_counts, target_rows
+from soso_core.gp.inference.targets import LENGTH, has_positions, length_rows, target_rows
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.penalty import square_of_fields
 from soso_core.labels import LabelledConfiguration
+from soso_core.species import species_counts
 from soso_core.threads import in_threads, one_blas_thread, worker_count
 
 CHUNK = 8

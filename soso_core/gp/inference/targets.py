@@ -5,18 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from soso_core.arrays import FloatArray
-from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.model.basis import DesignRows
 from soso_core.labels import LabelledConfiguration
+from soso_core.species import species_counts, species_indices
+from soso_core.voigt import to_voigt
 
 TARGETS = ("energy", "field", "force", "stress")
 """Kinds of label that the energy model learns from."""
 LENGTH = "length"
 """The kind of label that the moment lengths are learnt from."""
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
-"""The six components xx, yy, zz, yz, xz, xy of a symmetric tensor."""
 
 
 def has_positions(item: LabelledConfiguration) -> bool:
@@ -48,7 +46,7 @@ def _unweighed_rows(
 ) -> Iterator[tuple[str, FloatArray, FloatArray]]:
     where = item.configuration
     if item.energy is not None:
-        root = np.sqrt(where.n_magnetic or len(where))
+        root = np.sqrt(where.n_energy_sites)
         yield "energy", rows.energy_m[None] / root, np.array([(item.energy - offset) / root])
     if item.effective_fields_ac is not None and where.n_magnetic and rows.effective_fields_acm is not None:
         magnetic = where.is_magnetic_a
@@ -60,7 +58,7 @@ def _unweighed_rows(
         yield "force", rows.forces_acm.reshape(-1, rows.forces_acm.shape[2]), item.forces_ac.ravel()
     if item.stress_cc is not None and rows.strain_ccm is not None:
         root = np.sqrt(len(where))
-        yield "stress", rows.strain_ccm[VOIGT] / root, item.stress_cc[VOIGT] * where.volume / root
+        yield "stress", to_voigt(rows.strain_ccm) / root, to_voigt(item.stress_cc) * where.volume / root
 
 
 def length_rows(
@@ -82,11 +80,6 @@ def transverse_axes(spins_ac: FloatArray) -> FloatArray:
     first_ac = np.cross(spins_ac, np.eye(3)[smallest_a])
     first_ac /= np.linalg.norm(first_ac, axis=1, keepdims=True)
     return np.stack([first_ac, np.cross(spins_ac, first_ac)], axis=1)
-
-
-def species_counts(configuration: Configuration, species: tuple[int, ...]) -> FloatArray:
-    """Return the number of atoms of each species, (s,)."""
-    return np.bincount(species_indices(configuration, species), minlength=len(species)).astype(float)
 
 
 def reference_energies(dataset: Dataset, species: tuple[int, ...] | None = None) -> FloatArray:

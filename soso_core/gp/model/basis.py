@@ -12,13 +12,13 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.environment import EnvironmentDescriptor, EnvironmentFeatures
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.model.covariance import Points, ProductCovariance
 from soso_core.gp.model.inducing import InducingPoints
 from soso_core.gp.model.pair_part import PairPart
 from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import transverse
 from soso_core.neighbours import Neighbours, find_neighbours
+from soso_core.species import species_indices
 from soso_core.threads import in_threads
 
 

@@ -13,13 +13,13 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.descriptors.environment import EnvironmentFeatures
-from soso_core.descriptors.spin_pairs import species_indices
 from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.model.basis import DesignRows, ModelBasis
 from soso_core.gp.model.moments import MomentModel
 from soso_core.labels import transverse
 from soso_core.neighbours import Neighbours
+from soso_core.species import species_indices
 
 NO_CALIBRATION: Mapping[str, float] = MappingProxyType({})
 
@@ -229,7 +229,7 @@ class FittedModel:
         rows = self.basis.rows(configuration, by_position=with_forces)
         half_m = solve_triangular(self.cholesky_mm, rows.energy_m, lower=True)
         variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
-        n_spins = configuration.n_magnetic or len(configuration)
+        n_spins = configuration.n_energy_sites
         found: dict[str, FloatArray | float | None] = {
             "energy_std": self.stretch("energy") * float(np.sqrt(variance + n_spins * noise**2)),
             "energy_model_std": self.stretch("energy") * float(np.sqrt(variance)),

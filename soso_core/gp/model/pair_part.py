@@ -8,18 +8,18 @@ import numpy as np
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import DecayingBasis
-from soso_core.descriptors.rows import full_strain
 from soso_core.descriptors.spin_pairs import (
     ImagePairs,
     SpinPairs,
     merge_images,
     neighbours_within,
     pair_legendre,
-    species_indices,
 )
 from soso_core.gp.model.settings import PairPartSettings
 from soso_core.kernels.exact.pair_density import density, density_position_adjoint, position_density, spin_density
 from soso_core.neighbours import Neighbours
+from soso_core.species import species_indices
+from soso_core.voigt import from_voigt
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class PairPart:
         )
         moved_adm = self._fold(moved_adsnl, species_a)
         # Both ends of a pair move it alike, so the half of each pair's two entries is made up by its other end.
-        return -moved_adm[:, :3], full_strain(0.5 * moved_adm[:, 3:].sum(axis=0))
+        return -moved_adm[:, :3], from_voigt(0.5 * moved_adm[:, 3:].sum(axis=0))
 
     def position_gradient(
         self, configuration: Configuration, neighbours: Neighbours, weights_m: FloatArray

@@ -120,7 +120,7 @@ def _value(errors: Errors | None, key: str) -> float | None:
 def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> None:
     given = {option: path for option, path in outputs.items() if path is not None}
     if (plot := given.get("--plot")) is not None:
-        from soso_core.app.figures import check_format  # matplotlib is slow to import and not always needed
+        from soso_core.app.plots import check_format  # matplotlib is slow to import and not always needed
 
         check_format(plot)
     for path in given.values():
@@ -157,7 +157,7 @@ def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
 
 
 def _draw(path: Path, found: Mapping[str, Comparison], evaluation: Evaluation, title: str) -> None:
-    from soso_core.app.figures import evaluation_figure, save_figure
+    from soso_core.app.plots import evaluation_figure, save_figure
 
     save_figure(path, evaluation_figure(found, evaluation.reliability, title))
     click.echo(f"parity and reliability drawn in {path}")

@@ -27,9 +27,7 @@ from soso_core.active.offline.study import (
     summary,
 )
 from soso_core.active.selection.duplicates import twins
-from soso_core.app.figures import save_figure
 from soso_core.app.progress import progress_bar
-from soso_core.app.study_figures import learning_curves
 from soso_core.app.tables import number, print_table
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
@@ -132,6 +130,8 @@ def study(
       policy: {n_initial: 4, batch_size: 2, max_labels: 30, target_energy_meV_per_spin: 1.7}
       fit: {n_inducing: 60}
     """
+    from soso_core.app.plots import save_figure, study_figure
+
     labels_given = ["energies"] if energies_only else None
     overruled = {"n_seeds": seeds, "held_out": held_out, "labels": labels_given, "group_by": group_by}
     values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
@@ -148,7 +148,7 @@ def study(
     for labels, part in parts.items():
         by_strategy = _all_runs(part, labels, fits[labels], values, similar, folder)
         target = values.policy.target_energy_meV_per_spin
-        save_figure(output / f"curves_{labels}.png", learning_curves(by_strategy, target, f"{data.name}, {labels}"))
+        save_figure(output / f"curves_{labels}.png", study_figure(by_strategy, target, f"{data.name}, {labels}"))
         here = [summary(labels, each, values) for each in by_strategy.values()]
         print_summaries(here, values, labels)
         found += here

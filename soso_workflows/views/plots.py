@@ -1,57 +1,56 @@
-"""Figures of a campaign, each an SVG text; nothing is computed here."""
+"""Draw the figures of a campaign as SVG text; nothing is computed here."""
 
-import io
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from aiida.orm import ArrayData
 from ase.data import chemical_symbols
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from soso_core.app.plots import GUIDE, draw_curve, draw_parity, draw_target, new_figure, svg_text
 from soso_core.gp.model.fitted import FittedModel
 
-MODEL, BASELINE, SIGMA, TARGET = "#1f5fa8", "#b5651d", "#6a9f58", "#888888"
+SERIES = {
+    "{}_rmse_{}": ("o-", "#1f5fa8", "blind error"),
+    "{}_std_{}": ("^:", "#6a9f58", "predicted standard deviation"),
+    "pair_only_{}_rmse_{}": ("s--", "#b5651d", "pair-only baseline"),
+}
+"""Key of each series in the record of a batch, its style, colour and name."""
+PANELS = {("energy", "meV_per_spin"): "energy (meV/spin)", ("field", "meV"): "effective field −∂E/∂e (meV)"}
 
 
 def learning_curve(batches: list[dict[str, Any]], policy: dict[str, Any]) -> str:
-    """Return blind errors, GP sigma and pair-only baseline against the labels trained on when they were made."""
-    figure, (energy, field) = _figure(2)
-    blind = [(before["n_labels"], batch) for before, batch in pairwise(batches)]
-    _curve(energy, blind, "energy_rmse_meV_per_spin", "o-", MODEL, "blind error")
-    _curve(energy, blind, "energy_std_meV_per_spin", "^:", SIGMA, "predicted sigma")
-    _curve(energy, blind, "pair_only_energy_rmse_meV_per_spin", "s--", BASELINE, "pair-only baseline")
-    energy.axhline(policy["target_energy_meV_per_spin"], color=TARGET, lw=1, label="target")
-    _curve(field, blind, "field_rmse_meV", "o-", MODEL, "blind error")
-    _curve(field, blind, "pair_only_field_rmse_meV", "s--", BASELINE, "pair-only baseline")
-    if policy.get("target_field_meV") is not None:
-        field.axhline(policy["target_field_meV"], color=TARGET, lw=1, label="target")
-    energy.set(xlabel="labels the model had seen", ylabel="energy (meV per spin)", ylim=(0, None))
-    field.set(xlabel="labels the model had seen", ylabel="field −∂E/∂e (meV)", ylim=(0, None))
-    energy.legend(frameon=False)
-    field.legend(frameon=False)
-    return _svg(figure)
+    """Draw blind errors, predicted deviations and pair-only errors against the labels of the tested model."""
+    figure, panels = new_figure(2)
+    for axes, ((quantity, unit), label) in zip(panels, PANELS.items(), strict=True):
+        for form, (style, color, name) in SERIES.items():
+            key = form.format(quantity, unit)
+            points = [(old["n_labels"], new[key]) for old, new in pairwise(batches) if new.get(key) is not None]
+            if points:
+                counts_n, values_n = np.array(points, dtype=float).T
+                draw_curve(axes, counts_n, values_n[None], name, style, color)
+        if (target := policy.get(f"target_{quantity}_{unit}")) is not None:
+            draw_target(axes, target)
+        axes.set(xlabel="labels of the tested model", ylabel=label, ylim=(0, None))
+        axes.legend(frameon=False)
+    return svg_text(figure)
 
 
 def parity(predictions: dict[int, ArrayData]) -> str:
-    """Return blind predictions against labels, one colour a batch."""
-    figure, (energy, field) = _figure(2)
+    """Draw blind predictions against labels, with one colour for each batch."""
+    figure, panels = new_figure(2)
     for batch, arrays in sorted(predictions.items()):
-        bars = arrays.get_array("energy_std")
-        label, predicted = arrays.get_array("energy_label"), arrays.get_array("energy")
-        energy.errorbar(label, predicted, yerr=bars, fmt="o", ms=4, lw=1, label=f"batch {batch}")
-        field.plot(arrays.get_array("field_label"), arrays.get_array("field"), ".", ms=2)
-    energy.legend(frameon=False, fontsize=8)
-    for axes, what in ((energy, "energy (meV per spin)"), (field, "field −∂E/∂e (meV)")):
-        axes.axline((0, 0) if axes is field else _anchor(predictions), slope=1, color=TARGET, lw=1, zorder=0)
-        axes.set(xlabel=f"label: {what}", ylabel=f"blind prediction: {what}")
-    return _svg(figure)
+        for axes, target in zip(panels, ("energy", "field"), strict=True):
+            std_k = arrays.get_array("energy_std") if target == "energy" else None
+            label_k, predicted_k = arrays.get_array(f"{target}_label"), arrays.get_array(target)
+            draw_parity(axes, target, label_k, predicted_k, std_k, name=f"batch {batch}")
+    panels[0].legend(frameon=False, fontsize=8)
+    return svg_text(figure)
 
 
 def exchange_curve(model: FittedModel, r_min: float) -> str:
-    """Return J(r) from `r_min` (Å), the λ = 1 pair curve of each species pair, with a band of two deviations."""
-    figure, (axes,) = _figure(1)
+    """Draw J(r) from `r_min` (Å), the λ = 1 pair curve of each species pair, with a band of two deviations."""
+    figure, (axes,) = new_figure(1)
     r_r = np.linspace(r_min, model.basis.pair_part.settings.cutoff_angstrom, 300)
     for curve in model.pair_curves(r_r):
         if curve["lam"] != 1:
@@ -60,32 +59,7 @@ def exchange_curve(model: FittedModel, r_min: float) -> str:
         (line,) = axes.plot(r_r, curve["mean_r"], label=name)
         low_r, high_r = curve["mean_r"] - 2 * curve["std_r"], curve["mean_r"] + 2 * curve["std_r"]
         axes.fill_between(r_r, low_r, high_r, color=line.get_color(), alpha=0.25, lw=0)
-    axes.axhline(0.0, color=TARGET, lw=1, zorder=0)
+    axes.axhline(0.0, color=GUIDE, lw=1, zorder=0)
     axes.set(xlabel="r (Å)", ylabel="J(r) in E = Σ J e·e over pairs (meV)")
     axes.legend(frameon=False)
-    return _svg(figure)
-
-
-def _curve(axes: Axes, blind: list[tuple[int, dict[str, Any]]], key: str, style: str, color: str, label: str) -> None:
-    points = [(seen, batch[key]) for seen, batch in blind if batch[key] is not None]
-    if points:
-        axes.plot(*zip(*points, strict=True), style, color=color, label=label, ms=5)
-
-
-def _anchor(predictions: dict[int, ArrayData]) -> tuple[float, float]:
-    first = float(next(iter(predictions.values())).get_array("energy_label")[0])
-    return first, first
-
-
-def _figure(n_panels: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(5.2 * n_panels, 3.8), layout="constrained")
-    axes = figure.subplots(1, n_panels, squeeze=False)[0]
-    for item in axes:
-        item.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg")
-    return buffer.getvalue().decode("utf8")
+    return svg_text(figure)

@@ -1,9 +1,10 @@
-"""What is drawn: the numbers in the panels, not the pixels."""
+"""Plots show the right numbers; the pixels are not compared."""
 
 import numpy as np
 import pytest
 
-from soso_core.app.figures import MANY, evaluation_figure, save_figure
+from soso_core.active.offline.replay import Run, Step
+from soso_core.app.plots import MANY, draw_curve, evaluation_figure, new_figure, save_figure, study_figure, svg_text
 from soso_core.errors import InputError
 from soso_core.gp.assessment.comparison import Comparison
 from soso_core.gp.assessment.evaluation import Reliability
@@ -63,3 +64,42 @@ def test_an_unknown_format_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="must end in"):
         save_figure(tmp_path / "figure.tiff", evaluation_figure({"energy": comparison()}, {}, "title"))
     assert not list(tmp_path.iterdir())
+
+
+def run(seed, errors, field=None):
+    steps = [
+        Step(n_labels=4 + 2 * n, energy=e, energy_largest=2 * e, expected=e, field=field, field_largest=field,
+             action="continue", reason="")
+        for n, e in enumerate(errors)
+    ]  # fmt: skip
+    return Run(strategy="random", seed=seed, picks=(), steps=tuple(steps))
+
+
+def test_a_curve_is_the_mean_with_the_central_two_thirds():
+    _, (axes,) = new_figure(1)
+    values_sn = np.array([[4.0, 2.0], [5.0, 1.0], [9.0, 3.0]])
+    draw_curve(axes, np.array([4.0, 6.0]), values_sn, "random")
+    np.testing.assert_allclose(points(axes), ([4.0, 6.0], [6.0, 2.0]))
+    outline = axes.collections[0].get_paths()[0].vertices
+    low, high = np.quantile(values_sn[:, 0], [1 / 6, 5 / 6])
+    assert {low, high} <= set(outline[outline[:, 0] == 4.0][:, 1])
+
+
+def test_a_single_curve_has_no_band():
+    _, (axes,) = new_figure(1)
+    draw_curve(axes, np.array([4.0, 6.0]), np.array([[3.0, 2.0]]), "blind error")
+    assert not axes.collections
+
+
+@pytest.mark.parametrize(("field", "n_panels"), [(None, 2), (5.0, 4)])
+def test_a_study_draws_fields_where_all_runs_have_them(field, n_panels):
+    figure = study_figure({"random": [run(0, (3.0, 2.0), field), run(1, (5.0, 4.0), field)]}, 1.7, "title")
+    assert len(figure.axes) == n_panels
+    np.testing.assert_allclose(points(figure.axes[0]), ([4, 6], [4.0, 3.0]))
+    np.testing.assert_allclose(points(figure.axes[1]), ([4, 6], [8.0, 6.0]))
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), 1.7)
+
+
+def test_a_figure_as_svg_text():
+    figure, _ = new_figure(2)
+    assert svg_text(figure).rstrip().endswith("</svg>")

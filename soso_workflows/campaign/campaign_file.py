@@ -78,8 +78,8 @@ class Campaign:
         left_out = {"structure", "dataset", "model"}
         left_out |= {"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set()
         engine_files = _engine_files(self.settings, self.engine)
-        named = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
-        named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": named})
+        unnamed = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
+        named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": unnamed})
         digest = sha256(named.model_dump_json(exclude=left_out).encode())
         for file in (*self.settings.exploration.files.values(), *engine_files.values()):
             digest.update(file.read_bytes())

@@ -184,7 +184,7 @@ def run_here(
         manager.reset_runner()
     if interrupted.is_set():
         _kill_jobs(node)
-        close_books(node)
+        mark_as_killed(node)
         raise KeyboardInterrupt
     return node
 
@@ -210,7 +210,7 @@ def why_idle(node: WorkChainNode) -> str | None:
     return None
 
 
-def close_books(campaign: ProcessNode) -> None:
+def mark_as_killed(campaign: WorkChainNode) -> None:
     """Mark the open processes of a campaign nobody works on any more as killed; note when it was last alive."""
     if not campaign.is_terminated:
         campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignProcess(campaign).last_sign.isoformat())
@@ -282,11 +282,12 @@ def _interrupt_flag(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
 
 def _kill_jobs(campaign: ProcessNode) -> None:
     for node in campaign.called_descendants:
-        if isinstance(node, CalcJobNode) and not node.is_terminated and node.get_job_id():
+        job_id = node.get_job_id() if isinstance(node, CalcJobNode) and not node.is_terminated else None
+        if job_id and node.computer is not None:
             scheduler = node.computer.get_scheduler()
             with node.get_transport() as transport, suppress(psutil.Error, SchedulerError):  # it may just have ended
                 scheduler.set_transport(transport)
-                scheduler.kill_job(node.get_job_id())
+                scheduler.kill_job(job_id)
 
 
 def _this_process() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from soso_core.active.stopping.records import Action, Decision, History
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import load_label_workchain
-from soso_workflows.campaign.launch import close_books, is_alive
+from soso_workflows.campaign.launch import is_alive, mark_as_killed
 from soso_workflows.campaign.state import CampaignState
 
 OPTIONS = {
@@ -105,7 +105,7 @@ def left_by(state: CampaignState) -> dict[str, Any]:
     found = {"history": state.history, "model": state.model, "labels": state.labels}
     left = {"campaign": Str(state.node.uuid), **{name: value for name, value in found.items() if value}}
     if not state.node.is_terminated:
-        close_books(state.node)
+        mark_as_killed(state.node)
     return left
 
 

@@ -14,6 +14,7 @@ from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 from soso_workflows.functions.loop import LABEL
+from soso_workflows.provenance.failures import failure_reason
 from soso_workflows.provenance.lineage import CampaignProcess
 
 PROCESS_TYPE = ActiveLearningWorkChain.build_process_type()
@@ -25,7 +26,7 @@ class FailedLabel:
 
     batch: int
     index: str
-    pk: int
+    pk: int | None
     reason: str
 
 
@@ -156,13 +157,6 @@ def finished_label(process: ProcessNode) -> SosoDataset | None:
         if label and isinstance(label[0].node, SosoDataset):
             return label[0].node
     return None
-
-
-def failure_reason(process: ProcessNode) -> str:
-    """Return one line on a process that did not end well."""
-    if process.exit_message:
-        return str(process.exit_message)
-    return str(process.process_state.value if process.process_state else "never started")
 
 
 def _finished_within(process: ProcessNode) -> Iterator[ProcessNode]:

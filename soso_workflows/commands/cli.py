@@ -270,6 +270,7 @@ def field_scale(campaign_file: Path, submit: bool, code_label: str) -> None:
     """
     from soso_workflows.campaign import launch as launching
     from soso_workflows.campaign.campaign_file import read_campaign
+    from soso_workflows.provenance.failures import failure_reason
 
     campaign = read_campaign(campaign_file, measure="field_scale")
     builder = launching.field_scale_builder(campaign, code_label)
@@ -279,7 +280,7 @@ def field_scale(campaign_file: Path, submit: bool, code_label: str) -> None:
         return
     node = launching.run_here(builder, lambda _: None)
     if not node.is_finished_ok:
-        raise click.ClickException(f"field scale <{node.pk}>: {node.exit_message or node.process_state.value}")
+        raise click.ClickException(f"field scale <{node.pk}>: {failure_reason(node)}")
     measured = node.outputs.field_scale
     click.echo(f"field scale: {measured['field_scale']:.4f} +- {measured['error']:.4f}")
     click.echo(f"in the campaign file: field_scale: node:{measured.pk}")

@@ -10,7 +10,7 @@ from aiida.orm import SinglefileData
 from ase.data import chemical_symbols
 
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.gp.model.model_file import load_model, save_model
+from soso_core.gp.model.model_file import load_model
 
 
 class SosoModel(SinglefileData):
@@ -22,14 +22,6 @@ class SosoModel(SinglefileData):
     """
 
     DEFAULT_FILENAME = "model.soso"
-
-    @classmethod
-    def from_model(cls, model: FittedModel, **kwargs: Any) -> "SosoModel":
-        """Return an unstored node that holds `model`."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / cls.DEFAULT_FILENAME
-            save_model(path, model)
-            return cls(path, **kwargs)
 
     def set_file(self, file: Any, filename: Any = None) -> None:
         """Take the file and describe it in the attributes.  Raises InputError when it is not a model."""

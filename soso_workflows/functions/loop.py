@@ -62,7 +62,7 @@ test_blind.__test__ = False  # a calcfunction, not a test of pytest
 
 
 @calcfunction
-def record_batch(**nodes: Data) -> Dict:
+def record_batch(**nodes: Any) -> Dict:
     """Return the history with one more batch.
 
     Inputs: `min_grade`, `history`, `evaluation`, `cost` and `dataset` (each but the first optional; the last, all
@@ -186,7 +186,7 @@ def knows_more(model: SosoModel, dataset: SosoDataset) -> bool:
     return not seen_by(model) <= {item.digest for item in dataset.get_dataset()}
 
 
-def _hours(last: Mapping[str, Any], cost: Mapping[str, Any] | None) -> dict[str, float]:
+def _hours(last: Mapping[str, Any], cost: Mapping[str, Any] | None) -> dict[str, Any]:
     if cost is None:
         return {}
     core_hours = (last.get("core_hours") or 0.0) + sum(cost["core_hours"].values())

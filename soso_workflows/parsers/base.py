@@ -11,6 +11,7 @@ from aiida.parsers import Parser
 
 from soso_core.errors import ConvergenceError, InputError
 from soso_workflows.calculations.base import SosoCalculation
+from soso_workflows.parsers.retrieved import text_of
 
 FIRST_SIGNAL_STATUS = 128
 """A shell reports a command that a signal killed as 128 + the number of the signal."""
@@ -67,6 +68,4 @@ class SosoParser(Parser):
         return known.get(int(status), self.exit_codes.ERROR_COMMAND_FAILED).format(detail=detail)
 
     def _text(self, name: str) -> str:
-        if name not in self.retrieved.base.repository.list_object_names():
-            return ""
-        return str(self.retrieved.base.repository.get_object_content(name))
+        return text_of(self.retrieved, name)

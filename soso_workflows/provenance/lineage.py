@@ -27,7 +27,7 @@ class CampaignProcess:
         """Processes the campaign called, by (stage, batch, index)."""
         links = self.node.base.links.get_outgoing(link_type=(LinkType.CALL_CALC, LinkType.CALL_WORK)).all()
         keyed = ((parse_link(link.link_label), link.node) for link in links)
-        return {key: called for key, called in keyed if key is not None}
+        return {key: node for key, node in keyed if key is not None and isinstance(node, ProcessNode)}
 
     @cached_property
     def inputs(self) -> dict[str, Any]:
@@ -37,17 +37,18 @@ class CampaignProcess:
     @property
     def preparation(self) -> ProcessNode | None:
         """The process that the engine needed before its first label; None when it needed none."""
-        link = self.node.base.links.get_outgoing(link_label_filter=PREPARATION_LINK).all()
-        return link[0].node if link else None
+        nodes = self.node.base.links.get_outgoing(link_label_filter=PREPARATION_LINK).all_nodes()
+        return next((node for node in nodes if isinstance(node, ProcessNode)), None)
 
     @property
     def previous(self: SomeCampaign) -> SomeCampaign | None:
         """The campaign that this one continues; None when there is none or it was deleted."""
         uuid = self.resumed("campaign")
         try:
-            return None if uuid is None else type(self)(load_node(uuid.value))
+            node = None if uuid is None else load_node(uuid.value)
         except NotExistent:
             return None
+        return type(self)(node) if isinstance(node, WorkChainNode) else None
 
     @property
     def lineage(self: SomeCampaign) -> list[SomeCampaign]:

@@ -163,7 +163,7 @@ def _lengths(item: LabelledConfiguration, order: VaspOrder) -> Any:
     return None if item.moment_magnitudes_a is None else order.to_vasp(item.moment_magnitudes_a)
 
 
-def _steps(configuration: SosoDataset, book: dict[str, Any], runs: dict[str, Data]) -> list[VaspStep]:
+def _steps(configuration: SosoDataset, book: dict[str, Any], runs: dict[str, Any]) -> list[VaspStep]:
     """Return the runs that count."""
     target = configuration.get_dataset()[0].configuration
     return [

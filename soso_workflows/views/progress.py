@@ -18,7 +18,7 @@ class Progress:
         self.echo = echo
         self.node: WorkChainNode | None = None
         self.n_rows = 0
-        self.seen_failures: set[int] = set()
+        self.seen_failures: set[int | None] = set()
         self.last_line = ""
 
     def __call__(self, node: WorkChainNode) -> None:

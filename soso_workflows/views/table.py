@@ -7,6 +7,7 @@ from rich.table import Table
 
 from soso_core.active.stopping.records import Action
 from soso_workflows.campaign.state import CampaignState
+from soso_workflows.provenance.failures import failure_reason
 
 COLUMNS = (
     ("batch", 5),
@@ -105,7 +106,7 @@ def state_line(state: CampaignState) -> str:
     if node.is_finished:
         return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
     if node.is_terminated:
-        return str(node.process_state.value)
+        return failure_reason(node)
     weighing = state.calls.get(("alternatives", state.batch, ""))
     if weighing is not None and not weighing.is_terminated and state.candidates is None:
         return "finding out whether more labels help, or another form of the model"

@@ -8,7 +8,7 @@ from aiida.common.links import LinkType
 from aiida.orm import CalcJobNode, Dict, WorkChainNode
 from aiida.schedulers.datastructures import JobInfo
 
-from soso_workflows.campaign.launch import close_books
+from soso_workflows.campaign.launch import mark_as_killed
 from soso_workflows.campaign.state import PROCESS_TYPE, CampaignState
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.provenance.costs import core_hours, estimate_cost, n_cores, seconds, wall_hours
@@ -112,7 +112,7 @@ def test_a_campaign_that_died_ended_when_it_was_last_heard_of():
     node = WorkChainNode(process_type=PROCESS_TYPE).store()
     node.set_process_state("waiting")
     heard = CampaignState(node).last_sign
-    close_books(node)
+    mark_as_killed(node)
     node.base.extras.set("touched", "later")
     assert CampaignState(node).ended == heard < CampaignState(node).last_sign
 

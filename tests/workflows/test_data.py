@@ -38,7 +38,7 @@ def test_an_invalid_dataset_is_refused(content):
 def test_model_round_trip(model_file, pair_dataset):
     node = SosoModel(model_file).store()
     configuration = pair_dataset[0].configuration
-    again = SosoModel.from_model(node.get_model())
+    again = SosoModel(io.BytesIO(node.content))
     assert again.get_model().predict(configuration).energy == node.get_model().predict(configuration).energy
     assert node.base.attributes.get("n_configurations") == 6
     assert node.base.attributes.get("species") == ["Fe"]

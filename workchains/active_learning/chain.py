@@ -20,6 +20,7 @@ from soso_workflows.calculations.fit import SosoFitCalculation
 from soso_workflows.functions import loop as functions
 from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
 from soso_workflows.provenance.costs import cost_record
+from soso_workflows.provenance.failures import describe_failure
 from soso_workflows.provenance.lineage import CampaignProcess
 from soso_workflows.provenance.links import PREPARATION_LINK, label_link, stage_link
 
@@ -88,16 +89,17 @@ class ActiveLearningWorkChain(WorkChain):
 
     def prepare_engine(self) -> Any:
         """Run what the engine wants, once a campaign."""
-        wanted = self._preparation()
-        metadata = {"call_link_label": PREPARATION_LINK}
+        wanted, metadata = self._preparation(), {"call_link_label": PREPARATION_LINK}
+        assert wanted is not None
+        self.ctx.prepared = wanted.outputs
         return self.to_context(preparation=self.submit(wanted.process_class, metadata=metadata, **wanted.inputs))
 
     def take_preparation(self) -> ExitCode | None:
         """Give its outputs to the labels; without them the campaign cannot go on."""
         process = self.ctx.preparation
         if not process.is_finished_ok:
-            return self._stop("ERROR_PREPARATION_FAILED", _why(process))
-        found = {name: process.outputs[name] for name in self._preparation().outputs}
+            return self._stop("ERROR_PREPARATION_FAILED", describe_failure(process))
+        found = {name: process.outputs[name] for name in self.ctx.prepared}
         self.ctx.label_inputs.update(found)
         self.report("; ".join(f"{name}: <{node.pk}> {node.get_dict()}" for name, node in found.items()))
         return None
@@ -126,7 +128,7 @@ class ActiveLearningWorkChain(WorkChain):
     def take_batch(self) -> ExitCode | None:
         """Take the chosen batch; without one the campaign cannot go on."""
         if not self.ctx.explore.is_finished_ok:
-            return self._stop("ERROR_EXPLORATION_FAILED", _why(self.ctx.explore))
+            return self._stop("ERROR_EXPLORATION_FAILED", describe_failure(self.ctx.explore))
         self.ctx.candidates = self.ctx.explore.outputs.candidates
         return None
 
@@ -159,7 +161,7 @@ class ActiveLearningWorkChain(WorkChain):
             if process.is_finished_ok:
                 self.ctx.labels[functions.LABEL + index] = process.outputs.label
             else:
-                self.report(f"batch {self.ctx.batch}: label {index} failed: {_why(process)}")
+                self.report(f"batch {self.ctx.batch}: label {index} failed: {describe_failure(process)}")
 
     def has_labels(self) -> bool:
         """Whether the batch brought any label that is good enough to train on."""
@@ -192,7 +194,7 @@ class ActiveLearningWorkChain(WorkChain):
     def take_model(self) -> ExitCode | None:
         """Take the new model; without one the campaign cannot go on."""
         if not self.ctx.fit.is_finished_ok:
-            return self._stop("ERROR_FIT_FAILED", _why(self.ctx.fit))
+            return self._stop("ERROR_FIT_FAILED", describe_failure(self.ctx.fit))
         self.ctx.model = self.ctx.fit.outputs.model
         return None
 
@@ -234,7 +236,7 @@ class ActiveLearningWorkChain(WorkChain):
         if self.ctx.alternatives.is_finished_ok:
             self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
         else:
-            self.report(f"whether more labels help was not found out: {_why(self.ctx.alternatives)}")
+            self.report(f"whether more labels help was not found out: {describe_failure(self.ctx.alternatives)}")
 
     def finish(self) -> ExitCode | None:
         """Attach the outputs; the exit code says why the campaign ended."""
@@ -279,8 +281,3 @@ class ActiveLearningWorkChain(WorkChain):
         self._attach_outputs()
         exit_code: ExitCode = self.exit_codes[code].format(detail=detail)
         return exit_code
-
-
-def _why(process: ProcessNode) -> str:
-    """Return one line on a process that did not end well."""
-    return f"{process.process_label}<{process.pk}> {process.exit_message or process.process_state.value}"

@@ -1,7 +1,7 @@
 """What `soso.active_learning` takes and how it may end, group by group."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Bool, Dict, Int, Str, StructureData
@@ -16,7 +16,7 @@ from soso_core.settings import Settings, parse_settings
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
-DEFAULT_MIN_GRADE = "C"
+DEFAULT_MIN_GRADE: Final = "C"
 """A D label counts a 64th of an A label and may belong to another electronic state."""
 STOP_CODES = {
     Action.BUDGET_EXHAUSTED.value: "ERROR_BUDGET_EXHAUSTED",

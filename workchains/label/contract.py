@@ -15,6 +15,7 @@ from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.errors import InputError
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.provenance.costs import estimate_cost
+from soso_workflows.provenance.failures import failure_reason
 
 ENGINE_PREFIX = "soso.label."
 """Every engine has the entry point `soso.label.<engine>`."""
@@ -29,7 +30,7 @@ class Preparation:
     Each of `outputs` is an output of the process and becomes the input of the same name of every label.
     """
 
-    process_class: type
+    process_class: Any
     inputs: dict[str, Any]
     outputs: tuple[str, ...]
 
@@ -52,7 +53,7 @@ class LabelWorkChain(WorkChain):
     OWN_CODE: ClassVar[str | None] = None
     """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
 
-    REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
+    REQUIRED_LABELS: ClassVar[tuple[str, ...]] = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
     FIELD_TOLERANCE = 0.02
     """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
 
@@ -135,7 +136,7 @@ class LabelWorkChain(WorkChain):
     def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
         """Return label and quality from the finished engine."""
 
-    def run_engine(self) -> dict[str, ProcessNode]:
+    def run_engine(self) -> dict[str, ProcessNode] | None:
         """Submit the engine and wait."""
         return self.to_context(engine=self.submit_engine())
 
@@ -144,7 +145,7 @@ class LabelWorkChain(WorkChain):
         engine = self.ctx.engine
         if not engine.is_finished_ok:
             given_up = engine.process_status if engine.is_killed else None
-            reason = engine.exit_message or given_up or engine.process_state.value
+            reason = given_up or failure_reason(engine)
             detail = f"{engine.process_label}<{engine.pk}>: {reason}"
             if engine.exit_status == NOT_CONVERGED_STATUS:
                 return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)

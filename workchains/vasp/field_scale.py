@@ -8,6 +8,7 @@ from aiida.orm import Dict, ProcessNode, StructureData
 from soso_core.engines.vasp.field_scale import measure
 from soso_core.errors import InputError
 from soso_workchains.vasp.label import VaspLabelWorkChain
+from soso_workflows.provenance.failures import describe_failure
 from soso_workflows.vasp import functions
 
 NAMES = ("base", "plus", "minus")
@@ -49,8 +50,7 @@ class FieldScaleWorkChain(WorkChain):
         processes = {name: self.ctx[f"label_{name}"] for name in NAMES}
         for name, process in processes.items():
             if not process.is_finished_ok:
-                why = process.exit_message or process.process_state.value
-                detail = f"{name}: {process.process_label}<{process.pk}> {why}"
+                detail = f"{name}: {describe_failure(process)}"
                 return self.exit_codes.ERROR_LABEL_FAILED.format(detail=detail)
         labels = {name: process.outputs.label for name, process in processes.items()}
         try:

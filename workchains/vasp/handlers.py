@@ -1,5 +1,6 @@
 """What is done about each fault of a run of VASP, one small method each; see `docs/topics/vasp_handlers.md`."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aiida.engine import ExitCode, ProcessHandlerReport, ProcessSpec, process_handler
@@ -50,6 +51,11 @@ class VaspHandlers:
 
     A handler counts its tries, changes how the next run starts and ends with `_again`, or ends with `_give_up`.
     """
+
+    ctx: Any
+    inputs: Any
+    exit_codes: Any
+    report: Callable[[str], None]
 
     @process_handler(priority=600, exit_codes=[CODES.ERROR_OUT_OF_MEMORY, CODES.STOPPED_BY_MONITOR])
     def handle_resources(self, node: CalcJobNode) -> ProcessHandlerReport:
@@ -112,7 +118,7 @@ class VaspHandlers:
     @process_handler(priority=550)
     def handle_output(self, node: CalcJobNode) -> ProcessHandlerReport | None:
         """Run once more when a file is missing or cut."""
-        status = ONE_RETRY.get(node.exit_status)
+        status = ONE_RETRY.get(node.exit_status or 0)
         if status is None:
             return None
         if self._count_try(f"output {status}") > 1:

@@ -112,9 +112,8 @@ class VaspLabelWorkChain(LabelWorkChain):
         """Return the measurement of the field scale, when it is not known."""
         if "field_scale" in inputs:
             return None
-        return Preparation(
-            WorkflowFactory("soso.vasp.field_scale"), {"structure": structure, "label": inputs}, ("field_scale",)
-        )
+        measurement = WorkflowFactory("soso.vasp.field_scale")
+        return Preparation(measurement, {"structure": structure, "label": inputs}, ("field_scale",))
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:

@@ -70,7 +70,7 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
     except ValidationError as error:
         unknown = [item for item in error.errors() if item["type"] == "extra_forbidden"]
         first = (unknown or error.errors())[0]  # a key that is missing may be one that is misspelt
-        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "settings"
         key = key if key.isprintable() else repr(key)[1:-1]
         if first["type"] == "extra_forbidden" and (new_name := RENAMED_KEYS.get(str(first["loc"][-1]))):
             raise InputError(f"{source}: key '{key}' has been renamed to '{new_name}'") from None

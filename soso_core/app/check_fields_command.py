@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soso_core.app.label_command import engine_settings, find_engine
+from soso_core.app.label_command import engine_settings
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.configuration import Configuration
+from soso_core.engines import load_engine
 from soso_core.errors import InputError
 from soso_core.formats import write_dataset
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
@@ -69,7 +70,7 @@ def check_fields(
     """
     from soso_core.engines.field_consistency import check_field, check_force
 
-    chosen = find_engine(engine)
+    chosen = load_engine(engine)
     values = engine_settings(chosen, settings)
     if output is not None:
         check_output(output, [path for path in (configurations, settings) if path is not None])

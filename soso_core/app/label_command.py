@@ -9,8 +9,8 @@ from ase import Atoms
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.configuration import Configuration
-from soso_core.engines import ENGINES, Engine
-from soso_core.errors import ConvergenceError, InputError, located
+from soso_core.engines import Engine, load_engine
+from soso_core.errors import ConvergenceError, located
 from soso_core.formats import write_dataset
 from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
 from soso_core.labels import LabelledConfiguration
@@ -39,7 +39,7 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
       smearing_ev: 0.08
     tight-binding, the embedded engine, gives the stress as well.  gpaw has to be installed (`make gpaw`).
     """
-    chosen = find_engine(engine)
+    chosen = load_engine(engine)
     values = engine_settings(chosen, settings)
     frames = read_atoms(configurations)
     check_output(output, [path for path in (configurations, settings) if path is not None])
@@ -63,13 +63,6 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     click.echo(f"{len(done)} of {len(jobs)} configurations labelled, {kept}")
     if len(done) < len(jobs):
         ctx.exit(ConvergenceError.exit_code)
-
-
-def find_engine(name: str) -> Engine:
-    """Return an engine by name.  Raises InputError that lists those there are."""
-    if name not in ENGINES:
-        raise InputError(f"unknown engine {name!r}; there is {', '.join(ENGINES)}")
-    return ENGINES[name]
 
 
 def engine_settings(engine: Engine, path: Path | None) -> Settings:

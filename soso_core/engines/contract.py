@@ -1,6 +1,6 @@
-"""What an electronic-structure engine offers to `soso label`."""
+"""The contract of an electronic-structure engine: its functions, and the labels that it must give."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +8,28 @@ from soso_core.configuration import Configuration
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 
+REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
+"""Attributes of a label that every engine must give; stress joins where the engine has it."""
+
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine: the class of its settings, and what it does with a configuration and such settings.
+    """One engine behind `soso label`.
 
-    `check` is cheap and raises InputError for a configuration that `label` would refuse.
+    Attributes
+    ----------
+    settings_class : subclass of Settings
+    check : (configuration, settings) -> None
+        Raises InputError, without costly work, for a configuration that `label` would refuse.
+    label : (configuration, settings) -> LabelledConfiguration
+        Raises ConvergenceError when there is no converged state along the requested directions.
     """
 
     settings_class: type[Settings]
     check: Callable[[Configuration, Any], None]
     label: Callable[[Configuration, Any], LabelledConfiguration]
+
+
+def find_missing_labels(item: LabelledConfiguration, required: Sequence[str] = REQUIRED_LABELS) -> list[str]:
+    """Return the names of the required labels that are absent."""
+    return [name for name in required if getattr(item, name) is None]

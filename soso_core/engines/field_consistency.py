@@ -1,7 +1,15 @@
-"""Fields and forces of any engine against finite differences of its energies."""
+"""Fields and forces of any engine against finite differences of its energies.
 
-from collections.abc import Callable
+Along a path from label 1 to label n the energy changes by
+
+    E_n - E_1 = -∫ Σ_i B_i·de_i - ∫ Σ_i F_i·dr_i
+
+which holds for an engine whose fields and forces are derivatives of its energies.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -16,23 +24,16 @@ Labeller = Callable[[Configuration], LabelledConfiguration]
 
 Value = TypeVar("Value")
 
-SMALLEST_SLOPE = 1e-3
+MIN_SLOPE = 1e-3
 """eV per radian, or eV/Å: below, the difference of two energies is mostly the noise of the self-consistency."""
 
 
-@dataclass(frozen=True, eq=False)
-class SlopeCheck:
-    """Three labels along a line, and what they say.
+@dataclass(frozen=True)
+class PathComparison:
+    """The change of the energy along a path, eV: from fields and forces, and as the difference of the energies."""
 
-    atom: the one that was tilted or moved; slope: of the middle label along the line, eV per radian or eV/Å;
-    predicted, computed: change of the energy between the ends in eV, from fields and forces, and from the energies.
-    """
-
-    atom: int
-    slope: float
     predicted: float
     computed: float
-    labels: tuple[LabelledConfiguration, LabelledConfiguration, LabelledConfiguration]
 
     @property
     def ratio(self) -> float:
@@ -40,91 +41,132 @@ class SlopeCheck:
         return self.predicted / self.computed
 
 
+@dataclass(frozen=True, eq=False)
+class SlopeCheck(PathComparison):
+    """The comparison along a line of three labels.
+
+    atom: the one that was tilted or displaced; slope: of the middle label along the line, eV per radian or eV/Å.
+    """
+
+    atom: int
+    slope: float
+    labels: tuple[LabelledConfiguration, LabelledConfiguration, LabelledConfiguration]
+
+
 def check_field(
     label: Labeller, middle: LabelledConfiguration, configuration: Configuration, angle: float, atom: int | None = None
 ) -> SlopeCheck:
-    """Tilt one spin of `configuration` by plus and minus `angle` (radians) along its field, and compare.
+    """Tilt one spin by plus and minus an angle along its field, label both, and compare field and energies.
 
-    `middle` is the label of `configuration` itself; without `atom` the spin with the largest `-∂E/∂e` is taken.
-    Raises InputError when the label has no fields, or a field too small for a comparison.
+    Parameters
+    ----------
+    label : (configuration) -> label
+    middle : LabelledConfiguration
+        The label of `configuration` itself.
+    angle : float, rad
+    atom : int, optional
+        The atom whose spin is tilted; by default the one with the largest effective field.
+
+    Raises
+    ------
+    InputError
+        The label has no fields, or a field too small for a comparison.
     """
-    slope_ac = _required(middle.effective_fields_ac, "exchange fields")
-    chosen = _largest(slope_ac) if atom is None else atom
-    slope = _checked_slope(slope_ac, chosen, "field of", "eV")
-    axis_c = np.cross(configuration.spins_ac[chosen], slope_ac[chosen])
-    axis_c /= np.linalg.norm(axis_c)
-    ends = [label(_tilted(configuration, chosen, sign * angle * axis_c)) for sign in (-1.0, 1.0)]
-    return _compared(chosen, slope, (ends[0], middle, ends[1]))
+    field_ac = _require(middle.effective_fields_ac, "exchange fields")
+    chosen = _find_largest(field_ac) if atom is None else atom
+    slope = _checked_slope(field_ac, chosen, "field of", "eV")
+    axis_c = np.cross(configuration.spins_ac[chosen], field_ac[chosen])
+    ends = [label(rotate_spin(configuration, chosen, axis_c, sign * angle)) for sign in (-1.0, 1.0)]
+    return _compare_line(chosen, slope, (ends[0], middle, ends[1]))
 
 
 def check_force(
     label: Labeller, middle: LabelledConfiguration, configuration: Configuration, shift: float, atom: int | None = None
 ) -> SlopeCheck:
-    """Move one atom of `configuration` by plus and minus `shift` (Å) along its force, and compare.
+    """Displace one atom by plus and minus `shift` (Å) along its force, label both, and compare force and energies.
 
-    Raises InputError when the label has no forces, or a force too small for a comparison.
+    Arguments and errors are those of `check_field`.
     """
-    force_ac = _required(middle.forces_ac, "forces")
-    chosen = _largest(force_ac) if atom is None else atom
+    force_ac = _require(middle.forces_ac, "forces")
+    chosen = _find_largest(force_ac) if atom is None else atom
     slope = _checked_slope(force_ac, chosen, "force on", "eV/Å")
     shift_ac = np.zeros_like(force_ac)
     shift_ac[chosen] = shift * force_ac[chosen] / slope
     ends = [label(configuration.with_positions(configuration.positions_ac + sign * shift_ac)) for sign in (-1.0, 1.0)]
-    return _compared(chosen, slope, (ends[0], middle, ends[1]))
+    return _compare_line(chosen, slope, (ends[0], middle, ends[1]))
 
 
-def predicted_change(labels: tuple[LabelledConfiguration, LabelledConfiguration, LabelledConfiguration]) -> float:
-    """Return the change of the energy (eV) from the first to the last label, from fields and forces of all three.
+def compare_path(labels: Sequence[LabelledConfiguration]) -> PathComparison:
+    """Compare fields and energies along the *achieved* directions and positions of two or three labels.
 
-    Simpson's rule along the great circle of every *achieved* direction and the straight line of every atom.
+    Between two labels the trapezoidal rule holds.  With a third label in the middle, the direct way from the first to
+    the last cancels the error of that rule (Richardson), which is Simpson's rule.  Raises InputError without energies.
     """
-    return float(np.dot([_change_by(labels, k) for k in range(3)], [1.0, 4.0, 1.0]) / 6.0)
+    energies = [_require(item.energy, "energy") for item in (labels[0], labels[-1])]
+    halves = [_integrate_labels(start, end) for start, end in pairwise(labels)]
+    predicted = sum(halves)
+    if len(labels) == 3:
+        predicted = (4.0 * predicted - _integrate_labels(labels[0], labels[2])) / 3.0
+    return PathComparison(predicted, energies[1] - energies[0])
 
 
-def _change_by(labels: tuple[LabelledConfiguration, ...], k: int) -> float:
-    """Return the change of the energy if all of the line had the slope of label k."""
-    first, last = labels[0].configuration, labels[-1].configuration
-    chord_ac = last.spins_ac - first.spins_ac
-    half_a = np.arcsin(np.clip(0.5 * np.linalg.norm(chord_ac, axis=1), 0.0, 1.0))
-    # At the ends the chord leans against the tangent by half the angle; in the middle it lies along it.
-    lean_a = np.cos(half_a) if k != 1 else np.ones_like(half_a)
-    stretch_a = 1.0 / (np.sinc(half_a / np.pi) * lean_a)
-    change = -np.sum(_or_zero(labels[k].effective_fields_ac, chord_ac) * chord_ac * stretch_a[:, None])
-    moved_ac = last.positions_ac - first.positions_ac
-    return float(change - np.sum(_or_zero(labels[k].forces_ac, moved_ac) * moved_ac))
+def integrate_fields(
+    starts_ac: FloatArray, start_fields_ac: FloatArray, ends_ac: FloatArray, end_fields_ac: FloatArray
+) -> float:
+    """Return `-∫ Σ B·de` (eV) along great circles from `starts_ac` to `ends_ac` by the trapezoidal rule.
+
+    Directions are (a, 3) unit vectors, or zero; the effective fields at both ends are (a, 3) in eV.
+    """
+    cosine_a = np.sum(starts_ac * ends_ac, axis=1, keepdims=True)
+    sine_a = np.linalg.norm(np.cross(starts_ac, ends_ac), axis=1, keepdims=True)
+    # arc over chord's tangent part; 1 for a spin that stays
+    arc_a = np.where(sine_a > 0.0, np.arctan2(sine_a, cosine_a) / np.where(sine_a > 0.0, sine_a, 1.0), 1.0)
+    leaving_ac, arriving_ac = ends_ac - cosine_a * starts_ac, cosine_a * ends_ac - starts_ac
+    return -0.5 * float(np.sum(arc_a * (start_fields_ac * leaving_ac + end_fields_ac * arriving_ac)))
 
 
-def _compared(
-    atom: int, slope: float, labels: tuple[LabelledConfiguration, LabelledConfiguration, LabelledConfiguration]
-) -> SlopeCheck:
-    first, last = (_required(item.energy, "energy") for item in (labels[0], labels[2]))
-    return SlopeCheck(atom, slope, predicted_change(labels), last - first, labels)
-
-
-def _tilted(configuration: Configuration, atom: int, rotation_c: FloatArray) -> Configuration:
+def rotate_spin(configuration: Configuration, atom: int, axis_c: FloatArray, angle: float) -> Configuration:
+    """Return the configuration with one spin rotated by `angle` (rad) about an axis of any length."""
     spins_ac = configuration.spins_ac.copy()
-    spins_ac[atom] = Rotation.from_rotvec(rotation_c).apply(spins_ac[atom])
+    spins_ac[atom] = Rotation.from_rotvec(angle * axis_c / np.linalg.norm(axis_c)).apply(spins_ac[atom])
     return configuration.with_spins(spins_ac)
 
 
-def _largest(vectors_ac: FloatArray) -> int:
+def _integrate_labels(start: LabelledConfiguration, end: LabelledConfiguration) -> float:
+    """Return the change of the energy (eV) by fields and forces from one label to another."""
+    first, last = start.configuration, end.configuration
+    moved_ac = last.positions_ac - first.positions_ac
+    fields = [_or_zero(item.effective_fields_ac, moved_ac) for item in (start, end)]
+    forces_ac = _or_zero(start.forces_ac, moved_ac) + _or_zero(end.forces_ac, moved_ac)
+    change = integrate_fields(first.spins_ac, fields[0], last.spins_ac, fields[1])
+    return change - 0.5 * float(np.sum(forces_ac * moved_ac))
+
+
+def _compare_line(
+    atom: int, slope: float, labels: tuple[LabelledConfiguration, LabelledConfiguration, LabelledConfiguration]
+) -> SlopeCheck:
+    path = compare_path(labels)
+    return SlopeCheck(path.predicted, path.computed, atom, slope, labels)
+
+
+def _find_largest(vectors_ac: FloatArray) -> int:
     return int(np.linalg.norm(vectors_ac, axis=1).argmax())
 
 
-def _checked_slope(vectors_ac: FloatArray, atom: int, what: str, unit: str) -> float:
+def _checked_slope(vectors_ac: FloatArray, atom: int, quantity: str, unit: str) -> float:
     if not 0 <= atom < len(vectors_ac):
         raise InputError(f"there is no atom {atom}; atoms are counted from 0 to {len(vectors_ac) - 1}")
     slope = float(np.linalg.norm(vectors_ac[atom]))
-    if slope < SMALLEST_SLOPE:
+    if slope < MIN_SLOPE:
         raise InputError(
-            f"the {what} atom {atom} is {slope:.1e} {unit}: too small to compare with a difference of energies"
+            f"the {quantity} atom {atom} is {slope:.1e} {unit}: too small to compare with a difference of energies"
         )
     return slope
 
 
-def _required(value: Value | None, what: str) -> Value:
+def _require(value: Value | None, quantity: str) -> Value:
     if value is None:
-        raise InputError(f"the engine's label has no {what}")
+        raise InputError(f"the engine's label has no {quantity}")
     return value
 
 

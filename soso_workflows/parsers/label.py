@@ -6,12 +6,10 @@ from typing import Any
 from aiida.engine import ExitCode
 from aiida.orm import Dict
 
+from soso_core.engines.contract import find_missing_labels
 from soso_core.labels import LabelledConfiguration
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.parsers.base import SosoParser
-
-REQUIRED = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
-"""What every engine must give; stress joins where the engine has it."""
 
 
 class SosoLabelParser(SosoParser):
@@ -21,7 +19,7 @@ class SosoLabelParser(SosoParser):
         """Read the labelled configuration.  Raises InputError when it is truncated."""
         label = SosoDataset(path)
         item = label.get_dataset()[0]
-        missing = [name for name in REQUIRED if getattr(item, name) is None]
+        missing = find_missing_labels(item)
         if missing or label.n_configurations != 1:
             detail = (
                 f"{path.name}: {label.n_configurations} configurations, missing labels: {', '.join(missing) or 'none'}"

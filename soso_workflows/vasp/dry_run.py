@@ -6,8 +6,9 @@ import numpy as np
 from ase import Atoms
 
 from soso_core.configuration import Configuration
-from soso_core.engines.vasp.incar import incar, k_mesh
-from soso_core.engines.vasp.order import for_vasp
+from soso_core.engines.k_mesh import mesh_counts
+from soso_core.engines.vasp.incar import incar
+from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.settings import VaspSettings
 from soso_workflows.vasp.settings import species_settings
 
@@ -20,13 +21,13 @@ def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
     checked, species = VaspSettings(**settings["settings"]), species_settings(settings)
     has_spin_a = np.isin(cell.get_chemical_symbols(), list(species.initial_moments_muB))
     spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
-    arranged, order = for_vasp(Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac))
+    arranged, order = arrange_for_vasp(Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac))
     tags = incar(arranged, checked, species, checked.lambda_ramp_ev_per_muB2[0], is_restart=False)
     potentials = [settings["potential_mapping"].get(symbol, symbol) for symbol in order.species]
     return {
         "protocol": settings["protocol"],
         "potentials": f"{settings['potential_family']}: {', '.join(potentials)}",
-        "k-points": " x ".join(str(count) for count in k_mesh(arranged.cell_vc, checked)),
+        "k-points": " x ".join(map(str, mesh_counts(arranged.cell_vc, checked.k_spacing_per_angstrom))),
         "constraint": " -> ".join(f"{value:g}" for value in checked.lambda_ramp_ev_per_muB2) + " eV/μB²",
         "field scale": str(settings["field_scale"]),
         "INCAR (first step)": "\n" + "\n".join(f"  {key.upper()} = {_shown(value)}" for key, value in tags.items()),

@@ -1,7 +1,8 @@
 """The recorded small processes of a label with VASP (calcfunctions): arrange, judge, label, measure the field scale.
 
 Keyword inputs of the steps of a ramp are told apart by number: `misc_02` and `constraint_02` belong to the third run.
-The Dict `ramp` is their book: which runs count (`kept`, by number), the strength of each (`lambdas`), what comes next.
+The Dict `ramp` is their log: the runs that are kept (by number), the strength of each run (`lambdas`), and the next
+action.
 """
 
 from typing import Any
@@ -11,13 +12,15 @@ from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, KpointsData, StructureData
 from ase import Atoms
 
+from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
-from soso_core.engines.vasp.field_scale import canted_ferromagnet, measure, tilted
-from soso_core.engines.vasp.incar import incar, k_mesh
-from soso_core.engines.vasp.labelling import PRINTED, FieldScale, label_of, quality_of
-from soso_core.engines.vasp.order import VaspOrder, for_vasp
+from soso_core.engines.k_mesh import mesh_counts
+from soso_core.engines.ramp import Action, Verdict, judge
+from soso_core.engines.vasp import labelling
+from soso_core.engines.vasp.field_scale import PRINTED, FieldScale, canted_ferromagnet, measure, tilt_first_spin
+from soso_core.engines.vasp.incar import incar
+from soso_core.engines.vasp.order import VaspOrder, arrange_for_vasp
 from soso_core.engines.vasp.oszicar import ConstraintTable
-from soso_core.engines.vasp.ramp import Action, Verdict, judge
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.engines.vasp.step import VaspStep
 from soso_core.errors import InputError
@@ -31,11 +34,11 @@ POSITION_DIGITS = 14
 @calcfunction
 def arrange(configuration: SosoDataset, settings: Dict) -> dict[str, Data]:
     """Return `structure` (like atoms together), `kpoints`, and `plugin_settings` for aiida-vasp."""
-    arranged, _ = for_vasp(configuration.get_dataset()[0].configuration)
+    arranged, _ = arrange_for_vasp(configuration.get_dataset()[0].configuration)
     atoms = Atoms(arranged.symbols, positions=arranged.positions_ac, cell=arranged.cell_vc, pbc=True)
     kpoints = KpointsData()
     kpoints.set_cell(arranged.cell_vc)
-    kpoints.set_kpoints_mesh(k_mesh(arranged.cell_vc, VaspSettings(**settings.get_dict())))
+    kpoints.set_kpoints_mesh(mesh_counts(arranged.cell_vc, settings["k_spacing_per_angstrom"]))
     return {
         "structure": StructureData(ase=atoms),
         "kpoints": kpoints,
@@ -56,18 +59,18 @@ def judge_step(
     configuration: SosoDataset, settings: Dict, species: Dict, field_scale: Dict, ramp: Dict, **runs: Data
 ) -> dict[str, Dict]:
     """Return the `ramp` after its last run, with `action` and `reason`, and the `parameters` of a step that follows."""
-    book = ramp.get_dict()
-    kept = [*book["kept"], len(book["lambdas"]) - 1]
+    ramp_log = ramp.get_dict()
+    kept = [*ramp_log["kept"], len(ramp_log["lambdas"]) - 1]
     try:
-        steps = _steps(configuration, {**book, "kept": kept}, runs)
-        verdict = judge(steps, VaspSettings(**settings.get_dict()), book["n_repeats"], _scale(field_scale).known)
+        steps = _steps(configuration, field_scale, {**ramp_log, "kept": kept}, runs)
+        verdict = judge(steps, VaspSettings(**settings.get_dict()), ramp_log["n_repeats"])
     except InputError as error:  # the table of another run; raised here it would end the process without a reason
         verdict = Verdict(Action.UNUSABLE, str(error))
     is_repeat = verdict.action is Action.REPEAT
     after = {
         "kept": kept[:-1] if is_repeat else kept,
-        "lambdas": book["lambdas"] + ([] if verdict.lambda_ is None else [verdict.lambda_]),
-        "n_repeats": book["n_repeats"] + int(is_repeat),
+        "lambdas": ramp_log["lambdas"] + ([] if verdict.lambda_ is None else [verdict.lambda_]),
+        "n_repeats": ramp_log["n_repeats"] + int(is_repeat),
         "action": verdict.action.value,
         "reason": verdict.reason,
     }
@@ -82,21 +85,20 @@ def make_label(
     configuration: SosoDataset, settings: Dict, field_scale: Dict, ramp: Dict, **runs: Data
 ) -> dict[str, Data]:
     """Return `label` and `quality` from the runs that count."""
-    book, checked = ramp.get_dict(), VaspSettings(**settings.get_dict())
-    steps = _steps(configuration, book, runs)
-    last = runs[f"misc_{book['kept'][-1]:02d}"].get_dict()
-    scale = _scale(field_scale)
-    label = label_of(steps, checked, scale, _final(last["forces"]), _final(last["stress"]))
-    quality = quality_of(steps, checked, scale.known)
-    facts = {"converged": True, **quality.as_info(), "lambda_ev_per_muB2": steps[-1].lambda_, "reason": book["reason"]}
-    return {"label": SosoDataset.from_dataset([label]), "quality": Dict(facts)}
+    ramp_log, checked = ramp.get_dict(), VaspSettings(**settings.get_dict())
+    steps = _steps(configuration, field_scale, ramp_log, runs)
+    last = runs[f"misc_{ramp_log['kept'][-1]:02d}"].get_dict()
+    label = labelling.make_label(steps, checked, _final(last["forces"]), _final(last["stress"]))
+    numbers = labelling.make_quality(steps, checked).as_info()
+    facts = {"lambda_ev_per_muB2": steps[-1].lambda_, "reason": ramp_log["reason"]}
+    return {"label": SosoDataset.from_dataset([label]), "quality": Dict({"converged": True, **numbers, **facts})}
 
 
 @calcfunction
 def field_scale_configurations(structure: StructureData, species: Dict) -> dict[str, Data]:
     """Return `base`, `plus` and `minus`, and the `printed` scale with which they are labelled."""
     names = ("base", "plus", "minus")
-    made = dict(zip(names, tilted(canted_ferromagnet(_ferromagnet(structure, species))), strict=True))
+    made = dict(zip(names, tilt_first_spin(canted_ferromagnet(_ferromagnet(structure, species))), strict=True))
     nodes = {name: SosoDataset.from_configurations([item]) for name, item in made.items()}
     return {**nodes, "printed": Dict({"field_scale": 1.0, "source": PRINTED})}
 
@@ -152,33 +154,33 @@ def _ferromagnet(structure: StructureData, species: Dict) -> Configuration:
 
 def _parameters(configuration: SosoDataset, settings: Dict, species: Dict, lambda_: float, *, is_restart: bool) -> Dict:
     item = configuration.get_dataset()[0]
-    arranged, order = for_vasp(item.configuration)
+    arranged, order = arrange_for_vasp(item.configuration)
     known, elements = VaspSettings(**settings.get_dict()), SpeciesSettings(**species.get_dict())
-    tags = incar(arranged, known, elements, lambda_, is_restart, lengths_a=_lengths(item, order))
+    tags = incar(arranged, known, elements, lambda_, is_restart, magnitudes_a=_magnitudes(item, order))
     return Dict({"incar": tags})
 
 
-def _lengths(item: LabelledConfiguration, order: VaspOrder) -> Any:
-    """Return the lengths that came with the configuration, as a model predicts them; None without."""
+def _magnitudes(item: LabelledConfiguration, order: VaspOrder) -> FloatArray | None:
+    """Return the moment magnitudes that a model predicted for the configuration, None without."""
     return None if item.moment_magnitudes_a is None else order.to_vasp(item.moment_magnitudes_a)
 
 
-def _steps(configuration: SosoDataset, book: dict[str, Any], runs: dict[str, Any]) -> list[VaspStep]:
-    """Return the runs that count."""
+def _steps(
+    configuration: SosoDataset, field_scale: Dict, ramp_log: dict[str, Any], runs: dict[str, Any]
+) -> list[VaspStep]:
+    """Return the runs that are kept."""
     target = configuration.get_dataset()[0].configuration
+    scale = FieldScale(float(field_scale["field_scale"]), str(field_scale["source"]))
     return [
         VaspStep(
             target=target,
-            lambda_=float(book["lambdas"][number]),
+            lambda_=float(ramp_log["lambdas"][number]),
             free_energy=float(runs[f"misc_{number:02d}"]["total_energies"]["energy_free"]),
             table=table_of(runs[f"constraint_{number:02d}"]),
+            field_scale=scale,
         )
-        for number in book["kept"]
+        for number in ramp_log["kept"]
     ]
-
-
-def _scale(field_scale: Dict) -> FieldScale:
-    return FieldScale(float(field_scale["field_scale"]), str(field_scale["source"]))
 
 
 def _final(values: Any) -> Any:

@@ -16,9 +16,10 @@ from vasp_standin.run import Run, perform
 from vasp_standin.task import Task, unit
 
 from soso_core.configuration import Configuration
+from soso_core.engines.vasp.field_scale import FieldScale
 from soso_core.engines.vasp.incar import incar
-from soso_core.engines.vasp.labelling import FieldScale, label_of
-from soso_core.engines.vasp.order import for_vasp
+from soso_core.engines.vasp.labelling import make_label
+from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.oszicar import read_constraint
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.engines.vasp.step import VaspStep
@@ -56,21 +57,21 @@ def faultless(
 ) -> LabelledConfiguration:
     """Return the label of a ramp that ends at `lambda_` and in which nothing fails."""
     strengths = [*(value for value in settings.lambda_ramp_ev_per_muB2 if value < lambda_), lambda_]
-    density, steps = None, []
+    density, steps, scale = None, [], FieldScale(field_scale, "known")
     for strength in strengths:
         run, density = one_run(target, settings, strength, density, field_scale)
-        arranged, _ = for_vasp(target)
+        arranged, _ = arrange_for_vasp(target)
         table = read_constraint(oszicar_text(run), is_constrained_a=arranged.is_magnetic_a)
-        steps.append(VaspStep(target, strength, round(run.free_energy, 8), table))
+        steps.append(VaspStep(target, strength, round(run.free_energy, 8), table, scale))
     forces_ac = np.round(run.evaluation.forces_ac, 8)
-    return label_of(steps, settings, FieldScale(field_scale, "known"), forces_ac, None)
+    return make_label(steps, settings, forces_ac, None)
 
 
 def one_run(
     target: Configuration, settings: VaspSettings, lambda_: float, density: Density | None, field_scale: float
 ) -> tuple[Run, Density]:
     """Return one run of the stand-in, and the density it leaves."""
-    arranged, order = for_vasp(target)
+    arranged, order = arrange_for_vasp(target)
     tags = incar(arranged, settings, SpeciesSettings(**SPECIES), lambda_, density is not None)
     crystal = crystal_of(arranged, order.species, order.counts)
     task = Task(
@@ -96,7 +97,7 @@ def crystal_of(arranged: Configuration, species: tuple[str, ...], counts: tuple[
 
 def truth(configuration: Configuration) -> tuple[float, np.ndarray]:
     """Return the energy (eV) and `-∂E/∂e` (a, 3) of the model itself at the spins of a configuration."""
-    arranged, order = for_vasp(configuration)
+    arranged, order = arrange_for_vasp(configuration)
     directions_ac = np.where(arranged.is_magnetic_a[:, None], arranged.spins_ac, [0.0, 0.0, 1.0])
     found = ClassicalModel(crystal_of(arranged, order.species, order.counts)).evaluate(directions_ac)
     return found.energy, order.from_vasp(found.effective_fields_ac)

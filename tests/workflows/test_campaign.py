@@ -290,7 +290,7 @@ def test_what_is_wrong_with_the_start_gets_one_line(written, pair_dataset, model
     ("changes", "words"),
     [
         ({"structure": "flat.extxyz"}, "pbc is [True, True, False]; only fully periodic cells are supported"),
-        ({"structure": "cobalt.cif"}, "engine_settings: atom 0 is Co; the tight-binding engine has"),
+        ({"structure": "cobalt.cif"}, "engine_settings: atom 0 is Co; `species` has parameters"),
         ({"exploration": {"magnetic_species": ["Ni"]}}, "exploration: "),
         ({"exploration": {"magnetic_species": []}}, "exploration: "),
         ({"exploration": {"generators": [{"kind": "cone", "magnetisations": []}]}}, "magnetisations is empty"),

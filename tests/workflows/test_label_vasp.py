@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from soso_core.configuration import Configuration
-from soso_core.engines.vasp.field_scale import turn
+from soso_core.engines.field_consistency import rotate_spin
 from soso_core.errors import InputError
 from soso_workchains.vasp.field_scale import FieldScaleWorkChain
 from soso_workchains.vasp.label import VaspLabelWorkChain
@@ -100,7 +100,7 @@ def test_finite_differences_of_energies_are_fields_and_forces(inputs):
     atom = int(np.argmax(np.linalg.norm(base.effective_fields_ac, axis=1)))
     axis_c = np.cross(centre.spins_ac[atom], base.effective_fields_ac[atom])
     axis_c /= np.linalg.norm(axis_c)
-    ends = [label(turn(centre, atom, axis_c, sign * 0.05), made) for sign in (1, -1)]
+    ends = [label(rotate_spin(centre, atom, axis_c, sign * 0.05), made) for sign in (1, -1)]
     way_ac = ends[0].configuration.spins_ac - ends[1].configuration.spins_ac
     work = -float(np.sum(base.effective_fields_ac * way_ac))
     assert abs(work) > 5e-3

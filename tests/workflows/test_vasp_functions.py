@@ -71,9 +71,9 @@ def test_two_steps_and_a_label(common):
 @pytest.mark.parametrize(
     ("run", "action", "words"),
     [
-        (run_of, "unusable", "lambda 50, asked for was 1"),
+        (run_of, "unusable", "lambda 50, requested was 1"),
         (lambda _: run_of(1.0, is_constrained=(1, 0)), "unusable", "other constrained ions"),
-        (lambda _: run_of(1.0, moment=0.05), "collapsed", "moment of atom 0 is 0.050"),
+        (lambda _: run_of(1.0, moment=0.05), "collapsed", "moment of atom 0 collapsed to 0.050"),
     ],
 )
 def test_what_ends_a_ramp(common, run, action, words):

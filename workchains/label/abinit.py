@@ -1,6 +1,5 @@
 """`soso.label.abinit`: noncollinear PBE by ABINIT."""
 
-from soso_core.engines.abinit.input_file import mesh_counts
 from soso_workchains.label.command import CommandLabelWorkChain
 from soso_workflows.calculations.label import AbinitLabelCalculation
 
@@ -10,4 +9,3 @@ class AbinitLabelWorkChain(CommandLabelWorkChain):
 
     ENGINE = "abinit"
     CALCULATION = AbinitLabelCalculation
-    MESH_COUNTS = staticmethod(mesh_counts)

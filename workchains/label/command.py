@@ -1,13 +1,13 @@
 """The contract, fulfilled by an engine that the `soso` command knows: one command, one job."""
 
-from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from aiida.engine import ProcessSpec
 from aiida.orm import AbstractCode, Data, Dict, ProcessNode
 from ase import Atoms
 
-from soso_core.engines import ENGINES
+from soso_core.engines import load_engine
+from soso_core.engines.k_mesh import MeshSettings, mesh_counts
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import LabelWorkChain
 from soso_workflows.calculations.label import SosoLabelCalculation
@@ -19,8 +19,6 @@ class CommandLabelWorkChain(LabelWorkChain):
 
     ENGINE = ""
     CALCULATION: ClassVar[type[SosoLabelCalculation]]
-    MESH_COUNTS: ClassVar[Callable[..., Iterable[int]] | None] = None
-    """The k-points of a cell (rows, Å) by its engine's settings; None: the engine has none."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
@@ -32,7 +30,7 @@ class CommandLabelWorkChain(LabelWorkChain):
     @classmethod
     def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return the keys that were given, checked.  Raises InputError in one line."""
-        checked = parse_settings(ENGINES[cls.ENGINE].settings_class, values, source)
+        checked = parse_settings(load_engine(cls.ENGINE).settings_class, values, source)
         return checked.model_dump(mode="json", exclude_unset=True)
 
     @classmethod
@@ -43,11 +41,11 @@ class CommandLabelWorkChain(LabelWorkChain):
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
         """Return the settings and the k-points they give this cell."""
-        told = super().describe(settings, cell)
-        if cls.MESH_COUNTS is None:
-            return told
-        counts = cls.MESH_COUNTS(cell.cell.array, ENGINES[cls.ENGINE].settings_class(**settings))
-        return {**told, "k-points": " x ".join(map(str, counts))}
+        facts, checked = super().describe(settings, cell), load_engine(cls.ENGINE).settings_class(**settings)
+        if not isinstance(checked, MeshSettings):
+            return facts
+        counts = mesh_counts(cell.cell.array, checked.k_spacing_per_angstrom, checked.k_mesh)
+        return {**facts, "k-points": " x ".join(map(str, counts))}
 
     def submit_engine(self) -> ProcessNode:
         """Submit the CalcJob."""

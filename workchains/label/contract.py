@@ -12,6 +12,7 @@ from aiida.plugins.entry_point import get_entry_point_names
 from ase import Atoms
 
 from soso_core.active.candidates.settings import ExplorationSettings
+from soso_core.engines.contract import REQUIRED_LABELS, find_missing_labels
 from soso_core.errors import InputError
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.provenance.costs import estimate_cost
@@ -53,7 +54,7 @@ class LabelWorkChain(WorkChain):
     OWN_CODE: ClassVar[str | None] = None
     """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
 
-    REQUIRED_LABELS: ClassVar[tuple[str, ...]] = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac")
+    REQUIRED_LABELS: ClassVar[tuple[str, ...]] = REQUIRED_LABELS
     FIELD_TOLERANCE = 0.02
     """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
 
@@ -152,7 +153,7 @@ class LabelWorkChain(WorkChain):
             return self.exit_codes.ERROR_ENGINE_FAILED.format(detail=detail)
         label, quality = self.collect_label(engine)
         item = label.get_dataset()[0]
-        missing = [name for name in self.REQUIRED_LABELS if getattr(item, name) is None]
+        missing = find_missing_labels(item, self.REQUIRED_LABELS)
         if missing:
             return self.exit_codes.ERROR_LABEL_INCOMPLETE.format(detail=", ".join(missing))
         self.out("label", label)

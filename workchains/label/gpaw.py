@@ -1,6 +1,5 @@
 """`soso.label.gpaw`: constrained noncollinear density-functional theory with GPAW."""
 
-from soso_core.engines.gpaw.k_mesh import mesh_counts
 from soso_workchains.label.command import CommandLabelWorkChain
 from soso_workflows.calculations.label import GpawLabelCalculation
 
@@ -10,4 +9,3 @@ class GpawLabelWorkChain(CommandLabelWorkChain):
 
     ENGINE = "gpaw"
     CALCULATION = GpawLabelCalculation
-    MESH_COUNTS = staticmethod(mesh_counts)

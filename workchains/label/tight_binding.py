@@ -6,8 +6,7 @@ import numpy as np
 from ase import Atoms
 
 from soso_core.configuration import Configuration
-from soso_core.engines import ENGINES
-from soso_core.engines.tight_binding.k_mesh import mesh_counts
+from soso_core.engines import load_engine
 from soso_core.errors import located
 from soso_workchains.label.command import CommandLabelWorkChain
 from soso_workflows.calculations.label import TightBindingLabelCalculation
@@ -18,14 +17,13 @@ class TightBindingLabelWorkChain(CommandLabelWorkChain):
 
     ENGINE = "tight-binding"
     CALCULATION = TightBindingLabelCalculation
-    MESH_COUNTS = staticmethod(mesh_counts)
     FIELD_TOLERANCE = 1e-3
     """Energy and fields are exact to the tolerance of the self-consistency."""
 
     @classmethod
     def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
         """Refuse species without parameters, and atoms too close for them."""
-        engine = ENGINES[cls.ENGINE]
+        engine = load_engine(cls.ENGINE)
         spins_ac = np.outer(np.array(has_spin, dtype=float), [0.0, 0.0, 1.0])
         ferromagnet = Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac)
         with located(source):

@@ -9,8 +9,8 @@ from aiida.orm import AbstractCode, Bool, CalcJobNode, Data, Dict, ProcessNode, 
 from aiida.plugins import WorkflowFactory
 from ase import Atoms
 
+from soso_core.engines.ramp import Action
 from soso_core.engines.vasp.incar import check_species
-from soso_core.engines.vasp.ramp import Action
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError, located
 from soso_core.settings import parse_settings, read_yaml
@@ -37,7 +37,7 @@ GOES_ON = (None, Action.NEXT.value, Action.REPEAT.value)
 class VaspLabelWorkChain(LabelWorkChain):
     """Label with a ramp of constrained runs, each from the charge density of the one before.
 
-    What comes next after a run is decided by `soso_core.engines.vasp.ramp`; faults within a run are the business
+    What comes next after a run is decided by `soso_core.engines.ramp`; faults within a run are the business
     of `soso.vasp.constrained`, whose exit codes (410 to 470) become those of the label.  Of its own are 433, the
     strongest constraint did not hold the directions, and 434, configuration and settings do not fit.
     """

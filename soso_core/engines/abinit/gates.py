@@ -10,6 +10,7 @@ from soso_core.configuration import Configuration
 from soso_core.engines.abinit.output_file import AbinitOutput
 from soso_core.engines.abinit.pseudopotentials import pseudopotentials_of
 from soso_core.engines.abinit.settings import AbinitSettings
+from soso_core.engines.moments import achieved_directions, explain_wrong_moments, measure_angles, measure_magnitudes
 from soso_core.errors import ConvergenceError
 from soso_core.labels import LabelledConfiguration, transverse
 from soso_core.quality import LabelQuality
@@ -28,20 +29,11 @@ def check_output(configuration: Configuration, output: AbinitOutput, settings: A
     """Raise ConvergenceError when the residual is not even small, or a moment is not along its spin."""
     if not output.is_converged and not output.residual <= settings.stalled_residual:
         raise ConvergenceError(unconverged(output, settings))
-    along_a = np.sum(output.moments_ac * configuration.spins_ac, axis=1)
-    lengths_a = np.linalg.norm(output.moments_ac, axis=1)
-    for atom in np.flatnonzero(configuration.is_magnetic_a):
-        if lengths_a[atom] < settings.min_moment_muB:
-            raise ConvergenceError(f"the moment of atom {atom} collapsed to {lengths_a[atom]:.3f} μB")
-        if along_a[atom] < 0.0:
-            raise ConvergenceError(f"the moment of atom {atom} turned against its spin")
-    angles_a = angles_degree(configuration, output.moments_ac)
-    worst = int(np.argmax(angles_a))
-    if angles_a[worst] > settings.max_angle_degree:
-        raise ConvergenceError(
-            f"the moment of atom {worst} is {angles_a[worst]:.2f} degrees from its spin "
-            f"(max_angle_degree {settings.max_angle_degree:g})"
-        )
+    reason = explain_wrong_moments(
+        configuration.spins_ac, output.moments_ac, settings.min_moment_muB, settings.max_angle_degree
+    )
+    if reason is not None:
+        raise ConvergenceError(reason)
 
 
 def unconverged(output: AbinitOutput, settings: AbinitSettings) -> str:
@@ -78,16 +70,8 @@ def agreement(
 
 def _gradients(configuration: Configuration, output: AbinitOutput) -> FloatArray:
     """Return (a, 3) ∂E/∂e across the moments in eV."""
-    lengths_a = np.where(configuration.is_magnetic_a, np.linalg.norm(output.moments_ac, axis=1), 0.0)
-    return transverse(output.gradients_ac, configuration.spins_ac) * lengths_a[:, None]
-
-
-def angles_degree(configuration: Configuration, moments_ac: FloatArray) -> FloatArray:
-    """Return (a,) angles between moments and spins; zero for atoms without spin."""
-    along_a = np.sum(moments_ac * configuration.spins_ac, axis=1)
-    # arctan2 of both parts keeps small angles exact, which arccos does not.
-    across_a = np.linalg.norm(np.cross(configuration.spins_ac, moments_ac), axis=1)
-    return np.where(configuration.is_magnetic_a, np.degrees(np.arctan2(across_a, along_a)), 0.0)
+    magnitudes_a = measure_magnitudes(configuration.spins_ac, output.moments_ac)
+    return transverse(output.gradients_ac, configuration.spins_ac) * magnitudes_a[:, None]
 
 
 def labelled(
@@ -100,23 +84,20 @@ def labelled(
 
     `change` holds numbers on quality beyond those of the run itself.
     """
-    moments_ac = np.where(configuration.is_magnetic_a[:, None], output.moments_ac, 0.0)
-    lengths_a = np.linalg.norm(moments_ac, axis=1)
-    spins_ac = moments_ac / np.where(configuration.is_magnetic_a, lengths_a, 1.0)[:, None]
-    achieved = configuration.with_spins(spins_ac)
+    spins_ac = achieved_directions(configuration.spins_ac, output.moments_ac)
     files = pseudopotentials_of(configuration, settings)
     quality = LabelQuality(
         {
-            "angle_degree": float(np.max(angles_degree(configuration, output.moments_ac))),
+            "angle_degree": float(np.max(measure_angles(configuration.spins_ac, output.moments_ac))),
             "scf_change_meV_per_atom": 1e3 * output.energy_change / len(configuration),
             **change,
         }
     )
     return LabelledConfiguration(
-        configuration=achieved,
+        configuration=configuration.with_spins(spins_ac),
         energy=output.energy,
         exchange_fields_ac=-transverse(output.gradients_ac, spins_ac),
-        moment_magnitudes_a=lengths_a,
+        moment_magnitudes_a=measure_magnitudes(configuration.spins_ac, output.moments_ac),
         forces_ac=output.forces_ac,
         stress_cc=output.stress_cc,
         target_spins_ac=configuration.spins_ac,

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 from ase.units import Bohr, Hartree
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.engines.abinit.pseudopotentials import Pseudopotential
 from soso_core.engines.abinit.settings import AbinitSettings
+from soso_core.engines.k_mesh import mesh_counts
+from soso_core.engines.moments import start_magnitudes
 
 DIRECTION_ONLY = 2
 """`constraint_kind` that holds the direction of a moment and leaves its length free."""
@@ -53,16 +54,6 @@ class Mixing:
     diemix: float | None = None
 
 
-def mesh_counts(cell_vc: FloatArray, settings: AbinitSettings) -> tuple[int, int, int]:
-    """Return how many k-points lie along each reciprocal vector of the cell (rows, Å)."""
-    if settings.k_mesh is not None:
-        return settings.k_mesh
-    lengths_v = 2.0 * np.pi * np.linalg.norm(np.linalg.inv(cell_vc), axis=0)
-    # The small slack keeps a cell that sits on a boundary from choosing by its last bit.
-    n_1, n_2, n_3 = np.maximum(1, np.ceil(lengths_v / settings.k_spacing_per_angstrom - 1e-6).astype(int))
-    return int(n_1), int(n_2), int(n_3)
-
-
 def atom_types(configuration: Configuration) -> tuple[list[tuple[str, bool]], list[int]]:
     """Return ABINIT's types, (symbol, is magnetic) each, and (from 1) the type of every atom.
 
@@ -87,6 +78,8 @@ def write_input(
 ) -> str:
     """Return the text of the input file; lengths in Bohr and energies in Hartree, by ASE's constants."""
     types, type_a = atom_types(configuration)
+    mesh = mesh_counts(configuration.cell_vc, settings.k_spacing_per_angstrom, settings.k_mesh)
+    magnitudes_a = start_magnitudes(configuration, settings.initial_moments_muB, settings.initial_moment_muB)
     files = ", ".join(pseudopotential_name(i) for i in range(len(types)))
     lines = [
         f'pseudos "{files}"',
@@ -100,8 +93,8 @@ def write_input(
         "acell 1 1 1",
         _rows("rprim", configuration.cell_vc / Bohr),
         _rows("xcart", configuration.positions_ac / Bohr),
-        _rows("spinat", configuration.spins_ac * start_lengths(configuration, settings)[:, None]),
-        _line("ngkpt", mesh_counts(configuration.cell_vc, settings)),
+        _rows("spinat", configuration.spins_ac * magnitudes_a[:, None]),
+        _line("ngkpt", mesh),
         _line("shiftk", settings.k_shift),
         f"ecut {settings.ecut_ev / Hartree:.12g}",
         f"ecutsm {settings.ecut_smearing_ev / Hartree:.12g}",
@@ -114,12 +107,6 @@ def write_input(
         *([] if mixing.diemix is None else [f"diemix {mixing.diemix:g}"]),
     ]
     return "\n".join(lines) + "\n" + FIXED.format(so_psp=" ".join("0" for _ in types))
-
-
-def start_lengths(configuration: Configuration, settings: AbinitSettings) -> FloatArray:
-    """Return (a,) the lengths of the moments (μB) that the self-consistency starts from."""
-    default = settings.initial_moment_muB
-    return np.array([settings.initial_moments_muB.get(symbol, default) for symbol in configuration.symbols])
 
 
 def n_bands(

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
-from ase.data import atomic_numbers
-from pydantic import Field, field_validator
+from pydantic import Field
 
+from soso_core.engines.checks import SpeciesKey
+from soso_core.engines.k_mesh import MeshCount
 from soso_core.settings import Settings
 
-MeshCount = Annotated[int, Field(ge=1, le=64)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Moment = Annotated[float, Field(ge=0.1, le=10.0)]
 
@@ -20,7 +20,7 @@ class AbinitSettings(Settings):
     """Everything the engine needs besides the configuration."""
 
     command: str = Field(default="abinit", min_length=1, description="how ABINIT is started, e.g. mpirun -n 8 abinit")
-    pseudopotentials: dict[str, Path] = Field(default_factory=dict, description="psp8 file by chemical symbol")
+    pseudopotentials: dict[SpeciesKey, Path] = Field(default_factory=dict, description="psp8 file by chemical symbol")
     pseudopotential_folder: Path = Field(default=DEBIAN_FOLDER, description="searched for the other species")
     ecut_ev: float = Field(default=1225.0, ge=100.0, le=10000.0, description="plane waves up to this kinetic energy")
     ecut_smearing_ev: float = Field(default=13.6, ge=0.0, le=100.0, description="they fade in over this last stretch")
@@ -46,16 +46,10 @@ class AbinitSettings(Settings):
     magcon_lambda: float = Field(default=0.02, gt=0.0, le=0.1, description="weight of the constraint in the mixing")
     moment_radius_angstrom: float = Field(default=1.06, ge=0.3, le=3.0, description="sphere that defines a moment")
     initial_moment_muB: Moment = Field(default=2.3, description="moment the self-consistency starts from")
-    initial_moments_muB: dict[str, Moment] = Field(default_factory=dict, description="the same by chemical symbol")
+    initial_moments_muB: dict[SpeciesKey, Moment] = Field(
+        default_factory=dict, description="the same by chemical symbol"
+    )
     min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
     max_angle_degree: float = Field(default=0.1, gt=0.0, le=10.0, description="of a moment to its spin")
     timeout_seconds: float = Field(default=43200.0, ge=1.0, description="one run of ABINIT is stopped after this")
     keep_failed_in: Path | None = Field(default=None, description="folder for the files of failed runs")
-
-    @field_validator("pseudopotentials", "initial_moments_muB")
-    @classmethod
-    def _check_symbols(cls, values: dict[str, object]) -> dict[str, object]:
-        for symbol in values:
-            if symbol not in atomic_numbers or symbol == "X":
-                raise ValueError(f"'{symbol}' is not a chemical symbol")
-        return values

@@ -23,26 +23,26 @@ class Attempt:
     """One way of reaching self-consistency.
 
     name: what the label and messages call it; penalty: eV/μB²; smearings: eV, stages from first to last, each begun
-    from the density of the one before; start_lengths: μB by species; mixer: as GPAW takes it.
+    from the density of the one before; start_magnitudes: μB by species; mixer: as GPAW takes it.
     """
 
     name: str
     penalty: float
     smearings: tuple[float, ...]
-    start_lengths: Mapping[str, float]
+    start_magnitudes: Mapping[str, float]
     max_iterations: int
     mixer: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan_attempts(settings: GpawSettings) -> tuple[Attempt, ...]:
     """Return the attempts in their order."""
-    soft_lengths = {symbol: item.gentle_initial_moment_muB for symbol, item in settings.species.items()}
-    lengths = {symbol: item.initial_moment_muB for symbol, item in settings.species.items()}
+    soft_moments = {symbol: item.gentle_initial_moment_muB for symbol, item in settings.species.items()}
+    moments = {symbol: item.initial_moment_muB for symbol, item in settings.species.items()}
     final, soft = settings.smearing_ev, settings.gentle_penalty_ev_per_muB2
     limit = settings.max_gentle_iterations
     plan = (
-        Attempt("normal", settings.penalty_ev_per_muB2, (final,), lengths, settings.max_iterations, PULAY),
-        Attempt("gentle", soft, (final,), soft_lengths, limit, CAUTIOUS),
-        Attempt("annealed", soft, (settings.gentle_smearing_ev, final), soft_lengths, limit, CAUTIOUS),
+        Attempt("normal", settings.penalty_ev_per_muB2, (final,), moments, settings.max_iterations, PULAY),
+        Attempt("gentle", soft, (final,), soft_moments, limit, CAUTIOUS),
+        Attempt("annealed", soft, (settings.gentle_smearing_ev, final), soft_moments, limit, CAUTIOUS),
     )
     return plan[: settings.max_attempts]

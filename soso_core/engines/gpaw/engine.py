@@ -1,12 +1,14 @@
-"""The label of one configuration: attempts, gates, and the label put together."""
+"""The label of one configuration: attempts, checks of the moments, and the label itself."""
 
 import numpy as np
 
 from soso_core.configuration import Configuration
+from soso_core.engines.checks import check_distances, check_species
 from soso_core.engines.gpaw.attempts import Attempt, plan_attempts
 from soso_core.engines.gpaw.run import calculate, check_installed, check_setups
 from soso_core.engines.gpaw.settings import GpawSettings
-from soso_core.engines.gpaw.state import State, achieved_spins, angles_degree, fields, lengths, penalty_energy, why_not
+from soso_core.engines.gpaw.state import State, fields, penalty_energy
+from soso_core.engines.moments import achieved_directions, explain_wrong_moments, measure_angles, measure_magnitudes
 from soso_core.errors import ConvergenceError, InputError
 from soso_core.labels import LabelledConfiguration
 from soso_core.neighbours import find_neighbours
@@ -24,8 +26,10 @@ def check(configuration: Configuration, settings: GpawSettings) -> None:
     than `min_distance_angstrom`.
     """
     check_installed()
-    _check_spins(configuration, settings)
-    _check_distances(configuration, settings.min_distance_angstrom)
+    if not configuration.is_magnetic_a.any():
+        raise InputError("no atom has a spin; the gpaw engine labels magnetic configurations")
+    check_species(configuration, settings.species, configuration.is_magnetic_a)
+    check_distances(find_neighbours(configuration, settings.min_distance_angstrom), settings.min_distance_angstrom)
     check_setups(configuration)
 
 
@@ -51,7 +55,9 @@ def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfi
             except ConvergenceError as error:
                 reasons.append(f"{attempt.name}: {error}")
                 continue
-            reason = why_not(configuration, state, settings)
+            reason = explain_wrong_moments(
+                configuration.spins_ac, state.moments_ac, settings.min_moment_muB, settings.max_angle_degree
+            )
             if reason is None:
                 return labelled(configuration, state, attempt)
             reasons.append(f"{attempt.name}: {reason}")
@@ -61,10 +67,10 @@ def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfi
 def labelled(configuration: Configuration, state: State, attempt: Attempt) -> LabelledConfiguration:
     """Return the label of a state that passed the gates."""
     return LabelledConfiguration(
-        configuration=configuration.with_spins(achieved_spins(configuration, state)),
+        configuration=configuration.with_spins(achieved_directions(configuration.spins_ac, state.moments_ac)),
         energy=state.energy,
         exchange_fields_ac=fields(configuration, state, attempt.penalty),
-        moment_magnitudes_a=np.where(configuration.is_magnetic_a, lengths(state), 0.0),
+        moment_magnitudes_a=measure_magnitudes(configuration.spins_ac, state.moments_ac),
         forces_ac=state.forces_ac,
         target_spins_ac=configuration.spins_ac,
         info={
@@ -83,28 +89,8 @@ def quality(configuration: Configuration, state: State, attempt: Attempt) -> Lab
     meV_per_atom = 1e3 / len(configuration)
     return LabelQuality(
         {
-            "angle_degree": float(angles_degree(configuration, state).max()),
+            "angle_degree": float(measure_angles(configuration.spins_ac, state.moments_ac).max()),
             "constraint_energy_meV_per_atom": meV_per_atom * penalty_energy(configuration, state, attempt.penalty),
             "scf_change_meV_per_atom": meV_per_atom * float(np.ptp(state.energies_s)),
         }
     )
-
-
-def _check_spins(configuration: Configuration, settings: GpawSettings) -> None:
-    if not configuration.is_magnetic_a.any():
-        raise InputError("no atom has a spin; the gpaw engine labels magnetic configurations")
-    for atom in np.flatnonzero(configuration.is_magnetic_a):
-        symbol = configuration.symbols[atom]
-        if symbol not in settings.species:
-            known = ", ".join(settings.species)
-            raise InputError(f"atom {atom} is {symbol} with a spin; `species` has start lengths for {known} only")
-
-
-def _check_distances(configuration: Configuration, minimum: float) -> None:
-    near = find_neighbours(configuration, minimum)
-    if len(near):
-        pair = int(near.distances_p.argmin())
-        raise InputError(
-            f"{near.words(pair)} are {near.distances_p[pair]:.3g} Å apart; "
-            f"the gpaw engine accepts {minimum:g} Å and more"
-        )

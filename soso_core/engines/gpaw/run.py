@@ -8,9 +8,10 @@ from ase import Atoms
 
 from soso_core.configuration import Configuration
 from soso_core.engines.gpaw.attempts import Attempt
-from soso_core.engines.gpaw.k_mesh import mesh_counts
 from soso_core.engines.gpaw.settings import GpawSettings
 from soso_core.engines.gpaw.state import State
+from soso_core.engines.k_mesh import mesh_counts
+from soso_core.engines.moments import start_magnitudes
 from soso_core.errors import ConvergenceError, InputError
 
 N_LAST_STEPS = 3
@@ -104,14 +105,15 @@ def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSe
     from gpaw.new.constraints import SpinDirectionConstraint
 
     magnetic = np.flatnonzero(configuration.is_magnetic_a)
-    length_a = np.array([attempt.start_lengths.get(symbol, 0.0) for symbol in configuration.symbols])
+    magnitudes_a = start_magnitudes(configuration, attempt.start_magnitudes)
+    mesh = mesh_counts(configuration.cell_vc, settings.k_spacing_per_angstrom, settings.k_mesh)
     targets = {int(atom): configuration.spins_ac[atom] for atom in magnetic}
     return GPAW(
         mode={"name": "pw", "ecut": settings.cutoff_ev},
         xc="LDA",
-        kpts={"size": mesh_counts(configuration.cell_vc, settings), "gamma": False},
-        symmetry="off",
-        magmoms=length_a[:, None] * configuration.spins_ac,
+        kpts={"size": mesh, "gamma": False},
+        symmetry="off",  # k and -k differ for noncoplanar spins
+        magmoms=magnitudes_a[:, None] * configuration.spins_ac,
         nbands=_band_count(configuration, settings),
         occupations={"name": "fermi-dirac", "width": attempt.smearings[0]},
         mixer=dict(attempt.mixer),

@@ -1,13 +1,10 @@
 """Settings of the GPAW engine, with the unit of every number in its name."""
 
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from ase.data import atomic_numbers
-from pydantic import Field, field_validator, model_validator
-
+from soso_core.engines.checks import SpeciesKey
+from soso_core.engines.k_mesh import MeshCount
 from soso_core.settings import Settings
-
-MeshCount = Annotated[int, Field(ge=1, le=64)]
 
 
 class GpawSpecies(Settings):
@@ -26,7 +23,7 @@ class GpawSettings(Settings):
     the cell.  The mesh never holds Gamma and is never reduced by symmetry.
     """
 
-    species: dict[str, GpawSpecies] = Field(
+    species: dict[SpeciesKey, GpawSpecies] = Field(
         default_factory=lambda: {"Fe": GpawSpecies()}, min_length=1, description="magnetic species by symbol"
     )
     cutoff_ev: float = Field(default=350.0, ge=100.0, le=2000.0, description="of the plane waves, eV")
@@ -61,14 +58,6 @@ class GpawSettings(Settings):
     )
     min_moment_muB: float = Field(default=0.3, ge=0.0, le=8.0, description="a shorter or reversed moment is an error")
     min_distance_angstrom: float = Field(default=1.5, gt=0.0, description="atoms closer than this are refused")
-
-    @field_validator("species")
-    @classmethod
-    def _check_symbols(cls, species: dict[str, GpawSpecies]) -> dict[str, GpawSpecies]:
-        for symbol in species:
-            if symbol not in atomic_numbers or symbol == "X":
-                raise ValueError(f"'{symbol}' is not a chemical symbol")
-        return species
 
     @model_validator(mode="after")
     def _check_gentle(self) -> "GpawSettings":

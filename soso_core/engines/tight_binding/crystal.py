@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
+from soso_core.engines.checks import check_distances, check_species
+from soso_core.engines.moments import start_magnitudes
 from soso_core.engines.tight_binding.k_mesh import mesh_points
 from soso_core.engines.tight_binding.radial import TaperedPower
 from soso_core.engines.tight_binding.settings import TightBindingSettings
 from soso_core.engines.tight_binding.slater_koster import N_ORBITALS, hopping_blocks
-from soso_core.errors import InputError
 from soso_core.neighbours import Neighbours, find_neighbours
 
 ComplexArray = NDArray[np.complex128]
@@ -60,15 +61,16 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
     repulsion_value_p, repulsion_slope_p = _radial(settings, settings.repulsion_exponent)(neighbours.distances_p)
     hopping_ph = _pair_mean(hopping_a, neighbours)
     half_repulsion_p = 0.5 * _pair_mean(repulsion_a, neighbours)
-    is_magnetic_a = configuration.is_magnetic_a
+    initial_moments = {symbol: item.initial_moment_muB for symbol, item in settings.species.items()}
+    stoner_a = _parameter_a(configuration, settings, "stoner_ev")
     return Crystal(
         configuration=configuration,
         neighbours=neighbours,
         electrons_a=_parameter_a(configuration, settings, "electrons"),
         onsite_a=_parameter_a(configuration, settings, "onsite_ev"),
         penalty_a=_parameter_a(configuration, settings, "charge_penalty_ev"),
-        stoner_a=np.where(is_magnetic_a, _parameter_a(configuration, settings, "stoner_ev"), 0.0),
-        initial_a=np.where(is_magnetic_a, _parameter_a(configuration, settings, "initial_moment_muB"), 0.0),
+        stoner_a=np.where(configuration.is_magnetic_a, stoner_a, 0.0),
+        initial_a=start_magnitudes(configuration, initial_moments),
         points_kc=mesh_points(configuration.cell_vc, settings),
         hoppings_ph=hopping_ph * hopping_value_p[:, None],
         slopes_ph=hopping_ph * hopping_slope_p[:, None],
@@ -79,9 +81,9 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
 
 def checked_neighbours(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
     """Return the pairs.  Raises InputError for an unknown species or atoms on top of each other."""
-    _check_species(configuration, settings)
+    check_species(configuration, settings.species)
     neighbours = find_neighbours(configuration, settings.cutoff_angstrom)
-    _check_distances(neighbours, settings.min_distance_angstrom)
+    check_distances(neighbours, settings.min_distance_angstrom)
     return neighbours
 
 
@@ -115,21 +117,5 @@ def _parameter_a(configuration: Configuration, settings: TightBindingSettings, n
     return np.array([getattr(settings.species[symbol], name) for symbol in configuration.symbols], dtype=np.float64)
 
 
-def _check_species(configuration: Configuration, settings: TightBindingSettings) -> None:
-    for atom, symbol in enumerate(configuration.symbols):
-        if symbol not in settings.species:
-            known = ", ".join(settings.species)
-            raise InputError(f"atom {atom} is {symbol}; the tight-binding engine has parameters for {known} only")
-
-
 def _pair_mean(values_a: FloatArray, neighbours: Neighbours) -> FloatArray:
     return np.asarray(0.5 * (values_a[neighbours.i_p] + values_a[neighbours.j_p]))
-
-
-def _check_distances(neighbours: Neighbours, minimum: float) -> None:
-    if len(neighbours) and neighbours.distances_p.min() < minimum:
-        pair = int(neighbours.distances_p.argmin())
-        raise InputError(
-            f"{neighbours.words(pair)} are {neighbours.distances_p[pair]:.3g} Å apart; "
-            f"the tight-binding engine accepts {minimum:g} Å and more"
-        )

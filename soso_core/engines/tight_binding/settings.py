@@ -1,13 +1,10 @@
 """Settings of the embedded electronic structure: every number of the Hamiltonian, with its unit in its name."""
 
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from ase.data import atomic_numbers
-from pydantic import Field, field_validator, model_validator
-
+from soso_core.engines.checks import SpeciesKey
+from soso_core.engines.k_mesh import MeshCount
 from soso_core.settings import Settings
-
-MeshCount = Annotated[int, Field(ge=1, le=64)]
 
 
 class SpeciesParameters(Settings):
@@ -35,7 +32,7 @@ class TightBindingSettings(Settings):
     from the cell, so that a 2 x 2 x 2 bcc cell of iron gets 3 x 3 x 3.
     """
 
-    species: dict[str, SpeciesParameters] = Field(
+    species: dict[SpeciesKey, SpeciesParameters] = Field(
         default_factory=lambda: {"Fe": SpeciesParameters()}, min_length=1, description="parameters by chemical symbol"
     )
     reference_distance_angstrom: float = Field(
@@ -65,16 +62,8 @@ class TightBindingSettings(Settings):
     max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
     min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
 
-    @field_validator("species")
-    @classmethod
-    def _check_symbols(cls, species: dict[str, SpeciesParameters]) -> dict[str, SpeciesParameters]:
-        for symbol in species:
-            if symbol not in atomic_numbers or symbol == "X":
-                raise ValueError(f"'{symbol}' is not a chemical symbol")
-        return species
-
     @model_validator(mode="after")
-    def _check_lengths(self) -> "TightBindingSettings":
+    def _check_distances(self) -> "TightBindingSettings":
         if not self.taper_width_angstrom < self.cutoff_angstrom:
             raise ValueError("taper_width_angstrom must be smaller than cutoff_angstrom")
         if not self.min_distance_angstrom < self.cutoff_angstrom:

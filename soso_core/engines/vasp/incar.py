@@ -1,4 +1,4 @@
-"""INCAR and the k-mesh of one step of the ramp.  Keys are lower case.  Source: VASP's manual."""
+"""INCAR of one step of the ramp.  Keys are lower case.  Source: VASP's manual."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
+from soso_core.engines.moments import start_magnitudes
 from soso_core.engines.vasp.order import vasp_order
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
@@ -22,22 +23,22 @@ def incar(
     species: SpeciesSettings,
     lambda_: float,
     is_restart: bool,
-    lengths_a: FloatArray | None = None,
+    magnitudes_a: FloatArray | None = None,
 ) -> dict[str, Any]:
     """Return the tags for a configuration in VASP's order, constrained with strength `lambda_` (eV/μB²).
 
-    `lengths_a` (a,), μB, are |MW_int| as a model predicts them: moments start from lengths in their proportion,
-    with the mean that `species` gives each element; without them all atoms of an element start alike.  An atom without
-    spin starts from zero and is not constrained.
+    `magnitudes_a` (a,), μB, are |MW_int| as a model predicts them: moments start from magnitudes in their proportion,
+    with the mean that `species` gives each element; without them all atoms of an element start from the same one.
+    An atom without spin starts from zero and is not constrained.
 
     Raises InputError when atoms are not grouped, or a value of an element is missing.
     """
     order = vasp_order(configuration.symbols)
     if np.any(order.ours_a != np.arange(len(configuration))):
-        raise InputError("atoms of the same element do not stand together; arrange them with for_vasp")
+        raise InputError("atoms of the same element are not adjacent; order them with arrange_for_vasp")
     check_species(configuration.symbols, configuration.is_magnetic_a.tolist(), species)
-    starts_a = start_lengths(configuration, species, lengths_a)
-    targets_a = starts_a if lengths_a is None else np.asarray(lengths_a)
+    starts_a = scale_start_magnitudes(configuration, species, magnitudes_a)
+    targets_a = starts_a if magnitudes_a is None else np.asarray(magnitudes_a)
     moments_ac = configuration.spins_ac * starts_a[:, None]
     targets_ac = configuration.spins_ac * (targets_a[:, None] if settings.constraint_kind == 2 else 1.0)
     return {
@@ -56,7 +57,7 @@ def incar(
 
 
 def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: SpeciesSettings) -> None:
-    """Raise InputError, with what to write, unless there is a radius for every element and a length for every spin."""
+    """Raise InputError, with what to write, unless there is a radius for every element and a moment for every spin."""
     for symbol in dict.fromkeys(symbols):
         if symbol not in species.rwigs_angstrom:
             raise InputError(f"rwigs_angstrom has no {symbol}; give the RWIGS of its POTCAR (the value in Å)")
@@ -65,31 +66,21 @@ def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: Speci
             raise InputError(f"initial_moments_muB has no {symbol}, which carries a spin")
 
 
-def start_lengths(
-    configuration: Configuration, species: SpeciesSettings, lengths_a: FloatArray | None = None
+def scale_start_magnitudes(
+    configuration: Configuration, species: SpeciesSettings, magnitudes_a: FloatArray | None = None
 ) -> FloatArray:
-    """Return the length (a,), μB, of every moment at the start; zero without a spin.
+    """Return the (a,) moment magnitudes in μB at the start; zero without a spin.
 
-    |MW_int| is shorter than the moment of an atom by a factor that depends on RWIGS; hence proportions only.
+    |MW_int| is smaller than the moment of an atom by a factor that depends on RWIGS, so only proportions are used.
     """
-    known_a = np.array([species.initial_moments_muB.get(symbol, 0.0) for symbol in configuration.symbols])
-    starts_a = np.where(configuration.is_magnetic_a, known_a, 0.0)
-    if lengths_a is None:
+    starts_a = start_magnitudes(configuration, species.initial_moments_muB)
+    if magnitudes_a is None:
         return starts_a
     for symbol in set(configuration.symbols):
         alike_a = configuration.is_magnetic_a & np.isin(configuration.symbols, symbol)
         if alike_a.any():
-            starts_a[alike_a] *= lengths_a[alike_a] / np.mean(lengths_a[alike_a])
+            starts_a[alike_a] *= magnitudes_a[alike_a] / np.mean(magnitudes_a[alike_a])
     return starts_a
-
-
-def k_mesh(cell_vc: FloatArray, settings: VaspSettings) -> tuple[int, int, int]:
-    """Return the numbers of k-points (Γ among them) along the three reciprocal vectors."""
-    reciprocal_vc = 2.0 * np.pi * np.linalg.inv(cell_vc).T
-    lengths = np.linalg.norm(reciprocal_vc, axis=1)
-    # The small part keeps a ratio that is whole up to rounding from being rounded up.
-    counts = np.maximum(1, np.ceil(lengths / settings.k_spacing_per_angstrom - 1e-6)).astype(int)
-    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def _electronic(settings: VaspSettings, n_atoms: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The order of atoms in VASP: like atoms together; and the way back."""
+"""The order of atoms in VASP, which keeps the atoms of an element together, and its inverse."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,11 +38,11 @@ def vasp_order(symbols: Sequence[str]) -> VaspOrder:
     return VaspOrder(np.array(ours, dtype=np.int64), species, tuple(list(symbols).count(item) for item in species))
 
 
-def for_vasp(configuration: Configuration) -> tuple[Configuration, VaspOrder]:
-    """Return the configuration as VASP takes it, and its order.
+def arrange_for_vasp(configuration: Configuration) -> tuple[Configuration, VaspOrder]:
+    """Return the configuration as VASP reads it, and its order.
 
-    Like atoms stand together, and the lattice vectors are right-handed, as VASP stops at others: two of them are
-    exchanged where needed, which changes nothing Cartesian.
+    The atoms of an element are adjacent, and the lattice vectors are right-handed, since VASP stops at others: two of
+    them are exchanged where needed, which changes no Cartesian coordinate.
     """
     order = vasp_order(configuration.symbols)
     cell_vc = configuration.cell_vc

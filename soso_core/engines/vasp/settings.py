@@ -1,15 +1,14 @@
 """Settings of a constrained calculation with VASP: numbers of INCAR and KPOINTS, and those that judge the result."""
 
-import itertools
 import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
+from soso_core.engines.checks import SpeciesKey
+from soso_core.engines.ramp import RampSettings
 from soso_core.settings import Settings
-
-Lambda = Annotated[float, Field(gt=0.0, le=1e4)]
 
 CUTOFFS = {"encut", "prec", "ediff", "nelm", "nelmin", "algo", "ismear", "sigma", "lmaxmix", "lasph", "lorbit"}
 MIXING = {"amix", "bmix", "amix_mag", "bmix_mag"}
@@ -38,13 +37,8 @@ def _is_written_as_it_is(value: Any) -> bool:
     return isinstance(value, bool | int | float) and math.isfinite(value)
 
 
-class VaspSettings(Settings):
-    """What one label needs besides the configuration; the protocols in `label_vasp.yaml` give every key a value.
-
-    The constraint is applied with each strength of `lambda_ramp_ev_per_muB2` in turn, starting from the charge
-    density of the one before.  While a gate (`max_...`) is not met at the end, the strength is multiplied by
-    `lambda_factor`, up to `lambda_max_ev_per_muB2`.
-    """
+class VaspSettings(RampSettings):
+    """Settings of one label besides the configuration; the protocols in `label_vasp.yaml` give every key a value."""
 
     cutoff_ev: float = Field(ge=100.0, le=2000.0, description="plane waves, ENCUT")
     k_spacing_per_angstrom: float = Field(gt=0.0, le=2.0, description="largest distance of k-points, 2π included")
@@ -60,24 +54,9 @@ class VaspSettings(Settings):
     lmaxmix: Literal[2, 4, 6] = Field(description="largest l of the on-site densities that are mixed")
     constraint_kind: Literal[1, 2, 4] = Field(description="I_CONSTRAINED_M: 1 axis, 2 vector, 4 direction")
     spin_orbit: bool = Field(description="LSORBIT; false: the model has no place for it yet")
-    lambda_ramp_ev_per_muB2: tuple[Lambda, ...] = Field(min_length=1, description="strengths of the constraint")
-    lambda_factor: float = Field(gt=1.0, le=100.0, description="by which it is raised when the ramp was not enough")
-    lambda_max_ev_per_muB2: Lambda = Field(description="and up to where")
-    max_angle_degree: float = Field(gt=0.0, le=45.0, description="between a moment and the direction asked for")
-    max_penalty_meV_per_atom: float = Field(gt=0.0, description="energy of the constraint")
-    max_energy_change_meV_per_atom: float = Field(gt=0.0, description="against the step before, at its directions")
-    max_field_change_meV: float = Field(gt=0.0, description="of -∂E/∂e, rms per component, against the step before")
-    min_moment_muB: float = Field(gt=0.0, description="a shorter moment has collapsed")
     extra_incar: dict[str, Any] = Field(
         default_factory=dict, description="other tags (lower case), e.g. ncore, kpar, gga"
     )
-
-    @field_validator("lambda_ramp_ev_per_muB2")
-    @classmethod
-    def _check_rising(cls, ramp: tuple[float, ...]) -> tuple[float, ...]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(ramp)):
-            raise ValueError("every strength must exceed the one before")
-        return ramp
 
     @field_validator("spin_orbit")
     @classmethod
@@ -100,19 +79,13 @@ class VaspSettings(Settings):
                 raise ValueError(f"'{tag}' follows from the other settings and cannot be given here")
         return tags
 
-    @model_validator(mode="after")
-    def _check_largest(self) -> "VaspSettings":
-        if self.lambda_max_ev_per_muB2 < self.lambda_ramp_ev_per_muB2[-1]:
-            raise ValueError("lambda_max_ev_per_muB2 is smaller than the end of lambda_ramp_ev_per_muB2")
-        return self
-
 
 class SpeciesSettings(Settings):
-    """What VASP must be told of the elements of a cell."""
+    """Input of VASP for each element of a cell."""
 
-    rwigs_angstrom: dict[str, Annotated[float, Field(gt=0.1, lt=5.0)]] = Field(
+    rwigs_angstrom: dict[SpeciesKey, Annotated[float, Field(gt=0.1, lt=5.0)]] = Field(
         description="radius of the sphere in which a moment is constrained; RWIGS of the POTCAR is a good choice"
     )
-    initial_moments_muB: dict[str, Annotated[float, Field(gt=0.0, lt=12.0)]] = Field(
-        description="length that the self-consistency starts from, for every element with a spin"
+    initial_moments_muB: dict[SpeciesKey, Annotated[float, Field(gt=0.0, lt=12.0)]] = Field(
+        description="moment that the self-consistency starts from, for every element with a spin"
     )

@@ -206,7 +206,7 @@ def test_a_boolean_where_one_belongs(desk):
 
 def test_unknown_engine(desk):
     said = desk.refuses("label", "crystal-ball", "batch.extxyz", "-o", "out")
-    assert "unknown engine 'crystal-ball'; there is tight-binding" in said
+    assert "unknown engine 'crystal-ball'; available: tight-binding" in said
 
 
 OUTPUT_COMMANDS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from soso_core.app import label_command
-from soso_core.engines import Engine
+from soso_core.app import check_fields_command
+from soso_core.engines import Engine, load_engine
 from soso_core.formats import read_dataset
 from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
@@ -30,9 +30,13 @@ def label(configuration, settings):
     )
 
 
+def load_engine_or_stand_in(name):
+    return Engine(Scale, lambda *_: None, label) if name == "stand-in" else load_engine(name)
+
+
 @pytest.fixture(autouse=True)
 def engine(monkeypatch):
-    monkeypatch.setattr(label_command, "ENGINES", {"stand-in": Engine(Scale, lambda *_: None, label)})
+    monkeypatch.setattr(check_fields_command, "load_engine", load_engine_or_stand_in)
 
 
 def test_a_right_engine(desk):
@@ -64,7 +68,7 @@ def test_a_wider_tolerance(desk):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("crystal-ball", "batch.extxyz"), "unknown engine 'crystal-ball'; there is stand-in"),
+        (("crystal-ball", "batch.extxyz"), "unknown engine 'crystal-ball'; available: tight-binding"),
         (("stand-in", "batch.extxyz", "--index", "99"), "batch.extxyz: there is no configuration 99"),
         (("stand-in", "batch.extxyz", "--atom", "99"), "there is no atom 99"),
         (("stand-in", "batch.extxyz", "-o", "batch.extxyz"), "input and output at once"),

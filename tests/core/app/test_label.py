@@ -45,7 +45,7 @@ def engine(monkeypatch):
             raise fault
         return LabelledConfiguration(configuration, energy=-float(len(calls)), info={"scf_residual": 1e-6})
 
-    monkeypatch.setattr(label_command, "ENGINES", {"stand-in": Engine(NoSettings, check, label)})
+    monkeypatch.setattr(label_command, "load_engine", lambda name: Engine(NoSettings, check, label))
     return faults, calls
 
 
@@ -167,6 +167,6 @@ def test_signals_to_a_real_process(desk, number, status):
 
 def test_engines_are_imported_when_they_are_asked_for():
     """A job that labels needs one; the import of all of them was a tenth of a small label."""
-    asked = "import sys; from soso_core.engines import ENGINES; ENGINES['tight-binding']; "
+    asked = "import sys; from soso_core.engines import ENGINES, load_engine; load_engine('tight-binding'); "
     there = "assert 'gpaw' in ENGINES and 'soso_core.engines.gpaw' not in sys.modules"
     subprocess.run([sys.executable, "-c", asked + there], check=True)

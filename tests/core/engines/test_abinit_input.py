@@ -5,7 +5,7 @@ import pytest
 from ase.units import Bohr, Hartree
 
 from soso_core.configuration import Configuration
-from soso_core.engines.abinit.input_file import Mixing, mesh_counts, write_input
+from soso_core.engines.abinit.input_file import Mixing, write_input
 from soso_core.engines.abinit.pseudopotentials import find_pseudopotential, pseudopotentials_of
 from soso_core.engines.abinit.settings import AbinitSettings
 from soso_core.errors import InputError
@@ -104,12 +104,6 @@ def test_no_line_is_too_long(folder):
     text = written(cell, folder)
     assert max(map(len, text.splitlines())) < 200
     assert len(values_of(text, "typat")) == n_atoms
-
-
-def test_mesh(alloy):
-    assert mesh_counts(alloy.cell_vc, AbinitSettings(k_mesh=(3, 2, 1))) == (3, 2, 1)
-    counts = mesh_counts(alloy.cell_vc, AbinitSettings(k_spacing_per_angstrom=0.6))
-    assert counts == (4, 4, 2)  # 2π over 3, 3, 9 Å is 2.1, 2.1, 0.70
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from iron_cells import bcc, distorted, random_spins, skewed
 
 from soso_core.configuration import Configuration
-from soso_core.engines import ENGINES
+from soso_core.engines import load_engine
 from soso_core.engines.tight_binding import SpeciesParameters, TightBindingSettings, label
 from soso_core.engines.tight_binding.anderson import AndersonMixer
 from soso_core.engines.tight_binding.crystal import bloch_hoppings, build_crystal
@@ -125,7 +125,7 @@ def test_the_label_says_what_made_it():
 
 
 def test_the_registry_makes_settings_and_labels():
-    engine = ENGINES["tight-binding"]
+    engine = load_engine("tight-binding")
     settings = parse_settings(engine.settings_class, {"k_mesh": [2, 2, 2]}, "here")
     assert engine.label(CELL, settings).energy == label(CELL, TightBindingSettings(k_mesh=(2, 2, 2))).energy
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from spin_cells import heisenberg_label, rigid_iron
 
-from soso_core.engines.vasp.field_scale import canted_ferromagnet, measure, tilted, turn
+from soso_core.engines.field_consistency import rotate_spin
+from soso_core.engines.vasp.field_scale import canted_ferromagnet, measure, tilt_first_spin
 from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 
@@ -18,7 +19,7 @@ def printed(configuration, factor):
 
 
 def cells(base=None):
-    return tilted(canted_ferromagnet(rigid_iron(np.tile([0.0, 0.0, 1.0], (8, 1)))) if base is None else base)
+    return tilt_first_spin(canted_ferromagnet(rigid_iron(np.tile([0.0, 0.0, 1.0], (8, 1)))) if base is None else base)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 2.4])
@@ -58,12 +59,12 @@ def test_only_the_first_spin_turns_by_the_angle_asked_for():
 
 def test_a_parallel_spin_turns_as_well():
     ferromagnet = rigid_iron(np.tile([0.0, 0.0, 1.0], (8, 1)))
-    _, plus, _ = tilted(ferromagnet)
+    _, plus, _ = tilt_first_spin(ferromagnet)
     assert plus.spins_ac[0, 2] == pytest.approx(np.cos(np.radians(5.0)))
 
 
 def test_no_difference_is_no_measurement():
-    ferromagnet = tilted(rigid_iron(np.tile([0.0, 0.0, 1.0], (8, 1))))
+    ferromagnet = tilt_first_spin(rigid_iron(np.tile([0.0, 0.0, 1.0], (8, 1))))
     with pytest.raises(InputError, match="differ by only"):
         measure(*(printed(cell, 1.0) for cell in ferromagnet))
 
@@ -78,4 +79,4 @@ def test_a_lone_spin_is_refused():
     lone = cell.with_spins(np.where(np.arange(8)[:, None] == 2, cell.spins_ac, 0.0))
     with pytest.raises(InputError, match="two spins"):
         canted_ferromagnet(lone)
-    assert turn(lone, 2, np.array([1.0, 0, 0]), np.pi / 2).spins_ac[2] == pytest.approx([0.0, -1.0, 0.0])
+    assert rotate_spin(lone, 2, np.array([1.0, 0, 0]), np.pi / 2).spins_ac[2] == pytest.approx([0.0, -1.0, 0.0])

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from vasp_cells import SPECIES, mixed_cell, protocol
 
 from soso_core.configuration import Configuration
-from soso_core.engines.vasp.incar import incar, k_mesh, start_lengths
-from soso_core.engines.vasp.order import for_vasp, vasp_order
+from soso_core.engines.k_mesh import mesh_counts
+from soso_core.engines.vasp.incar import incar, scale_start_magnitudes
+from soso_core.engines.vasp.order import arrange_for_vasp, vasp_order
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
@@ -29,19 +30,19 @@ def test_lattice_vectors_become_right_handed():
     cell = mixed_cell()
     left = Configuration(cell.numbers_a, cell.positions_ac, cell.cell_vc[[1, 0, 2]], cell.spins_ac)
     assert np.linalg.det(left.cell_vc) < 0
-    arranged, _ = for_vasp(left)
+    arranged, _ = arrange_for_vasp(left)
     assert np.linalg.det(arranged.cell_vc) > 0
     assert sorted(map(tuple, arranged.cell_vc)) == sorted(map(tuple, left.cell_vc))
 
 
 def tags(**options):
-    arranged, _ = for_vasp(mixed_cell())
+    arranged, _ = arrange_for_vasp(mixed_cell())
     given = {"settings": protocol(), "species": SPECIES, "lambda_": 10.0, "is_restart": False, **options}
     return incar(arranged, **given)
 
 
 def test_moments_and_targets_have_three_numbers_an_atom():
-    found, (arranged, _) = tags(), for_vasp(mixed_cell())
+    found, (arranged, _) = tags(), arrange_for_vasp(mixed_cell())
     assert len(found["magmom"]) == len(found["m_constr"]) == 12
     np.testing.assert_allclose(np.reshape(found["m_constr"], (4, 3)), arranged.spins_ac, atol=1e-8)
     np.testing.assert_allclose(np.reshape(found["magmom"], (4, 3)), 2.2 * arranged.spins_ac, atol=1e-8)
@@ -70,9 +71,9 @@ def test_a_restart_reads_the_density_and_mixes_less():
 
 def test_lengths_of_a_model_are_taken():
     lengths_a = np.array([2.5, 2.4, 2.3, 0.0])
-    found = np.reshape(tags(lengths_a=lengths_a)["magmom"], (4, 3))
+    found = np.reshape(tags(magnitudes_a=lengths_a)["magmom"], (4, 3))
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 2.2 * lengths_a / 2.4, atol=1e-7)
-    vector = np.reshape(tags(settings=protocol(constraint_kind=2), lengths_a=lengths_a)["m_constr"], (4, 3))
+    vector = np.reshape(tags(settings=protocol(constraint_kind=2), magnitudes_a=lengths_a)["m_constr"], (4, 3))
     np.testing.assert_allclose(np.linalg.norm(vector, axis=1), lengths_a, atol=1e-7)
 
 
@@ -84,25 +85,20 @@ def test_what_an_element_lacks_is_named():
 
 
 def test_atoms_out_of_order_are_refused():
-    with pytest.raises(InputError, match="for_vasp"):
+    with pytest.raises(InputError, match="arrange_for_vasp"):
         incar(mixed_cell(), protocol(), SPECIES, 1.0, False)
 
 
-def test_start_lengths_are_zero_without_a_spin():
-    assert start_lengths(mixed_cell(), SPECIES).tolist() == [2.2, 0.0, 2.2, 2.2]
+def test_start_magnitudes_are_zero_without_a_spin():
+    assert scale_start_magnitudes(mixed_cell(), SPECIES).tolist() == [2.2, 0.0, 2.2, 2.2]
 
 
 @pytest.mark.parametrize(
     ("length", "name", "count"),
     [(5.7, "balanced", 4), (2.85, "balanced", 8), (5.7, "fast", 3), (5.7, "stringent", 6), (2.85, "stringent", 12)],
 )
-def test_the_mesh_is_the_one_the_protocol_speaks_of(length, name, count):
-    assert k_mesh(length * np.eye(3), protocol(name)) == (count,) * 3
-
-
-def test_the_mesh_of_a_skewed_cell_follows_the_reciprocal_vectors():
-    cell_vc = np.array([[2.0, 0, 0], [1.9, 2.0, 0], [0, 0, 8.0]])
-    assert k_mesh(cell_vc, protocol(k_spacing_per_angstrom=0.5)) == (9, 7, 2)
+def test_the_mesh_is_the_one_in_the_comment_of_the_protocol(length, name, count):
+    assert mesh_counts(length * np.eye(3), protocol(name).k_spacing_per_angstrom) == (count,) * 3
 
 
 @pytest.mark.parametrize("name", ["fast", "balanced", "stringent"])

@@ -3,7 +3,8 @@
 import numpy as np
 
 from soso_core.configuration import Configuration
-from soso_core.engines.vasp.order import for_vasp
+from soso_core.engines.vasp.field_scale import FieldScale
+from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.oszicar import ConstraintTable
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.engines.vasp.step import VaspStep
@@ -12,6 +13,7 @@ from soso_core.settings import read_yaml
 
 SPECIES = SpeciesSettings(rwigs_angstrom={"Fe": 1.302, "Ge": 1.217}, initial_moments_muB={"Fe": 2.2})
 MOMENT = 2.0
+SCALE = FieldScale(2.0, "measured")
 FIELD_AC = np.array([[0.10, 0.02, -0.03], [0.0, 0.0, 0.0], [-0.05, 0.08, 0.04], [0.02, -0.06, 0.09]])
 """E = -Σ FIELD·e, eV; the second atom has no spin."""
 
@@ -45,14 +47,14 @@ def held(target, lambda_):
     return spins_ac
 
 
-def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, digits=3):
+def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, digits=3, scale=SCALE):
     """Return a step of the ramp as VASP prints it: three decimals of the moments, energies with the penalty."""
     target = mixed_cell() if target is None else target
     spins_ac = held(target, lambda_) if spins_ac is None else spins_ac
     moments_ac = moment * spins_ac
     across_ac = moments_ac - np.sum(moments_ac * target.spins_ac, axis=1, keepdims=True) * target.spins_ac
     penalty = lambda_ * float(np.sum(across_ac**2))
-    order = for_vasp(target)[1]
+    order = arrange_for_vasp(target)[1]
     table = ConstraintTable(
         penalty_energy=penalty,
         lambda_=lambda_,
@@ -63,4 +65,4 @@ def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, dig
         ionic_step=1,
         scf_change=2e-6,
     )
-    return VaspStep(target, lambda_, -float(np.sum(FIELD_AC * spins_ac)) + shift + penalty, table)
+    return VaspStep(target, lambda_, -float(np.sum(FIELD_AC * spins_ac)) + shift + penalty, table, scale)

@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vasp_cells import FIELD_AC, MOMENT, held, mixed_cell, protocol, step
+from vasp_cells import FIELD_AC, MOMENT, SCALE, held, mixed_cell, protocol, step
 
-from soso_core.engines.vasp.labelling import PRINTED, FieldScale, label_of, quality_of, tension_positive
-from soso_core.engines.vasp.order import for_vasp
-from soso_core.engines.vasp.ramp import Action, judge
-from soso_core.engines.vasp.step import VaspStep, achieved_spins, energy_change, field_change
+from soso_core.engines.ramp import Action, energy_change, field_change, judge, measure_gates
+from soso_core.engines.vasp.field_scale import PRINTED, FieldScale
+from soso_core.engines.vasp.labelling import make_label, make_quality, tension_positive
+from soso_core.engines.vasp.order import arrange_for_vasp
+from soso_core.engines.vasp.step import VaspStep, refine_directions
 from soso_core.errors import InputError
 from soso_core.labels import transverse
-
-SCALE = 2.0
 
 
 def tilted_away(degrees, lambda_=50.0, atom=2):
@@ -45,22 +44,22 @@ def test_achieved_directions_are_better_than_three_decimals():
 def test_moments_win_over_a_field_that_does_not_fit():
     target_ac = np.array([[0.0, 0.0, 1.0]])
     moments_ac = np.array([[0.6, 0.0, 1.8]])
-    found = achieved_spins(target_ac, moments_ac, np.array([[0.01, 0.0, 0.0]]))
+    found = refine_directions(target_ac, moments_ac, np.array([[0.01, 0.0, 0.0]]))
     np.testing.assert_allclose(found, moments_ac / np.linalg.norm(moments_ac))
-    np.testing.assert_array_equal(achieved_spins(target_ac, 0.0 * moments_ac, 0.0 * moments_ac), target_ac)
+    np.testing.assert_array_equal(refine_directions(target_ac, 0.0 * moments_ac, 0.0 * moments_ac), target_ac)
 
 
 def test_a_flipped_moment_keeps_its_sign():
-    found = achieved_spins(np.array([[0.0, 0.0, 1.0]]), np.array([[0.02, 0.0, -2.0]]), np.array([[0.02, 0.0, 0.0]]))
+    found = refine_directions(np.array([[0.0, 0.0, 1.0]]), np.array([[0.02, 0.0, -2.0]]), np.array([[0.02, 0.0, 0.0]]))
     assert found[0, 2] < -0.99
     assert found[0, 0] > 0.0
 
 
-def test_the_printed_field_is_half_the_gradient_of_the_energy():
+def test_the_effective_field_is_minus_the_gradient_of_the_energy():
     one = step()
     expected_ac = np.where(one.target.is_magnetic_a[:, None], transverse(FIELD_AC, one.spins_ac), 0.0)
     # lengths carry three decimals of 2 μB
-    np.testing.assert_allclose(SCALE * one.printed_gradient_ac, expected_ac, rtol=5e-4, atol=1e-6)
+    np.testing.assert_allclose(one.effective_fields_ac, expected_ac, rtol=5e-4, atol=1e-6)
 
 
 def test_the_ramp_goes_up_and_ends():
@@ -68,14 +67,14 @@ def test_the_ramp_goes_up_and_ends():
     lambda_ = settings.lambda_ramp_ev_per_muB2[0]
     while lambda_ is not None:
         steps.append(step(lambda_))
-        verdict = judge(steps, settings, field_scale=SCALE)
+        verdict = judge(steps, settings)
         taken.append((lambda_, verdict.action))
         lambda_ = verdict.lambda_
     assert taken == [(1.0, Action.NEXT), (10.0, Action.NEXT), (50.0, Action.DONE)]
 
 
 def test_an_angle_falls_with_the_strength():
-    angles = [step(lambda_).angle_degree for lambda_ in (1.0, 10.0, 50.0)]
+    angles = [step(lambda_).angles_a.max() for lambda_ in (1.0, 10.0, 50.0)]
     assert angles[0] / angles[1] == pytest.approx(10.0, rel=0.02)
     assert angles[1] / angles[2] == pytest.approx(5.0, rel=0.02)
 
@@ -98,8 +97,8 @@ def test_a_missed_gate_raises_the_strength_and_then_lowers_the_grade():
     verdict = judge(last, protocol())
     assert verdict.action is Action.DONE
     assert "energy_change_meV_per_atom" in verdict.reason
-    assert quality_of(last, protocol(), SCALE).grade == "C"
-    assert quality_of([step(10.0), step(50.0)], protocol(), SCALE).grade == "A"
+    assert make_quality(last, protocol()).grade == "C"
+    assert make_quality([step(10.0), step(50.0)], protocol()).grade == "A"
 
 
 def test_a_lost_moment_is_named():
@@ -110,32 +109,41 @@ def test_a_lost_moment_is_named():
     assert "atom 3" in flipped.reason
     collapsed = judge([step(50.0, moment=0.1)], protocol())
     assert collapsed.action is Action.COLLAPSED
-    assert "atom 0 is 0.100" in collapsed.reason
+    assert "atom 0 collapsed to 0.100" in collapsed.reason
 
 
 def test_the_turn_of_the_moments_explains_the_change_of_the_energy():
     steps = [step(1.0), step(10.0)]
-    raw, rest = energy_change(steps, None), energy_change(steps, SCALE)
+    unknown = FieldScale(1.0, PRINTED)
+    raw = energy_change(*(step(lambda_, scale=unknown) for lambda_ in (1.0, 10.0)))
+    rest = energy_change(*steps)
+    assert raw == pytest.approx(abs(steps[1].energy - steps[0].energy), rel=1e-12)
     assert raw > 1e-3
     assert rest < 5e-3 * raw  # what three decimals of the lengths and the curvature leave
-    assert energy_change(steps[:1], SCALE) is field_change(steps[:1], SCALE) is None
+    assert set(measure_gates(steps[:1], protocol())) == {"angle_degree", "constraint_energy_meV_per_atom"}
+
+
+def test_the_change_of_the_field_is_a_root_mean_square():
+    steps = [step(1.0), step(10.0)]
+    changes_ac = (steps[1].effective_fields_ac - steps[0].effective_fields_ac)[[0, 2, 3]]
+    assert field_change(*steps) == pytest.approx(np.sqrt(np.mean(changes_ac**2)))
 
 
 def test_the_label():
     steps = [step(10.0), step(50.0)]
-    order = for_vasp(steps[-1].target)[1]
+    order = arrange_for_vasp(steps[-1].target)[1]
     forces_ac = np.arange(12.0).reshape(4, 3)
-    item = label_of(steps, protocol(), FieldScale(SCALE, "measured"), order.to_vasp(forces_ac), 10.0 * np.eye(3))
+    item = make_label(steps, protocol(), order.to_vasp(forces_ac), 10.0 * np.eye(3))
     np.testing.assert_array_equal(item.forces_ac, forces_ac)
     np.testing.assert_array_equal(item.target_spins_ac, steps[-1].target.spins_ac)
     np.testing.assert_array_equal(item.configuration.spins_ac, steps[-1].spins_ac)
-    np.testing.assert_allclose(item.effective_fields_ac, SCALE * steps[-1].printed_gradient_ac, atol=1e-15)
+    np.testing.assert_allclose(item.effective_fields_ac, steps[-1].effective_fields_ac, atol=1e-15)
     assert item.moment_magnitudes_a.tolist() == pytest.approx([2.0, 0.0, 2.0, 2.0], abs=1e-3)
     assert item.energy == steps[-1].energy
     assert item.stress_cc[0, 0] == pytest.approx(-1.0 / 160.21766208)  # 10 kB are 1 GPa; pressure is negative tension
     assert item.info["field_scale"] == 2.0
     assert item.info["label_grade"] == "A"
-    assert FieldScale(1.0, PRINTED).known is None
+    assert not FieldScale(1.0, PRINTED).is_known
 
 
 def test_stress_is_symmetric():
@@ -147,7 +155,7 @@ def test_a_strength_with_more_than_three_digits():
     """VASP prints 0.123E+02 for 12.345; the part across the target is of the true one."""
     one = step(12.345)
     table = replace(one.table, lambda_=12.3)
-    found = VaspStep(one.target, 12.345, one.free_energy, table)
+    found = VaspStep(one.target, 12.345, one.free_energy, table, SCALE)
     np.testing.assert_array_equal(found.spins_ac, one.spins_ac)
 
 
@@ -164,7 +172,7 @@ def test_a_table_of_something_else_is_refused(change):
 
         target = Configuration(target.numbers_a[:3], target.positions_ac[:3], target.cell_vc, target.spins_ac[:3])
     with pytest.raises(InputError):
-        VaspStep(target, lambda_, one.free_energy, one.table)
+        VaspStep(target, lambda_, one.free_energy, one.table, SCALE)
 
 
 def test_a_scale_must_be_positive():

@@ -53,31 +53,43 @@ class RampSettings(Settings):
 
 
 class RampStep(Protocol):
-    """One converged step of a ramp.
-
-    target : with the requested spins; lambda_ : strength, eV/μB²; energy : eV, without the energy of the constraint;
-    penalty_meV_per_atom : energy of the constraint; spins_ac, moment_magnitudes_a (μB) : as achieved; angles_a :
-    degrees between both directions; effective_fields_ac : eV, in unknown units without `has_field_scale`.
-    """
+    """One converged step of a ramp, as an engine gives it."""
 
     @property
-    def target(self) -> Configuration: ...
+    def target(self) -> Configuration:
+        """The configuration with the requested spins."""
+
     @property
-    def lambda_(self) -> float: ...
+    def lambda_(self) -> float:
+        """Strength of the constraint, eV/μB²."""
+
     @property
-    def energy(self) -> float: ...
+    def energy(self) -> float:
+        """Energy of the cell without that of the constraint, eV."""
+
     @property
-    def penalty_meV_per_atom(self) -> float: ...
+    def penalty_meV_per_atom(self) -> float:
+        """Energy of the constraint."""
+
     @property
-    def spins_ac(self) -> FloatArray: ...
+    def spins_ac(self) -> FloatArray:
+        """(a, 3) achieved directions."""
+
     @property
-    def moment_magnitudes_a(self) -> FloatArray: ...
+    def moment_magnitudes_a(self) -> FloatArray:
+        """(a,) achieved moment magnitudes, μB."""
+
     @property
-    def angles_a(self) -> FloatArray: ...
+    def angles_a(self) -> FloatArray:
+        """(a,) angles between achieved and requested directions, degrees."""
+
     @property
-    def effective_fields_ac(self) -> FloatArray: ...
+    def effective_fields_ac(self) -> FloatArray:
+        """(a, 3) -∂E/∂e; in eV when the field scale is known."""
+
     @property
-    def has_field_scale(self) -> bool: ...
+    def has_field_scale(self) -> bool:
+        """Whether the factor is known that converts printed fields."""
 
 
 class Action(str, Enum):

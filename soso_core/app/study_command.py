@@ -26,7 +26,6 @@ from soso_core.active.offline.study import (
     pool_data,
     summary,
 )
-from soso_core.active.selection.duplicates import twins
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.arrays import IntArray
@@ -36,6 +35,7 @@ from soso_core.formats import atomic_write, read_dataset
 from soso_core.gp.inference.defaults import choose_settings
 from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings, read_yaml
+from soso_core.symmetry.equivalence import equivalence_classes
 from soso_core.threads import worker_count
 
 RUNS, RESULT = "runs", "study.json"
@@ -137,7 +137,7 @@ def study(
     values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
     dataset = read_dataset(data)
     check_budget(len(dataset), values)
-    similar = Similar(twins([item.configuration for item in dataset]), groups(dataset, values.group_by))
+    similar = Similar(equivalence_classes([item.configuration for item in dataset]), groups(dataset, values.group_by))
     parts = {labels: pool_data(dataset, labels) for labels in labels_at_hand(dataset, values.labels)}
     fits: dict[str, FitSettings] = {
         labels: _fit_settings(part, fit_given, str(settings)) for labels, part in parts.items()

@@ -1,9 +1,9 @@
-"""Whether a symmetry of the crystal and one of the spins turn a configuration into another, exactly.
+"""Exact test of whether a symmetry of the crystal and one of the spins map a configuration onto another.
 
-Sums over pairs cannot always tell: in a 2x2x2 cell of bcc the two sublattices may be rotated against each other and
-every pair sum stays.  So all maps are tried.  In Minkowski-reduced bases of one lattice every isometry is an integer
-matrix with small entries; each of them, with every shift of a first atom, names a permutation of the atoms; and
-spins agree up to a rotation and a reversal when their scalar products do.
+Sums over pairs do not always distinguish configurations: in a 2x2x2 cell of bcc the spins of one sublattice can be
+rotated against those of the other without changing any pair sum.  So all maps are tried.  In Minkowski-reduced bases of
+one lattice every isometry is an integer matrix with small entries.  Each of them, with every shift of a first atom,
+gives a permutation of the atoms.  Spins agree up to a rotation and a reversal when their scalar products agree.
 """
 
 import itertools
@@ -13,21 +13,25 @@ import numpy as np
 from ase.geometry import minkowski_reduce
 
 from soso_core.arrays import FloatArray, IntArray
-from soso_core.validation.frame import RawFrame
+from soso_core.configuration import Configuration
 
 SAME_PLACE = 1e-3
-"""Å; well below any displacement that is meant, well above rounding in files."""
+"""Å; well below any intended displacement, well above rounding in files."""
 SAME_COSINE = 1e-4
-"""Of products of spins: ten times what 6 decimals leave, added up."""
+"""Of products of spins: ten times the summed rounding of 6 decimals."""
 SMALL_INTEGERS = (0, -1, 1, -2, 2)
 """Entries of an isometry between reduced bases are -1, 0, 1; the rest is room for bases reduced up to rounding."""
 
 
-def equivalent(one: RawFrame, other: RawFrame) -> bool:
-    """Whether isometry, shift, permutation of like atoms, and spin rotation or reversal turn one into the other."""
-    cells = [np.asarray(minkowski_reduce(frame.cell)[0]) for frame in (one, other)]
-    places = [np.linalg.solve(cell.T, frame.positions.T).T for cell, frame in zip(cells, (one, other), strict=True)]
-    products = [frame.unit_spins_ac @ frame.unit_spins_ac.T for frame in (one, other)]
+def are_equivalent(one: Configuration, other: Configuration) -> bool:
+    """Return whether isometry, shift, permutation of like atoms, and spin rotation or reversal map one onto the other.
+
+    The compositions must be equal.
+    """
+    both = (one, other)
+    cells = [np.asarray(minkowski_reduce(item.cell_vc)[0]) for item in both]
+    places = [np.linalg.solve(cell.T, item.positions_ac.T).T for cell, item in zip(cells, both, strict=True)]
+    products = [item.spins_ac @ item.spins_ac.T for item in both]
     rows = [np.sort(product, axis=1) for product in products]
     first = min(range(len(one)), key=lambda atom: len(_like(one, rows[0], int(one.numbers_a[atom]), rows[0][atom])))
     targets = _like(other, rows[1], int(one.numbers_a[first]), rows[0][first])
@@ -42,10 +46,10 @@ def equivalent(one: RawFrame, other: RawFrame) -> bool:
     return False
 
 
-def _like(frame: RawFrame, rows_aa: FloatArray, number: int, row_a: FloatArray) -> IntArray:
+def _like(configuration: Configuration, rows_aa: FloatArray, number: int, row_a: FloatArray) -> IntArray:
     """Return the atoms of a species whose sorted products with all spins are `row_a`: few, so few shifts to try."""
     near_a = np.all(np.abs(rows_aa - row_a) <= SAME_COSINE, axis=1)
-    return np.flatnonzero((frame.numbers_a == number) & near_a)
+    return np.flatnonzero((configuration.numbers_a == number) & near_a)
 
 
 def _isometries(one_vc: FloatArray, other_vc: FloatArray) -> Iterator[IntArray]:
@@ -66,7 +70,7 @@ def _isometries(one_vc: FloatArray, other_vc: FloatArray) -> Iterator[IntArray]:
 
 
 def _permutation(moved_av: FloatArray, places_av: FloatArray, cell_vc: FloatArray) -> IntArray | None:
-    """Return where each moved atom comes to lie, or None when one of them finds no place."""
+    """Return where each moved atom comes to lie, or None when one of them comes to lie on no atom."""
     gaps_aav = moved_av[:, None] - places_av[None]
     gaps_aav -= np.rint(gaps_aav)
     distances_aa = np.linalg.norm(gaps_aav @ cell_vc, axis=2)

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
+from soso_core.configuration import Configuration
 from soso_core.validation.finding import Finding, Kind
 
 STRUCTURE = ("positions", "cell", "spins")
@@ -59,8 +60,15 @@ class RawFrame:
         """(a, 3) spins scaled to unit length, zero where there is none; beyond rounding only when they need it."""
         if self.spins is None:
             return np.zeros((len(self), 3))
-        lengths_a = np.linalg.norm(self.spins, axis=1, keepdims=True)
-        return self.spins / np.where(lengths_a > 0.0, lengths_a, 1.0)
+        largest_a = np.max(np.abs(self.spins), axis=1, keepdims=True)  # scaled first: squares may over- or underflow
+        scaled_ac = self.spins / np.where(largest_a > 0.0, largest_a, 1.0)
+        lengths_a = np.linalg.norm(scaled_ac, axis=1, keepdims=True)
+        return scaled_ac / np.where(lengths_a > 0.0, lengths_a, 1.0)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The frame with spins of unit length, for a frame that is fit."""
+        return Configuration(self.numbers_a, self.positions, self.cell, self.unit_spins_ac)
 
     @property
     def spin_errors_a(self) -> FloatArray:

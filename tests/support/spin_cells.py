@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from soso_core import Configuration, Dataset, LabelledConfiguration
 from soso_core.neighbours import find_neighbours
@@ -116,3 +117,24 @@ def graded(dataset, grades):
     letters = [grades[k % len(grades)] for k in range(len(dataset))]
     facts = [{} if letter == " " else {"label_grade": letter} for letter in letters]
     return Dataset(tuple(replace(item, info={**item.info, **fact}) for item, fact in zip(dataset, facts, strict=True)))
+
+
+def transformed(item, seed, reverse, mirror):
+    """The same physics: spins rotated, crystal rotated, moved and wrapped, atoms renamed; 8 decimals as in files."""
+    rng = np.random.default_rng(seed)
+    where = item.configuration
+    spin_rotation, rotation = (Rotation.random(random_state=rng.integers(2**31)).as_matrix() for _ in range(2))
+    spin_rotation, rotation = spin_rotation * (-1 if reverse else 1), rotation * (-1 if mirror else 1)
+    order = rng.permutation(len(where))
+    cell_vc = where.cell_vc @ rotation.T
+    fractions = (np.linalg.solve(where.cell_vc.T, where.positions_ac.T).T + rng.uniform(size=3)) % 1.0
+    spins_ac = where.spins_ac[order] @ spin_rotation.T
+    new = Configuration(
+        where.numbers_a[order], np.round(fractions[order] @ cell_vc, 8), np.round(cell_vc, 8), np.round(spins_ac, 8)
+    )
+    return LabelledConfiguration(
+        new,
+        item.energy,
+        exchange_fields_ac=item.exchange_fields_ac[order] @ spin_rotation.T,
+        moment_magnitudes_a=item.moment_magnitudes_a[order],
+    )

@@ -17,12 +17,12 @@ from soso_core.active.selection.acquisition import (
     min_relative_efficiency,
     spread,
 )
-from soso_core.active.selection.duplicates import twins
 from soso_core.active.selection.uncertainty import CandidateRows, candidate_rows, deviations, scores
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
+from soso_core.symmetry.equivalence import equivalence_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
 def _one_of_each(candidates: Sequence[Candidate], n_per_group: Sequence[int]) -> list[Candidate]:
     """Return the candidates of the generators asked, the first of those that symmetry does not tell apart."""
     asked = [item for item in candidates if n_per_group[item.generator]]
-    twins_k = twins([item.configuration for item in asked])
+    twins_k = equivalence_classes([item.configuration for item in asked])
     return [item for k, item in enumerate(asked) if twins_k[k] == k]
 
 
@@ -95,7 +95,7 @@ def next_batch(
     draws, control = np.random.default_rng(settings.seed).spawn(2)
     candidates = generate(structure, settings, draws, model, tell)
     rows = candidate_rows(model, [item.configuration for item in candidates])
-    twins_k = twins([*known, *(item.configuration for item in candidates)])
+    twins_k = equivalence_classes([*known, *(item.configuration for item in candidates)])
     picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control, tell)
     energy_k, mean_k, largest_k = deviations(rows)
     label_k = np.hypot(

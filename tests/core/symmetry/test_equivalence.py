@@ -1,0 +1,101 @@
+"""Equivalence of configurations: found through every symmetry, never invented; counted against group theory."""
+
+import itertools
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+from spin_cells import heisenberg_label, iron_germanium, skewed_iron, transformed
+
+from soso_core import Configuration
+from soso_core.symmetry.equivalence import equivalence_classes
+
+CELLS = {"iron": skewed_iron, "alloy": iron_germanium, "pair": lambda seed: skewed_iron(seed, 2)}
+
+
+@given(
+    cell=st.sampled_from(sorted(CELLS)),
+    seed=st.integers(0, 10_000),
+    reverse=st.booleans(),
+    mirror=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_symmetry_hides_no_equivalent_configuration(cell, seed, reverse, mirror):
+    items = [heisenberg_label(CELLS[cell](seed + k)) for k in range(3)]
+    items.append(transformed(items[1], seed, reverse, mirror))
+    assert equivalence_classes([item.configuration for item in items]).tolist() == [0, 1, 2, 1]
+
+
+@given(cell=st.sampled_from(sorted(CELLS)), seed=st.integers(0, 10_000), change=st.sampled_from(["move", "turn"]))
+@settings(max_examples=60, deadline=None)
+def test_a_small_change_is_not_equivalent(cell, seed, change):
+    """0.01 Å, the displacement of phonon sets, and a turn of 2 degrees of one spin."""
+    where = CELLS[cell](seed)
+    rng = np.random.default_rng(seed)
+    if change == "move":
+        positions_ac = where.positions_ac.copy()
+        positions_ac[0] += 0.01 * np.linalg.qr(rng.normal(size=(3, 3)))[0][0]
+        other = where.with_positions(positions_ac)
+    else:
+        spins_ac = where.spins_ac.copy()
+        axis = np.cross(spins_ac[0], spins_ac[1])
+        turn = Rotation.from_rotvec(np.deg2rad(2) * axis / np.linalg.norm(axis)).as_matrix()
+        spins_ac[0] = turn @ spins_ac[0]
+        other = where.with_spins(spins_ac)
+    assert _repeated([where, other]) == []
+
+
+def test_an_atom_off_its_site_in_an_ideal_crystal_is_not_equivalent():
+    """There the change of every symmetric sum is of second order."""
+    crystal = bulk("Fe", "bcc", a=2.83, cubic=True) * (2, 2, 2)
+    spins_ac = np.tile([0.0, 0.0, 1.0], (16, 1))
+    ideal = Configuration(crystal.numbers, crystal.positions, crystal.cell.array, spins_ac)
+    moved_ac = crystal.positions.copy()
+    moved_ac[0, 0] += 0.01
+    assert _repeated([ideal, ideal.with_positions(moved_ac)]) == []
+    back_ac = crystal.positions.copy()
+    back_ac[5, 2] -= 0.01
+    assert len(_repeated([ideal.with_positions(moved_ac), ideal.with_positions(back_ac)])) == 1
+
+
+def _repeated(configurations):
+    """The indices of the configurations that are equivalent to an earlier one."""
+    first_k = equivalence_classes(configurations)
+    return np.flatnonzero(first_k != np.arange(len(first_k))).tolist()
+
+
+@pytest.mark.parametrize("n_flipped", [2, 3, 4])
+def test_as_many_kinds_of_flips_as_the_space_group_says(n_flipped):
+    """Collinear spins on an ideal lattice: with four flips, pair sums alone confuse some of them."""
+    crystal = bulk("Fe", "bcc", a=2.83, cubic=True) * (2, 2, 2)
+    patterns = list(itertools.combinations(range(16), n_flipped))
+    orbits = _orbits(patterns, _permutations(crystal))
+    assert len(orbits) > 2
+    some = [patterns[k] for k in np.random.default_rng(0).choice(len(patterns), 60)]
+    configurations = []
+    for pattern in [*sorted(orbits), *some]:
+        spins_ac = np.tile([0.0, 0.0, 1.0], (16, 1))
+        spins_ac[list(pattern)] *= -1.0
+        configurations.append(Configuration(crystal.numbers, crystal.positions, crystal.cell.array, spins_ac))
+    assert _repeated(configurations) == list(range(len(orbits), len(orbits) + 60))
+
+
+def _permutations(crystal: Atoms):
+    """Where each of the 48 x 16 operations of the cubic supercell sends every atom."""
+    scaled = np.rint(crystal.get_scaled_positions() * 4).astype(int)  # in quarters of the cell
+    index = {tuple(row): k for k, row in enumerate(scaled % 4)}
+    for axes in itertools.permutations(range(3)):
+        for signs in itertools.product((1, -1), repeat=3):
+            for shift in scaled:
+                moved = (scaled[:, axes] * signs + shift) % 4
+                yield [index[tuple(row)] for row in moved]
+
+
+def _orbits(patterns, permutations):
+    """Sets of patterns that the permutations turn into each other, each named by its smallest member."""
+    tables = np.array(list(permutations))
+    return {min(map(tuple, np.sort(tables[:, pattern], axis=1).tolist())) for pattern in map(list, patterns)}

@@ -1,38 +1,35 @@
-"""What a campaign file says of VASP: a protocol and what differs from it, potentials, radii, the field scale."""
+"""Settings of VASP in a campaign file: a protocol and changes to it, potentials, radii, the field scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from aiida_vasp.data.potcar import PotcarData
 from pydantic import Field, field_validator
 
+from soso_core.engines.checks import SpeciesKey
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
 from soso_core.errors import InputError
 from soso_core.settings import Settings, parse_settings
 from soso_workflows.data.sources import MEASURE, NODE
-
-FIELD_SCALE_WANTED = (
-    "field_scale is missing: the field that VASP prints has a factor that depends on the version; write measure (three "
-    "runs before the first batch), a number that you know, or node:PK of an earlier measurement"
-)
 
 
 class VaspLabelSettings(Settings):
     """The keys of `engine_settings` with `engine: vasp`."""
 
     protocol: str | None = Field(default=None, description="fast, balanced or stringent; None: balanced")
-    overrides: dict[str, Any] = Field(default_factory=dict, description="keys of the protocol with other values")
+    overrides: dict[str, Any] = Field({}, description="keys of the protocol with other values")
     potential_family: str | None = Field(default=None, description="label of the POTCAR family in AiiDA")
-    potential_mapping: dict[str, str] = Field(default_factory=dict, description="e.g. Fe: Fe_pv; left out: the element")
-    rwigs_angstrom: dict[str, float] = Field(default_factory=dict, description="radius of the constraint by element")
-    initial_moments_muB: dict[str, float] = Field(default_factory=dict, description="by element, of those with a spin")
+    potential_mapping: dict[SpeciesKey, str] = Field(
+        default_factory=dict, description="e.g. Fe: Fe_pv; left out: the element"
+    )
+    rwigs_angstrom: dict[SpeciesKey, float] = Field(
+        default_factory=dict, description="radius of the constraint by element"
+    )
+    initial_moments_muB: dict[SpeciesKey, float] = Field(
+        default_factory=dict, description="by element, of those with a spin"
+    )
     field_scale: float | str | None = Field(default=None, description="measure, a number, or node:PK")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="scheduler options of each job, as AiiDA has them"
-    )
-    clean_workdir: bool = Field(
-        default=True, description="remove charge densities from the cluster when a label is done"
-    )
+    options: dict[str, Any] = Field({}, description="scheduler options of each job, with AiiDA's names")
+    clean_workdir: bool = Field(True, description="remove charge densities from the cluster when a label is complete")
 
     @field_validator("field_scale")
     @classmethod
@@ -46,7 +43,7 @@ class VaspLabelSettings(Settings):
         return value
 
 
-def checked(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -> dict[str, Any]:
+def complete_settings(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -> dict[str, Any]:
     """Return the settings with every number of the protocol under `settings`.
 
     `protocols` maps names to `settings`, and `default` to the name of the complete one.  Raises InputError in one line.
@@ -56,7 +53,7 @@ def checked(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -
     name = given.protocol or complete
     names = [key for key in protocols if key != "default"]
     if name not in names:
-        raise InputError(f"{source}: protocol: unknown '{name}'; there is {', '.join(names)}")
+        raise InputError(f"{source}: protocol: unknown '{name}'; available: {', '.join(names)}")
     merged = {**protocols[complete]["settings"], **protocols[name]["settings"], **given.overrides}
     settings = parse_settings(VaspSettings, merged, f"{source}: overrides").model_dump(mode="json")
     found = given.model_dump(mode="json", exclude={"overrides"})
@@ -64,23 +61,8 @@ def checked(values: dict[str, Any], protocols: Mapping[str, Any], source: str) -
     return {**found, "protocol": name, "settings": settings}
 
 
-def missing_potentials(settings: Mapping[str, Any], elements: Sequence[str]) -> list[str]:
-    """Return, one line each, that the POTCAR family is not in this profile, or for which elements it has no file."""
-    name = settings["potential_family"]
-    group = PotcarData.get_potcar_group(name)
-    if group is None:
-        return [f"potential_family: there is no '{name}' in this profile; `aiida-vasp potcar listfamilies` shows all"]
-    known = {node.full_name for node in group.nodes}
-    wanted = {element: settings["potential_mapping"].get(element, element) for element in elements}
-    return [
-        f"potential_family: '{name}' has no POTCAR '{potential}' for {element}"
-        for element, potential in wanted.items()
-        if potential not in known
-    ]
-
-
 def species_settings(values: dict[str, Any]) -> SpeciesSettings:
-    """Return what checked settings say of the elements."""
+    """Return the part of checked settings that belongs to the elements."""
     return SpeciesSettings(**_species(values))
 
 

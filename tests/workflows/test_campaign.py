@@ -130,7 +130,7 @@ def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written, monkeypatch):
         (vasp(potential_family=None), "potential_family is missing"),
         (vasp(rwigs_angstrom={"Co": 1.3}), "rwigs_angstrom has no Fe"),
         (vasp(initial_moments_muB={}), "initial_moments_muB has no Fe"),
-        (vasp(protocol="sloppy"), "protocol: unknown 'sloppy'; there is balanced, fast, stringent"),
+        (vasp(protocol="sloppy"), "protocol: unknown 'sloppy'; available: balanced, fast, stringent"),
         (vasp(overrides={"encut": 500}), "unknown key 'encut'"),
         (vasp(overrides={"spin_orbit": True}), "overrides: spin_orbit: must be false"),
         ({**vasp(), "engine_code": None}, "engine_code is missing: the label of a code of VASP"),

@@ -17,3 +17,10 @@ assert len(names) > 20, names
 def test_import_with_aiida_blocked():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_tests_of_the_core_need_no_aiida():
+    program = "import sys, pytest\nsys.modules['aiida'] = None\nsys.exit(pytest.main(sys.argv[1:]))"
+    words = ("-q", "--collect-only", "tests/core/values")
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

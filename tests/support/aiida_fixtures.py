@@ -1,4 +1,8 @@
-"""Fixtures of all tests that need AiiDA: one temporary profile a session, made only when a test asks for it."""
+"""Fixtures of the tests that need AiiDA.
+
+A session has one temporary profile.  AiiDA is imported when the first test uses the profile, so that the tests of
+`soso_core` run without AiiDA.
+"""
 
 import atexit
 import json
@@ -15,8 +19,6 @@ import pytest
 
 os.environ["AIIDA_PATH"] = tempfile.mkdtemp(prefix="soso-tests-")  # before aiida is imported: leave ~/.aiida alone
 
-from aiida.tools.pytest_fixtures import aiida_config_factory, aiida_profile_factory  # noqa: F401
-
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.labels import LabelledConfiguration
@@ -28,17 +30,19 @@ POLL_SECONDS = 0.1
 
 
 @pytest.fixture(scope="session")
-def aiida_profile(tmp_path_factory, aiida_config_factory, aiida_profile_factory):  # noqa: F811
+def aiida_profile(request, tmp_path_factory):
     """Return the loaded temporary profile (sqlite, no broker), with a runner that polls and keeps no checkpoints."""
     from aiida.manage import get_manager
     from no_checkpoints import NoCheckpoints
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
+    request.config.pluginmanager.import_plugin("aiida_factories")
+    make_config, make_profile = (request.getfixturevalue(f"aiida_{name}_factory") for name in ("config", "profile"))
     event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
     with (
-        aiida_config_factory(tmp_path_factory.mktemp("aiida")) as config,
-        aiida_profile_factory(config) as profile,
+        make_config(tmp_path_factory.mktemp("aiida")) as config,
+        make_profile(config) as profile,
     ):
         get_manager().get_runner(poll_interval=POLL_SECONDS, persister=NoCheckpoints())
         yield profile

@@ -17,7 +17,8 @@ from soso_core.configuration import Configuration
 from soso_core.engines import load_engine
 from soso_core.errors import InputError
 from soso_core.formats import write_dataset
-from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
+from soso_core.formats.atoms import configuration_from_atoms
+from soso_core.formats.extxyz import read_atoms
 from soso_core.labels import LabelledConfiguration
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ase import Atoms
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.formats import read_configurations, read_structure
-from soso_core.formats.extxyz import atoms_from_configuration, write_atoms
+from soso_core.formats.atoms import atoms_from_configuration
+from soso_core.formats.extxyz import write_atoms
 from soso_core.settings import read_settings
 
 if TYPE_CHECKING:

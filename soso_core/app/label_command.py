@@ -12,7 +12,8 @@ from soso_core.configuration import Configuration
 from soso_core.engines import Engine, load_engine
 from soso_core.errors import ConvergenceError, located
 from soso_core.formats import write_dataset
-from soso_core.formats.extxyz import configuration_from_atoms, read_atoms
+from soso_core.formats.atoms import configuration_from_atoms
+from soso_core.formats.extxyz import read_atoms
 from soso_core.labels import LabelledConfiguration
 from soso_core.quality import without_quality
 from soso_core.settings import Settings, parse_settings, read_settings

@@ -15,7 +15,8 @@ from soso_core.app.progress import progress_bar
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.errors import located
-from soso_core.formats.extxyz import configuration_from_atoms, read_atoms, write_atoms
+from soso_core.formats.atoms import configuration_from_atoms
+from soso_core.formats.extxyz import read_atoms, write_atoms
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_indices
 from soso_core.voigt import to_voigt

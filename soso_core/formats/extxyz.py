@@ -7,14 +7,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.singlepoint import SinglePointCalculator
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, first_line, located, reading
 from soso_core.formats.atomic_write import atomic_write
+from soso_core.formats.atoms import (
+    atoms_from_configuration,
+    atoms_from_labelled,
+    configuration_from_atoms,
+    full_stress,
+    labelled_from_atoms,
+)
 from soso_core.labels import LabelledConfiguration
-from soso_core.voigt import from_voigt, to_voigt
 
 Value = TypeVar("Value")
 
@@ -66,70 +71,10 @@ def write_atoms(path: Path | str, frames: Iterable[Atoms]) -> None:
         temporary.write_text(text, encoding="utf8")
 
 
-def configuration_from_atoms(atoms: Atoms) -> Configuration:
-    """Return the Configuration of an ASE frame with an array `spins`.  Raises InputError."""
-    if not all(atoms.pbc):
-        raise InputError(f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
-    if "spins" not in atoms.arrays:
-        raise InputError("column 'spins' is missing (Properties must hold spins:R:3)")
-    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, atoms.arrays["spins"])
-
-
-def labelled_from_atoms(atoms: Atoms) -> LabelledConfiguration:
-    """Return the labels of an ASE frame; what is absent stays None.  Raises InputError."""
-    results = atoms.calc.results if atoms.calc is not None else {}
-    stress = results.get("stress")
-    return LabelledConfiguration(
-        configuration_from_atoms(atoms),
-        energy=results.get("energy"),
-        exchange_fields_ac=atoms.arrays.get("exchange_fields"),
-        moment_magnitudes_a=atoms.arrays.get("moments"),
-        forces_ac=results.get("forces"),
-        stress_cc=None if stress is None else _full_stress(stress),
-        info={key: value.item() if isinstance(value, np.generic) else value for key, value in atoms.info.items()},
-        target_spins_ac=atoms.arrays.get("target_spins"),
-    )
-
-
-def atoms_from_configuration(configuration: Configuration) -> Atoms:
-    """Return an ASE frame with the array `spins`."""
-    atoms = Atoms(
-        numbers=configuration.numbers_a, positions=configuration.positions_ac, cell=configuration.cell_vc, pbc=True
-    )
-    atoms.set_array("spins", np.array(configuration.spins_ac))
-    return atoms
-
-
-def atoms_from_labelled(item: LabelledConfiguration) -> Atoms:
-    """Return an ASE frame: arrays named as in files, and energy, forces, stress as results."""
-    atoms = atoms_from_configuration(item.configuration)
-    atoms.info.update(item.info)
-    columns = (
-        ("moments", item.moment_magnitudes_a),
-        ("exchange_fields", item.exchange_fields_ac),
-        ("target_spins", item.target_spins_ac),
-    )
-    for name, values in columns:
-        if values is not None:
-            atoms.set_array(name, np.array(values))
-    stress = None if item.stress_cc is None else to_voigt(item.stress_cc)
-    results = {"energy": item.energy, "forces": item.forces_ac, "stress": stress}
-    present = {key: value for key, value in results.items() if value is not None}
-    if present:
-        atoms.calc = SinglePointCalculator(atoms, **present)
-    return atoms
-
-
 def _convert_frames(path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:
     for i, atoms in enumerate(read_atoms(path)):
         with located(f"{path}, configuration {i}"):
             yield convert(atoms)
-
-
-def _full_stress(stress: Any) -> Any:
-    if np.shape(stress) != (6,):
-        raise InputError(f"stress: shape {np.shape(stress)}, expected 9 numbers")
-    return from_voigt(stress)
 
 
 def _check_text(file: Path, lines: list[str]) -> int:
@@ -198,7 +143,7 @@ def _move_results(frame: Atoms, results: dict[str, Any]) -> None:
         if np.ndim(value) and len(value) == len(frame) and key != "stress":
             frame.arrays[key] = np.asarray(value)
         else:
-            frame.info[key] = _full_stress(value) if key == "stress" else value
+            frame.info[key] = full_stress(value) if key == "stress" else value
 
 
 def _cell_text(value: Any) -> str:

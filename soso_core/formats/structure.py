@@ -7,6 +7,7 @@ from ase import Atoms
 
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError, first_line, located
+from soso_core.formats.atoms import check_periodic
 
 
 def read_structure(path: Path | str) -> Configuration:
@@ -39,6 +40,5 @@ def checked_structure(atoms: Atoms, path: Path | str) -> Configuration:
     Raises InputError, in one line, when it is not periodic along all three directions or its cell is no crystal's.
     """
     with located(f"structure {path}"):
-        if not all(atoms.pbc):
-            raise InputError(f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported")
+        check_periodic(atoms)
         return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, np.zeros((len(atoms), 3)))

@@ -1,4 +1,4 @@
-"""An ASE calculator on a fitted model, for whatever ASE can do with one: relaxation, dynamics, phonons."""
+"""ASE calculator of a fitted model, for relaxation, dynamics and phonons, and conversions of ASE Atoms."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,28 +14,29 @@ from soso_core.compiled.model import CompiledModel
 from soso_core.compiled.verlet import VerletList
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
+from soso_core.formats.atoms import SPINS, atoms_from_configuration, configuration_from_atoms
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.gp.model.model_file import load_model
 from soso_core.species import species_indices
 from soso_core.voigt import to_voigt
 
-SPINS = "spins"
-"""Column of `atoms.arrays` with unit vectors, zero for atoms without a spin."""
+__all__ = ["SosoCalculator", "atoms_from_configuration", "configuration_from_atoms", "moment_lengths"]
 
 
 class SosoCalculator(Calculator):
-    """Energy (eV), forces (eV/Å), stress (eV/Å³), moment lengths and exchange fields of atoms with spins.
+    """ASE calculator of a fitted model: energy (eV), forces (eV/Å), stress (eV/Å³), moments and fields.
 
     Parameters
     ----------
     model : CompiledModel, FittedModel, or path of a model file
     skin : Å, of the neighbour list that is kept between steps
     n_threads : threads for one evaluation
-    accuracy : of the compiled form, when `model` is not compiled
+    accuracy : of the compiled model, when `model` is not compiled
 
-    Spins are read from `atoms.arrays["spins"]`; a change of spins counts as a change.  Beside what ASE knows,
-    `get_property` gives `spin_gradient` (∂E/∂e, eV, transverse) and `exchange_fields` (-∂E/∂m, eV/μB); `magmoms`
-    are the lengths |m| in μB.  Fields need a length for every magnetic species.  Raises InputError, in one line.
+    Spins are read from `atoms.arrays["spins"]`; ASE evaluates again when they change.  Further properties of
+    `get_property`: `effective_fields` B_i = -∂E/∂e_i (a, 3), eV, transverse to the spins; `exchange_fields`
+    h_i = B_i/m_i (a, 3), eV/μB; `magmoms` m_i (a,), μB.  Raises InputError, in one line, for atoms without spins and
+    for exchange fields of a species without moment magnitudes.
     """
 
     implemented_properties = [
@@ -44,7 +45,7 @@ class SosoCalculator(Calculator):
         "forces",
         "stress",
         "magmoms",
-        "spin_gradient",
+        "effective_fields",
         "exchange_fields",
     ]
 
@@ -66,7 +67,7 @@ class SosoCalculator(Calculator):
         self.neighbours: VerletList | None = None
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
-        """Return what has changed since the last evaluation; spins are something that can."""
+        """Return the changes since the last evaluation, those of spins included."""
         changes = list(super().check_state(atoms, tol))  # type: ignore[no-untyped-call]
         if self.atoms is not None and not _same_spins(self.atoms, atoms):
             changes.append(SPINS)
@@ -78,10 +79,10 @@ class SosoCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        """Evaluate everything at once; the neighbour list of the last call is used while it holds."""
+        """Evaluate all properties; the neighbour list of the last call is used while it is valid."""
         super().calculate(atoms, list(properties), list(system_changes))  # type: ignore[no-untyped-call]
         assert self.atoms is not None
-        configuration = configuration_of(self.atoms)
+        configuration = configuration_from_atoms(self.atoms)
         if self.neighbours is None:
             self.neighbours = self.compiled.neighbours(configuration, self.skin)
         self.neighbours = self.neighbours.updated(configuration.positions_ac, configuration.cell_vc)
@@ -91,22 +92,13 @@ class SosoCalculator(Calculator):
             "free_energy": predicted.energy,
             "forces": predicted.forces_ac,
             "stress": to_voigt(predicted.stress_cc),
-            "spin_gradient": -predicted.effective_fields_ac,
+            "effective_fields": predicted.effective_fields_ac,
         }
         if {"magmoms", "exchange_fields"} & set(properties):
             lengths_a = moment_lengths(self.compiled.model, configuration)
             per_length_a = np.divide(1.0, lengths_a, out=np.zeros(len(lengths_a)), where=lengths_a > 0.0)
             self.results["magmoms"] = lengths_a
             self.results["exchange_fields"] = predicted.effective_fields_ac * per_length_a[:, None]
-
-
-def configuration_of(atoms: Atoms) -> Configuration:
-    """Return atoms with spins as a Configuration.  Raises InputError when spins are missing, or not periodic."""
-    if not atoms.pbc.all():
-        raise InputError("atoms must be periodic along all three directions; set atoms.pbc = True")
-    if SPINS not in atoms.arrays:
-        raise InputError(f'atoms have no spins; set atoms.arrays["{SPINS}"] to unit vectors (zero: no spin)')
-    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, atoms.arrays[SPINS])
 
 
 def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArray:

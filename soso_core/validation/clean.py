@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from soso_core.errors import InputError
-from soso_core.formats.extxyz import labelled_from_atoms
+from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.labels import transverse
 from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import STRUCTURE

@@ -6,7 +6,7 @@ import numpy as np
 
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.formats.extxyz import labelled_from_atoms
+from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.gp.assessment.field_scale import field_scale_of
 from soso_core.labels import LabelledConfiguration
 from soso_core.validation.finding import Finding, Kind

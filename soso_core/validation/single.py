@@ -8,7 +8,7 @@ from vesin import NeighborList
 from soso_core.arrays import FloatArray
 from soso_core.configuration import SPIN_LENGTH_TOLERANCE, Configuration
 from soso_core.errors import InputError
-from soso_core.formats.extxyz import labelled_from_atoms
+from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.neighbours import SHORTEST_DISTANCE
 from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import RawFrame

@@ -24,9 +24,9 @@ from soso_core.arrays import FloatArray
 from soso_core.compiled.model import CompiledModel
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError, SosoError
-from soso_core.formats.extxyz import atoms_from_configuration
+from soso_core.formats.atoms import atoms_from_configuration
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.interfaces.ase import SPINS, SosoCalculator
+from soso_core.interfaces.ase import SosoCalculator
 from soso_core.neighbours import find_neighbours
 from soso_core.units import ATOMIC_MASS, FS, HBAR, K_B
 
@@ -133,7 +133,6 @@ def langevin(
     where it began: a model may be wrong.  Raises InputError for what the calculator refuses at the start.
     """
     atoms = atoms_from_configuration(configuration)
-    atoms.set_array(SPINS, np.array(configuration.spins_ac))
     atoms.calc = calculator
     atoms.get_forces()
     thermal_a = np.sqrt(K_B * temperature_kelvin * atoms.get_masses())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from soso_core.formats.extxyz import labelled_from_atoms
+from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.validation import check_frames, clean_frames
 
 anything = st.floats(width=64) | st.sampled_from([0.0, 1.0, -1.0, 2.2, 1e-310, 1e300])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spin_cells import heisenberg_label, iron_germanium, skewed_iron
 
 from soso_core import LabelledConfiguration
-from soso_core.formats.extxyz import atoms_from_labelled, labelled_from_atoms
+from soso_core.formats.atoms import atoms_from_labelled, labelled_from_atoms
 from soso_core.validation import Kind, check_frames, clean_frames
 
 

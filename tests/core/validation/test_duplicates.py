@@ -5,7 +5,7 @@ import pytest
 from spin_cells import heisenberg_label, skewed_iron, transformed
 
 from soso_core import LabelledConfiguration
-from soso_core.formats.extxyz import atoms_from_labelled
+from soso_core.formats.atoms import atoms_from_labelled
 from soso_core.validation import Kind, check_frames, clean_frames
 
 

@@ -9,7 +9,7 @@ from spin_cells import complete_dataset, skewed_iron
 
 from soso_core.app.cli import main
 from soso_core.formats import write_dataset
-from soso_core.formats.extxyz import atoms_from_labelled
+from soso_core.formats.atoms import atoms_from_labelled
 from soso_core.validation import Kind, check_frames
 
 

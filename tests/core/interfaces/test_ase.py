@@ -7,11 +7,12 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.md.verlet import VelocityVerlet
 from compiled_models import fitted, iron_model, large_cell
-from spin_cells import iron_germanium, skewed_iron
+from spin_cells import heisenberg_label, iron_germanium, skewed_iron
 
 from soso_core import InputError
 from soso_core.gp.model.model_file import save_model
 from soso_core.interfaces.ase import SosoCalculator
+from soso_core.testing import assert_derivative
 
 
 def atoms_of(cell):
@@ -35,12 +36,39 @@ def test_properties(atoms):
     np.testing.assert_allclose(atoms.get_forces(), expected.forces_ac, atol=1e-4)
     np.testing.assert_allclose(atoms.get_stress(voigt=False), expected.stress_cc, atol=1e-5)
     np.testing.assert_allclose(
-        atoms.calc.get_property("spin_gradient", atoms), -expected.effective_fields_ac, atol=1e-5
+        atoms.calc.get_property("effective_fields", atoms), expected.effective_fields_ac, atol=1e-5
     )
     np.testing.assert_allclose(atoms.get_magnetic_moments(), [2.2, 2.2, 2.2, 0.0], atol=0.02)
-    effective_fields_ac = atoms.calc.get_property("exchange_fields", atoms)
-    np.testing.assert_allclose(effective_fields_ac, expected.effective_fields_ac / 2.2, atol=1e-5)
-    assert np.abs(effective_fields_ac).max() > 1e-3
+    exchange_fields_ac = atoms.calc.get_property("exchange_fields", atoms)
+    np.testing.assert_allclose(exchange_fields_ac, expected.effective_fields_ac / 2.2, atol=1e-5)
+    assert np.abs(exchange_fields_ac).max() > 1e-3
+
+
+def test_the_effective_field_of_label_prediction_and_calculator_is_minus_the_derivative():
+    """B_i = -∂E/∂e_i in eV, transverse, sign included; each against finite differences of its own energy."""
+    cell = iron_germanium(3)
+    label, model = heisenberg_label(cell), fitted("three-body of zeta 2")
+    atoms = atoms_of(cell)
+    atoms.calc = SosoCalculator(model)
+    predicted = model.predict(cell, with_std=False)
+
+    def rotated(shift_ac):
+        spins_ac = cell.spins_ac + np.where(cell.is_magnetic_a[:, None], shift_ac, 0.0)
+        lengths_a = np.linalg.norm(spins_ac, axis=1, keepdims=True)
+        return cell.with_spins(spins_ac / np.where(lengths_a > 0.0, lengths_a, 1.0))
+
+    energies = {
+        "label": (lambda at: heisenberg_label(rotated(at)).energy, label.effective_fields_ac),
+        "prediction": (lambda at: model.predict(rotated(at), with_std=False).energy, predicted.effective_fields_ac),
+        "calculator": (
+            lambda at: atoms.calc.compiled.predict(rotated(at)).energy,
+            atoms.calc.get_property("effective_fields", atoms),
+        ),
+    }
+    for energy, effective_fields_ac in energies.values():
+        assert_derivative(energy, np.zeros((len(cell), 3)), -effective_fields_ac, 1e-3, 1e-3)
+    found_ac = predicted.effective_fields_ac
+    assert np.linalg.norm(found_ac - label.effective_fields_ac) < 0.3 * np.linalg.norm(label.effective_fields_ac)
 
 
 def test_forces_and_stress_by_finite_differences(atoms):
@@ -108,7 +136,11 @@ def test_faults_are_one_line(atoms):
     slab.pbc = [True, True, False]
     unknown = atoms.copy()
     unknown.numbers[0] = 27
-    for wrong, message in ((no_spins, "no spins"), (slab, "periodic"), (unknown, "element Co is unknown")):
+    for wrong, message in (
+        (no_spins, "'spins' is missing"),
+        (slab, "periodic"),
+        (unknown, "element Co is unknown"),
+    ):
         wrong.calc = SosoCalculator(fitted("three-body of zeta 2"))
         with pytest.raises(InputError, match=message) as caught:
             wrong.get_potential_energy()

@@ -4,12 +4,21 @@ from soso_core.formats.atomic_write import atomic_write
 from soso_core.formats.deepmd import read_deepmd
 from soso_core.formats.deepmd_write import write_deepmd
 from soso_core.formats.embset import read_embset, write_embset
-from soso_core.formats.extxyz import read_configurations, read_dataset, write_configurations, write_dataset
+from soso_core.formats.extxyz import (
+    format_extxyz,
+    parse_extxyz,
+    read_configurations,
+    read_dataset,
+    write_configurations,
+    write_dataset,
+)
 from soso_core.formats.structure import checked_structure, read_structure, read_structure_atoms
 
 __all__ = [
     "atomic_write",
     "checked_structure",
+    "format_extxyz",
+    "parse_extxyz",
     "read_configurations",
     "read_dataset",
     "read_deepmd",

@@ -1,5 +1,6 @@
 """Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,14 +30,27 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
     Raises InputError, in one line, for a missing, empty, truncated or malformed file.
     """
+    with reading(Path(path)):
+        text = Path(path).read_text(encoding="utf8")
+    return _parse_atoms(text, str(path))
+
+
+def parse_extxyz(text: str, name: str) -> Dataset:
+    """Return the labelled configurations of a text; `name` is that of its file in messages.  Raises InputError."""
+    return Dataset(tuple(_convert_frames(_parse_atoms(text, name), name, labelled_from_atoms)))
+
+
+def format_extxyz(dataset: Iterable[LabelledConfiguration]) -> str:
+    """Return labelled configurations as text, all digits kept."""
+    return "".join(_frame_text(atoms_from_labelled(item)) for item in dataset)
+
+
+def _parse_atoms(text: str, file: str) -> list[Atoms]:
     from ase.io import read as ase_read  # imports SciPy, which no help text needs
 
-    file = Path(path)
-    with reading(file):
-        text = file.read_text(encoding="utf8")
     n_frames = _check_text(file, text.splitlines())
     try:
-        frames = ase_read(file, ":", format="extxyz")
+        frames = ase_read(io.StringIO(text, newline=None), ":", format="extxyz")
     except Exception as error:  # ASE's parser raises many kinds; each means the same to a user
         raise InputError(f"cannot read {file} as extended XYZ: {first_line(error)}") from None
     if len(frames) != n_frames:
@@ -46,12 +60,12 @@ def read_atoms(path: Path | str) -> list[Atoms]:
 
 def read_dataset(path: Path | str) -> Dataset:
     """Read labelled configurations; absent labels are None.  Raises InputError naming file, frame and fault."""
-    return Dataset(tuple(_convert_frames(path, labelled_from_atoms)))
+    return Dataset(tuple(_convert_frames(read_atoms(path), path, labelled_from_atoms)))
 
 
 def read_configurations(path: Path | str) -> list[Configuration]:
     """Read configurations, ignoring any labels.  Raises InputError naming file, frame and fault."""
-    return list(_convert_frames(path, configuration_from_atoms))
+    return list(_convert_frames(read_atoms(path), path, configuration_from_atoms))
 
 
 def write_dataset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
@@ -71,13 +85,13 @@ def write_atoms(path: Path | str, frames: Iterable[Atoms]) -> None:
         temporary.write_text(text, encoding="utf8")
 
 
-def _convert_frames(path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:
-    for i, atoms in enumerate(read_atoms(path)):
+def _convert_frames(frames: Iterable[Atoms], path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:
+    for i, atoms in enumerate(frames):
         with located(f"{path}, configuration {i}"):
             yield convert(atoms)
 
 
-def _check_text(file: Path, lines: list[str]) -> int:
+def _check_text(file: str, lines: list[str]) -> int:
     """Return the number of frames once headers and rows make sense; a fault is named by its line.
 
     ASE stops in silence at a blank line, drops columns that Properties does not announce, and says of a

@@ -12,9 +12,6 @@ class SosoAlternativesCalculation(SosoCalculation):
     """Run `soso alternatives`.  Exit codes: see `SosoCalculation`."""
 
     MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
-    CACHE_VERSION = 3
-    """Raised when the same inputs give something else: `learning` was not there, learnt scales anew, or left a penalty
-    in foreign energies, once."""
     WALLCLOCK_SECONDS = 4 * 3600
     ENVIRONMENT = ONE_BLAS_THREAD
 

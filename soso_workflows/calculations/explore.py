@@ -14,8 +14,6 @@ class SosoExploreCalculation(SosoCalculation):
 
     MODEL, STRUCTURE, KNOWN, OUTPUT = "model.soso", "POSCAR", "known.extxyz", "candidates.extxyz"
     ENVIRONMENT = ONE_BLAS_THREAD
-    CACHE_VERSION = 2
-    """Raised when the same inputs mean something else: what a choice has to be worth changed twice."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

@@ -14,8 +14,6 @@ class SosoFitCalculation(SosoCalculation):
 
     DATASET, OLD, OUTPUT = "train.extxyz", "old.soso", "model.soso"
     ENVIRONMENT = ONE_BLAS_THREAD
-    CACHE_VERSION = 1
-    """Raised when the same inputs mean something else: a penalty was once left in foreign energies."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:

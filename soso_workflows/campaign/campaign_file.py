@@ -76,7 +76,6 @@ class Campaign:
     def fingerprint(self) -> str:
         """SHA-256 of all that decides its result; the same file twice is the same campaign."""
         left_out = {"structure", "dataset", "model"}
-        left_out |= {"min_grade"} if self.settings.min_grade == DEFAULT_MIN_GRADE else set()
         engine_files = _engine_files(self.settings, self.engine)
         unnamed = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
         named = self.settings.model_copy(update={"exploration": self.exploration, "engine_settings": unnamed})

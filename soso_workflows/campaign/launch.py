@@ -303,7 +303,7 @@ def _is_running(runner: Mapping[str, Any]) -> bool:
         return False
     except psutil.AccessDenied:
         return True
-    return abs(started - float(runner.get("started", started))) < SAME_START_SECONDS
+    return abs(started - runner["started"]) < SAME_START_SECONDS
 
 
 @contextmanager

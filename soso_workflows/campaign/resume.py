@@ -7,12 +7,13 @@ from aiida.engine import ProcessBuilder
 from aiida.orm import Bool, Dict, Str
 
 from soso_core.active.stopping.policy import PolicySettings, decide, spent_budgets
-from soso_core.active.stopping.records import Action, Decision, History
+from soso_core.active.stopping.records import Action, Decision
 from soso_core.errors import InputError
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.campaign.launch import is_alive, mark_as_killed
 from soso_workflows.campaign.state import CampaignState
+from soso_workflows.functions.loop import read_history
 
 OPTIONS = {
     "max_labels": "--max-labels",
@@ -120,8 +121,8 @@ def has_concluded(state: CampaignState) -> bool:
     return bool(state.node.is_finished) and _last_action(state) != Action.CONTINUE
 
 
-def _last_action(state: CampaignState) -> str:
-    return str(state.batches[-1]["decision"]["action"]) if state.batches else Action.CONTINUE.value
+def _last_action(state: CampaignState) -> Action:
+    return Action.CONTINUE if state.last_decision is None else state.last_decision.action
 
 
 def check_idle(state: CampaignState) -> None:
@@ -148,7 +149,7 @@ def check_goes_on(state: CampaignState, policy: PolicySettings, since: int | Non
     """
     if state.history is None:
         return
-    history = History.model_validate(state.history.get_dict())
+    history = read_history(state.history)
     if since is not None:
         history = history.model_copy(update={"extensions": (since,)})
     found = decide(history, policy)

@@ -8,12 +8,13 @@ from typing import Any
 from aiida.common.exceptions import NotExistent
 from aiida.orm import ArrayData, Dict, ProcessNode, WorkChainNode, load_node
 
+from soso_core.active.stopping.records import BatchRecord, Decision
 from soso_core.errors import InputError
 from soso_workchains.active_learning.chain import ActiveLearningWorkChain
 from soso_workchains.label.contract import load_label_workchain
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
-from soso_workflows.functions.loop import LABEL
+from soso_workflows.functions.loop import LABEL, read_history
 from soso_workflows.provenance.failures import failure_reason
 from soso_workflows.provenance.lineage import CampaignProcess
 
@@ -55,10 +56,15 @@ class CampaignState(CampaignProcess):
         made = [item for item in decided if item is not None]
         return max(made, key=lambda item: len(item["batches"])) if made else self.resumed("history")
 
-    @property
-    def batches(self) -> list[dict[str, Any]]:
+    @cached_property
+    def batches(self) -> tuple[BatchRecord, ...]:
         """The decided batches, oldest first."""
-        return [] if self.history is None else list(self.history["batches"])
+        return read_history(self.history).batches
+
+    @property
+    def last_decision(self) -> Decision | None:
+        """The decision after the last batch; None before the first."""
+        return self.batches[-1].decision if self.batches else None
 
     @property
     def batch(self) -> int:
@@ -101,8 +107,8 @@ class CampaignState(CampaignProcess):
     @property
     def n_labels(self) -> int:
         """Labels so far, those of the unfinished batch among them."""
-        decided = self.batches[-1]["n_labels"] if self.batches else 0
-        return int(decided) + len(self.labels)
+        decided = self.batches[-1].n_labels if self.batches else 0
+        return decided + len(self.labels)
 
     @property
     def failures(self) -> list[FailedLabel]:

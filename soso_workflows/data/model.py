@@ -22,17 +22,25 @@ class SosoModel(SinglefileData):
     """
 
     DEFAULT_FILENAME = "model.soso"
+    _model: FittedModel | None = None
 
     def set_file(self, file: Any, filename: Any = None) -> None:
         """Take the file and describe it in the attributes.  Raises InputError when it is not a model."""
         content = Path(file).read_bytes() if isinstance(file, (str, Path)) else file.read()
-        model = _load(content)
+        self._model = _load(content)
         super().set_file(io.BytesIO(content), filename=Path(filename or self.DEFAULT_FILENAME).name)
-        self.base.attributes.set_many(_describe(model))
+        self.base.attributes.set_many(_describe(self._model))
 
     def get_model(self) -> FittedModel:
-        """Return the content as a `soso_core` FittedModel."""
-        return _load(self.content)
+        """Return the content as a `soso_core` FittedModel; each node object reads its file once."""
+        if self._model is None:
+            self._model = _load(self.content)
+        return self._model
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Digests of the labels that the model was fitted to."""
+        return frozenset(self.base.attributes.get("digests"))
 
 
 def _describe(model: FittedModel) -> dict[str, Any]:

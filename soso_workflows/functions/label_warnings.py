@@ -1,25 +1,34 @@
-"""Lines about the labels of a batch that a user should see."""
+"""Messages about the labels of a batch."""
 
-from typing import Any
-
-
-def below_grade_lines(batch: dict[str, Any]) -> list[str]:
-    """Return a line for every label of a batch that was not good enough to train on."""
-    return [f"label {item['label']} of batch {batch['batch']} is of grade {item['grade']} ({limit_of(item)}): kept, "
-            "not trained on" for item in batch.get("below_grade", [])]  # fmt: skip
+from soso_core.active.stopping.records import BatchRecord, BelowGrade
 
 
-def limit_of(item: dict[str, Any]) -> str:
-    """Return the number that limits a grade, as text."""
-    return "no numbers given" if item["limited_by"] is None else f"{item['limited_by']} {item['value']:.3g}"
+def below_grade_lines(batch: BatchRecord) -> list[str]:
+    """Return a line for every label of a batch that is below the minimum grade."""
+    return [
+        f"label {item.label} of batch {batch.batch} has grade {item.grade} ({limit_of(item)}) and was excluded from "
+        "training"
+        for item in batch.below_grade
+    ]
 
 
-def field_warning(batch: dict[str, Any]) -> str | None:
-    """Return one line when energies and fields of all labels up to this batch disagree."""
-    found = batch.get("field_scale")
-    if found is None or not found["disagrees"]:
+def limit_of(item: BelowGrade) -> str:
+    """Return the quantity that limits a grade and its value, as text."""
+    return "no numbers given" if item.limited_by is None else f"{item.limited_by} {item.value:.3g}"
+
+
+def field_warning(batch: BatchRecord) -> str | None:
+    """Return a line when energies and fields of all labels up to this batch disagree."""
+    found = batch.field_scale
+    if found is None or not found.disagrees:
         return None
     return (
-        f"warning: up to batch {batch['batch']} -dE/de by the energies is {found['value']:.2f} ± {found['error']:.2f} "
-        "times the fields of the labels; the factor of the fields is wrong, or states were mixed"
+        f"warning: up to batch {batch.batch}, -dE/de from the energies is {found.value:.2f} ± {found.error:.2f} times "
+        "the fields of the labels; the field scale is wrong, or labels belong to different electronic states"
     )
+
+
+def label_warnings(batch: BatchRecord) -> list[str]:
+    """Return all messages about the labels of a batch."""
+    warning = field_warning(batch)
+    return [*below_grade_lines(batch), *([] if warning is None else [warning])]

@@ -14,7 +14,14 @@ from aiida.engine import calcfunction
 from aiida.orm import ArrayData, Data, Dict, Float, Int, Str
 
 from soso_core.active.stopping.policy import PolicySettings, decide, trust
-from soso_core.active.stopping.records import Alternative, BatchRecord, History, LearningCurve
+from soso_core.active.stopping.records import (
+    Alternative,
+    BatchRecord,
+    BelowGrade,
+    FieldConsistency,
+    History,
+    LearningCurve,
+)
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison
 from soso_core.gp.assessment.evaluation import compared
@@ -50,8 +57,7 @@ def test_blind(model: SosoModel, min_grade: Str, **labels: SosoDataset) -> dict[
     `evaluation`: Dict with the keys of `soso evaluate`.  `predictions`: the arrays of `_predictions`, for figures.
     Nothing when the model has seen them all.
     """
-    seen = seen_by(model)
-    unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in seen]
+    unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in model.digests]
     if not unseen:
         return {}
     evaluation, found = compared(model.get_model(), Dataset(tuple(unseen)))
@@ -65,37 +71,45 @@ test_blind.__test__ = False  # a calcfunction, not a test of pytest
 def record_batch(**nodes: Any) -> Dict:
     """Return the history with one more batch.
 
-    Inputs: `min_grade`, `history`, `evaluation`, `cost` and `dataset` (each but the first optional; the last, all
-    labels trained on, is asked whether energies and fields agree), the `configuration_*` that were asked for and the
-    `label_*` that came; what was asked for and did not come has failed.  `cost` is that of `provenance.costs`.
+    Parameters
+    ----------
+    min_grade : Str
+    history, evaluation, cost : Dict, optional
+        The history so far, the blind test of the batch, and the cost record of `provenance.costs`.
+    dataset : SosoDataset, optional
+        All labels trained on, for the comparison of energies and fields.
+    configuration_*, label_* : SosoDataset
+        The configurations of the batch and the labels that came; those without a label have failed.
     """
-    history = nodes["history"].get_dict() if "history" in nodes else {"batches": []}
-    asked = sorted(key.removeprefix(CONFIGURATION) for key in nodes if key.startswith(CONFIGURATION))
-    came = {key.removeprefix(LABEL): nodes[key] for key in sorted(nodes) if key.startswith(LABEL)}
-    failed = [int(index) for index in asked if index not in came]
-    last = history["batches"][-1] if history["batches"] else {"n_labels": 0, "n_failed": 0}
-    below = below_grade(came, nodes["min_grade"].value)
+    history = read_history(nodes.get("history"))
+    last = history.batches[-1] if history.batches else BatchRecord(batch=0, n_labels=0, n_failed=0)
+    wanted = sorted(key.removeprefix(CONFIGURATION) for key in nodes if key.startswith(CONFIGURATION))
+    labels = {key.removeprefix(LABEL): nodes[key] for key in sorted(nodes) if key.startswith(LABEL)}
+    failed = tuple(int(index) for index in wanted if index not in labels)
+    below = below_grade(labels, nodes["min_grade"].value)
     record = BatchRecord(
-        batch=len(history["batches"]),
-        n_labels=last["n_labels"] + sum(label.n_configurations for label in came.values()) - len(below),
-        n_failed=last["n_failed"] + len(failed),
-        n_below_grade=last.get("n_below_grade", 0) + len(below),
+        batch=len(history.batches),
+        n_labels=last.n_labels + sum(label.n_configurations for label in labels.values()) - len(below),
+        n_failed=last.n_failed + len(failed),
+        n_below_grade=last.n_below_grade + len(below),
+        failed=failed,
+        below_grade=below,
+        field_scale=_field_scale(nodes.get("dataset")),
         **_blind_errors(nodes["evaluation"].get_dict() if "evaluation" in nodes else None),
         **_hours(last, nodes["cost"].get_dict() if "cost" in nodes else None),
     )
-    facts = {"failed": failed, "below_grade": below, "field_scale": _field_scale(nodes.get("dataset"))}
-    return Dict({**history, "batches": [*history["batches"], {**record.model_dump(mode="json"), **facts}]})
+    return Dict(history.with_batch(record).model_dump(mode="json"))
 
 
 @calcfunction
 def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
-    """Return the history with a mark: from the next batch on another exploration is labelled.
+    """Return the history with a mark: another exploration begins with the next batch.
 
     `labels` are those of an unfinished batch, which becomes the last one of the exploration before.
     """
-    values = history.get_dict()
-    since = len(values["batches"]) + bool(labels)
-    return Dict({**values, "extensions": [*values.get("extensions", []), since]})
+    found = read_history(history)
+    extensions = (*found.extensions, len(found.batches) + bool(labels))
+    return Dict(found.model_copy(update={"extensions": extensions}).model_dump(mode="json"))
 
 
 @calcfunction
@@ -109,7 +123,7 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float
     once blind tests say how far its choice by variance can be trusted.
     """
-    records, settings = History.model_validate(history.get_dict()), PolicySettings(**policy.get_dict())
+    records, settings = read_history(history), PolicySettings(**policy.get_dict())
     weighed = nodes["alternatives"].get_dict() if "alternatives" in nodes else {"alternatives": []}
     if "learning_curve" in weighed:
         records = records.with_last(learning_curve=LearningCurve(**weighed["learning_curve"]))
@@ -143,25 +157,31 @@ def _derived_seed(seed: int, batch: int, purpose: str) -> int:
     return int.from_bytes(sha256(f"{seed}/{batch}/{purpose}".encode()).digest()[:8], "big") % LARGEST_SEED
 
 
+def read_history(node: Dict | None) -> History:
+    """Return the records in a history node; an empty history without a node."""
+    return History() if node is None else History.model_validate(node.get_dict())
+
+
 def is_usable(label: SosoDataset, min_grade: str) -> bool:
     """Whether any of a node's labels is of `min_grade` or better."""
-    return any(is_at_least(item.grade, min_grade) for item in label.get_dataset())
+    return any(is_at_least(grade, min_grade) for grade in label.grades)
 
 
-def below_grade(labels: Mapping[str, SosoDataset], min_grade: str) -> list[dict[str, Any]]:
-    """Return the labels that are not good enough: which, their grade, the number that limits it and its value."""
-    return [
-        {"label": index if label.n_configurations == 1 else f"{index} {k}", "grade": item.grade, **_limit(item)}
+def below_grade(labels: Mapping[str, SosoDataset], min_grade: str) -> tuple[BelowGrade, ...]:
+    """Return the labels below the minimum grade, each with the quantity that limits its grade."""
+    return tuple(
+        _below_grade(index if label.n_configurations == 1 else f"{index} {k}", label.get_dataset()[k])
         for index, label in labels.items()
-        for k, item in enumerate(label.get_dataset())
-        if not is_at_least(item.grade, min_grade)
-    ]
+        for k, grade in enumerate(label.grades)
+        if not is_at_least(grade, min_grade)
+    )
 
 
-def _limit(item: LabelledConfiguration) -> dict[str, Any]:
+def _below_grade(name: str, item: LabelledConfiguration) -> BelowGrade:
     quality = noted_quality(item.info)
     key = quality.limited_by
-    return {"limited_by": key, "value": None if key is None else quality.numbers[key]}
+    value = None if key is None else quality.numbers[key]
+    return BelowGrade(label=name, grade=item.grade, limited_by=key, value=value)
 
 
 def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
@@ -171,31 +191,16 @@ def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
     return Dataset((*known, *(item for item in new if is_at_least(item.grade, min_grade))))
 
 
-def seen_by(model: SosoModel) -> frozenset[str]:
-    """Return the digests of the labels that a model was fitted to."""
-    return frozenset(model.base.attributes.get("digests", ()))
-
-
-def knows_all(model: SosoModel, dataset: SosoDataset) -> bool:
-    """Whether a model was fitted to all labels of a dataset."""
-    return {item.digest for item in dataset.get_dataset()} <= seen_by(model)
-
-
-def knows_more(model: SosoModel, dataset: SosoDataset) -> bool:
-    """Whether a model was fitted to labels that a dataset does not hold."""
-    return not seen_by(model) <= {item.digest for item in dataset.get_dataset()}
-
-
-def _hours(last: Mapping[str, Any], cost: Mapping[str, Any] | None) -> dict[str, Any]:
+def _hours(last: BatchRecord, cost: Mapping[str, Any] | None) -> dict[str, Any]:
     if cost is None:
         return {}
-    core_hours = (last.get("core_hours") or 0.0) + sum(cost["core_hours"].values())
+    core_hours = (last.core_hours or 0.0) + sum(cost["core_hours"].values())
     return {"core_hours": core_hours, "wall_hours": cost["wall_hours"]}
 
 
-def _field_scale(dataset: SosoDataset | None) -> dict[str, Any] | None:
+def _field_scale(dataset: SosoDataset | None) -> FieldConsistency | None:
     found = None if dataset is None else field_scale_of(dataset.get_dataset(), np.random.default_rng(0))
-    return None if found is None else {**asdict(found), "disagrees": found.disagrees}
+    return None if found is None else FieldConsistency(**asdict(found), disagrees=found.disagrees)
 
 
 def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,16 +1,14 @@
 """The recorded process of a rehearsal: a label that is looked up."""
 
 from dataclasses import replace
-from typing import Any
 
 from aiida.engine import ExitCode, calcfunction
 from aiida.orm import Data, Dict
 
 from soso_core.engines.replay import ReplayOracle
 from soso_core.errors import InputError
-from soso_core.labels import LabelledConfiguration
 from soso_core.quality import GRADE_KEY, without_quality
-from soso_workflows.data.dataset import SosoDataset
+from soso_workflows.data.dataset import SosoDataset, describe_quality
 
 NOT_IN_POOL_STATUS = 480
 """Exit status of a configuration that has no label in the pool."""
@@ -29,9 +27,4 @@ def replay_label(configuration: SosoDataset, pool: SosoDataset) -> dict[str, Dat
         return ExitCode(NOT_IN_POOL_STATUS, f"{pool.filename}: {error}")
     facts = {**without_quality(asked.info), **found.info, GRADE_KEY: found.grade}
     label = SosoDataset.from_dataset([replace(found, info=facts)])
-    return {"label": label, "quality": Dict({"converged": True, **_quality(found)})}
-
-
-def _quality(found: LabelledConfiguration) -> dict[str, Any]:
-    plain = {key: value for key, value in found.info.items() if isinstance(value, (str, int, float))}
-    return {**plain, GRADE_KEY: found.grade}
+    return {"label": label, "quality": Dict(describe_quality(found))}

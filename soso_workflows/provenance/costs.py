@@ -55,7 +55,7 @@ def estimate_cost(process_type: str, settings: dict[str, Any], cell: Atoms, n_la
     if found is None:
         return {"cost": "unknown: no label of this engine has finished yet"}
     hours, same = core_hours(found), _settings_of(found) == settings
-    n_atoms = len(found.inputs.configuration.get_dataset()[0].configuration)
+    n_atoms = int(found.inputs.configuration.base.attributes.get("n_atoms"))
     scaled = hours * (len(cell) / n_atoms) ** COST_POWER
     basis = f"label <{found.pk}>: {hours:.3g} core-hours with {n_atoms} atoms{'' if same else ', other settings'}"
     return {"cost": f"{scaled:.3g} core-hours a label, {n_labels * scaled:.3g} for {n_labels} ({basis})"}

@@ -1,5 +1,6 @@
 """Draw the figures of a campaign as SVG text; nothing is computed here."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from aiida.orm import ArrayData
 from ase.data import chemical_symbols
 
+from soso_core.active.stopping.records import BatchRecord
 from soso_core.app.plots import GUIDE, draw_curve, draw_parity, draw_target, new_figure, svg_text
 from soso_core.gp.model.fitted import FittedModel
 
@@ -19,13 +21,13 @@ SERIES = {
 PANELS = {("energy", "meV_per_spin"): "energy (meV/spin)", ("field", "meV"): "effective field −∂E/∂e (meV)"}
 
 
-def learning_curve(batches: list[dict[str, Any]], policy: dict[str, Any]) -> str:
+def learning_curve(batches: Sequence[BatchRecord], policy: dict[str, Any]) -> str:
     """Draw blind errors, predicted deviations and pair-only errors against the labels of the tested model."""
     figure, panels = new_figure(2)
     for axes, ((quantity, unit), label) in zip(panels, PANELS.items(), strict=True):
         for form, (style, color, name) in SERIES.items():
             key = form.format(quantity, unit)
-            points = [(old["n_labels"], new[key]) for old, new in pairwise(batches) if new.get(key) is not None]
+            points = [(old.n_labels, y) for old, new in pairwise(batches) if (y := getattr(new, key, None)) is not None]
             if points:
                 counts_n, values_n = np.array(points, dtype=float).T
                 draw_curve(axes, counts_n, values_n[None], name, style, color)

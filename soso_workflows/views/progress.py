@@ -1,13 +1,13 @@
 """A table that grows line by line while a campaign runs; the same in a terminal and in a pipe."""
 
 from collections.abc import Callable
-from typing import Any
 
 from aiida.orm import WorkChainNode
 
+from soso_core.active.stopping.records import BatchRecord
 from soso_workflows.campaign.launch import why_idle
 from soso_workflows.campaign.state import CampaignState
-from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
+from soso_workflows.functions.label_warnings import label_warnings
 from soso_workflows.views.table import UNITS, header_line, row_line, state_line
 
 
@@ -35,12 +35,11 @@ class Progress:
             self.n_rows += 1
         self._say_what_happens(state)
 
-    def say_batch(self, batch: dict[str, Any]) -> None:
+    def say_batch(self, batch: BatchRecord) -> None:
         """Print the row of a decided batch, and what is wrong with its labels."""
         self.echo(row_line(batch))
-        for line in (*below_grade_lines(batch), field_warning(batch)):
-            if line is not None:
-                self.echo(f"  {line}")
+        for line in label_warnings(batch):
+            self.echo(f"  {line}")
 
     def announce(self, node: WorkChainNode) -> None:
         """Say which process it is, and open the table."""
@@ -64,9 +63,10 @@ class Progress:
             self.echo(f"  {line}")
 
 
-def _settled(state: CampaignState) -> list[dict[str, Any]]:
+def _settled(state: CampaignState) -> tuple[BatchRecord, ...]:
     """Return the batches whose decision stands; the last one may wait for whether labels help."""
     batches = state.batches
     goes_on = state.node.is_terminated or ("explore", state.batch, "") in state.calls or state.candidates is not None
-    is_open = bool(batches) and batches[-1]["decision"].get("needs_learning_curve", False) and not goes_on
+    decision = state.last_decision
+    is_open = decision is not None and decision.needs_learning_curve and not goes_on
     return batches[:-1] if is_open else batches

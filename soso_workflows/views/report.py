@@ -89,9 +89,9 @@ def _failures(state: CampaignState) -> str:
 def _below_grade(state: CampaignState) -> str:
     title, note = "Labels below the minimum grade", "Kept in the database, not trained on, not in the blind tests."
     rows = [
-        [str(batch["batch"]), item["label"], item["grade"], limit_of(item)]
+        [str(batch.batch), item.label, item.grade, limit_of(item)]
         for batch in state.batches
-        for item in batch.get("below_grade", [])
+        for item in batch.below_grade
     ]
     if not rows:
         return _section(title, "<p>None.</p>")

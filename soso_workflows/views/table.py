@@ -1,11 +1,10 @@
 """The table of a campaign: one row a batch, the same in the terminal and in the report."""
 
 from itertools import pairwise
-from typing import Any
 
 from rich.table import Table
 
-from soso_core.active.stopping.records import Action
+from soso_core.active.stopping.records import Action, BatchRecord, FieldConsistency
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.provenance.failures import failure_reason
 
@@ -31,24 +30,24 @@ UNITS = (
 )
 
 
-def row_of(batch: dict[str, Any]) -> list[str]:
+def row_of(batch: BatchRecord) -> list[str]:
     """Return the cells of one batch of the history."""
-    decision = batch.get("decision") or {}
+    decision = batch.decision
     return [
-        str(batch["batch"]),
-        str(batch["n_labels"]),
-        str(batch["n_failed"]),
-        str(batch.get("n_below_grade", 0)),
-        number(batch["energy_rmse_meV_per_spin"]),
-        number(batch["field_rmse_meV"]),
-        number(batch["energy_std_meV_per_spin"]),
-        number(batch["pair_only_energy_rmse_meV_per_spin"]),
-        number(batch["pair_only_field_rmse_meV"]),
-        number(decision.get("blind_energy_rmse_meV_per_spin")),
-        _field_scale(batch.get("field_scale")),
-        _three_digits(batch.get("core_hours")),
-        _three_digits(batch.get("wall_hours")),
-        f"{decision.get('action', '')} ({decision.get('reason', '')})",
+        str(batch.batch),
+        str(batch.n_labels),
+        str(batch.n_failed),
+        str(batch.n_below_grade),
+        number(batch.energy_rmse_meV_per_spin),
+        number(batch.field_rmse_meV),
+        number(batch.energy_std_meV_per_spin),
+        number(batch.pair_only_energy_rmse_meV_per_spin),
+        number(batch.pair_only_field_rmse_meV),
+        number(None if decision is None else decision.blind_energy_rmse_meV_per_spin),
+        _field_scale(batch.field_scale),
+        _three_digits(batch.core_hours),
+        _three_digits(batch.wall_hours),
+        "" if decision is None else f"{decision.action.value} ({decision.reason})",
     ]
 
 
@@ -61,11 +60,11 @@ def _three_digits(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _field_scale(found: dict[str, Any] | None) -> str:
+def _field_scale(found: FieldConsistency | None) -> str:
     """Return c with its error, marked when energies and fields disagree."""
     if found is None:
         return "-"
-    return f"{found['value']:.2f}±{found['error']:.2f}" + ("!" if found["disagrees"] else "")
+    return f"{found.value:.2f}±{found.error:.2f}" + ("!" if found.disagrees else "")
 
 
 def header_line() -> str:
@@ -73,7 +72,7 @@ def header_line() -> str:
     return "  ".join(name.rjust(width) for name, width in COLUMNS)
 
 
-def row_line(batch: dict[str, Any]) -> str:
+def row_line(batch: BatchRecord) -> str:
     """Return one batch as a line under `header_line`."""
     return "  ".join(cell.rjust(width) for cell, (_, width) in zip(row_of(batch), COLUMNS, strict=True))
 
@@ -110,7 +109,8 @@ def state_line(state: CampaignState) -> str:
     weighing = state.calls.get(("alternatives", state.batch, ""))
     if weighing is not None and not weighing.is_terminated and state.candidates is None:
         return "finding out whether more labels help, or another form of the model"
-    if state.batches and state.batches[-1]["decision"]["action"] != Action.CONTINUE and state.candidates is None:
+    decision = state.last_decision
+    if decision is not None and decision.action is not Action.CONTINUE and state.candidates is None:
         return "writing the outputs"
     if state.preparation is not None and not state.preparation.is_terminated:
         return f"before the first batch: {state.preparation.process_label} <{state.preparation.pk}>"

@@ -40,12 +40,12 @@ def label_jobs_behind(model) -> set[str]:
 def test_target_met(finished_campaign):
     state = CampaignState(finished_campaign)
     assert state.node.is_finished_ok, state.node.exit_message
-    assert [batch["decision"]["action"] for batch in state.batches] == ["continue", "target met"]
+    assert [batch.decision.action for batch in state.batches] == ["continue", "target met"]
     assert state.node.outputs.dataset.n_configurations == 3
-    assert state.batches[0]["energy_rmse_meV_per_spin"] is None
-    assert state.batches[1]["n_blind"] == 1
-    assert state.batches[1]["energy_rmse_meV_per_spin"] is not None
-    assert state.batches[1]["pair_only_field_rmse_meV"] is not None
+    assert state.batches[0].energy_rmse_meV_per_spin is None
+    assert state.batches[1].n_blind == 1
+    assert state.batches[1].energy_rmse_meV_per_spin is not None
+    assert state.batches[1].pair_only_field_rmse_meV is not None
 
 
 def test_from_the_model_provenance_reaches_every_label(finished_campaign):
@@ -159,8 +159,8 @@ def test_a_failed_label_is_counted_and_the_loop_goes_on(campaign_inputs, tmp_pat
     faults = {"label": {"1": "not-converged"}}
     state = run_campaign(campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3))
     assert state.node.is_finished_ok, state.node.exit_message
-    assert [batch["n_labels"] for batch in state.batches] == [2, 3]
-    assert [len(batch["failed"]) for batch in state.batches] == [1, 0]
+    assert [batch.n_labels for batch in state.batches] == [2, 3]
+    assert [len(batch.failed) for batch in state.batches] == [1, 0]
     (failure,) = state.failures
     assert failure.batch == 0
     assert "not-converged" in failure.reason
@@ -179,13 +179,13 @@ def test_a_label_below_the_minimum_grade_is_kept_and_not_trained_on(campaign_inp
     inputs = campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3)
     state = run_campaign(inputs)
     assert state.node.is_finished_ok, state.node.exit_message
-    assert [batch["n_labels"] for batch in state.batches] == [2, 3]
-    assert [batch["n_below_grade"] for batch in state.batches] == [1, 1]
-    (below,) = state.batches[0]["below_grade"]
-    assert (below["grade"], below["limited_by"], below["value"]) == ("D", "angle_degree", 12.5)
+    assert [batch.n_labels for batch in state.batches] == [2, 3]
+    assert [batch.n_below_grade for batch in state.batches] == [1, 1]
+    (below,) = state.batches[0].below_grade
+    assert (below.grade, below.limited_by, below.value) == ("D", "angle_degree", 12.5)
     dataset = state.node.outputs.dataset.get_dataset()
     assert sorted(item.grade for item in dataset) == ["A", "B", "C"]
-    kept = state.calls["label", 0, below["label"]].outputs.label.get_dataset()[0]
+    kept = state.calls["label", 0, below.label].outputs.label.get_dataset()[0]
     assert kept.grade == "D"
     assert kept.digest not in {item.digest for item in dataset}
     assert count_label_calls(tmp_path) == 4
@@ -211,7 +211,7 @@ def test_given_labels_are_the_first_batch(campaign_inputs, pair_dataset, tmp_pat
     state = run_campaign({**inputs, "dataset": SosoDataset.from_dataset(pair_dataset)})
     assert state.node.is_finished_ok, state.node.exit_message
     assert count_label_calls(tmp_path) == 1
-    assert [batch["n_labels"] for batch in state.batches] == [6, 7]
+    assert [batch.n_labels for batch in state.batches] == [6, 7]
 
 
 def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_path):
@@ -225,7 +225,7 @@ def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_pa
     resumed = CampaignState(node)
     assert node.exit_status == 401
     assert count_label_calls(tmp_path) == 4
-    assert [batch["n_labels"] for batch in resumed.batches] == [2, 3, 4]
+    assert [batch.n_labels for batch in resumed.batches] == [2, 3, 4]
     assert resumed.previous is not None
     assert resumed.previous.node.pk == state.node.pk
     assert len(label_jobs_behind(node.outputs.model)) == 4

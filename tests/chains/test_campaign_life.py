@@ -50,25 +50,25 @@ def labels_of(*states):
 
 
 def test_core_hours_of_all_labels_are_a_budget(campaign_inputs, tmp_path):
-    """One of two labels fails and is paid for too; the bill is an input of the record, with a line for each."""
+    """One of two labels fails and is paid for too; the cost record is an input, with a line for each."""
     tiny, faults = 1e-9, {"label": {"1": "not-converged"}}
     state = run_campaign(campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=UNREACHABLE, max_core_hours=tiny))
     assert state.node.exit_status == 401
     assert "core-hours used of 1e-09" in state.node.exit_message
     (batch,) = state.batches
-    assert (batch["n_labels"], batch["n_failed"]) == (1, 1)
-    bill = state.calls["record", 0, ""].inputs.cost.get_dict()
+    assert (batch.n_labels, batch.n_failed) == (1, 1)
+    cost = state.calls["record", 0, ""].inputs.cost.get_dict()
     hours = {label.uuid: core_hours(label) for label in labels_of(state)}
-    assert bill["core_hours"] == pytest.approx(hours), "the database keeps fourteen digits"
-    assert all(hours > 0.0 for hours in bill["core_hours"].values())
-    assert batch["core_hours"] == pytest.approx(sum(bill["core_hours"].values()))
-    assert bill["wall_hours"] > 0.0
-    assert batch["wall_hours"] == pytest.approx(bill["wall_hours"])
+    assert cost["core_hours"] == pytest.approx(hours), "the database keeps fourteen digits"
+    assert all(hours > 0.0 for hours in cost["core_hours"].values())
+    assert batch.core_hours == pytest.approx(sum(cost["core_hours"].values()))
+    assert cost["wall_hours"] > 0.0
+    assert batch.wall_hours == pytest.approx(cost["wall_hours"])
     with pytest.raises(InputError, match=r"raise the budget with --max-core-hours$"):
         resume_builder(state)
     with pytest.raises(InputError, match="hours used of 1e-09; raise the budget"):
         resume_builder(state, max_core_hours=1e3, max_wall_hours=1e-9)
-    hardly_more = batch["wall_hours"] + 1e-6
+    hardly_more = batch.wall_hours + 1e-6
     later = resumed(resume_builder(state, max_core_hours=1e3, max_wall_hours=hardly_more))
     assert later.node.exit_status == 401
     said, limit = later.node.exit_message.rsplit(" ", 1)
@@ -86,8 +86,8 @@ def test_a_met_target_may_get_lower(finished_campaign, campaign_inputs, tmp_path
     later = resumed(builder)
     assert later.node.exit_status == 401
     assert count_label_calls(tmp_path) == 1
-    assert [batch["n_labels"] for batch in later.batches] == [2, 3, 4]
-    hours = [batch["core_hours"] for batch in later.batches]
+    assert [batch.n_labels for batch in later.batches] == [2, 3, 4]
+    hours = [batch.core_hours for batch in later.batches]
     assert hours == sorted(hours)
     assert hours[2] == pytest.approx(sum(core_hours(label) for label in labels_of(state, later)))
     assert later.inputs["resume"]["campaign"].value == state.node.uuid
@@ -104,8 +104,8 @@ def test_two_campaigns_share_their_labels_by_the_cache(campaign_inputs, tmp_path
     jobs = [job for label in labels_of(second) for job in label.called_descendants if isinstance(job, CalcJobNode)]
     assert len(jobs) == 3
     assert all(job.base.caching.is_created_from_cache for job in jobs)
-    assert [batch["core_hours"] for batch in second.batches] == [0.0, 0.0]
-    assert first.batches[-1]["core_hours"] > 0.0
+    assert [batch.core_hours for batch in second.batches] == [0.0, 0.0]
+    assert first.batches[-1].core_hours > 0.0
     one, other = (state.node.outputs.dataset.base.attributes.get("fingerprint") for state in (first, second))
     assert one == other
 
@@ -120,8 +120,8 @@ def test_extended_to_another_exploration(campaign_inputs, tmp_path):
     second = resumed(extend_builder(first, builder_of({**inputs, "policy": Dict(values), "exploration": exploration})))
     assert second.node.is_finished_ok, second.node.exit_message
     assert count_label_calls(tmp_path) == 3 + 2
-    assert [batch["n_labels"] for batch in second.batches] == [2, 3, 4, 5]
-    reasons = [batch["decision"]["reason"] for batch in second.batches]
+    assert [batch.n_labels for batch in second.batches] == [2, 3, 4, 5]
+    reasons = [batch.decision.reason for batch in second.batches]
     assert reasons[1:3] == ["another exploration", "too few blind tests yet"]
     assert second.node.outputs.history["extensions"] == [2]
     explored = second.calls["explore", 2, ""]
@@ -182,12 +182,12 @@ def test_labels_of_an_unfinished_batch_end_the_exploration_before(campaign_input
     values = {**inputs["policy"].get_dict(), "max_labels": 5}
     extended = resumed(extend_builder(broken, builder_of({**inputs, "policy": Dict(values)})))
     assert extended.node.exit_status == 401
-    assert [batch["n_labels"] for batch in extended.batches] == [2, 3, 4, 5]
-    assert extended.batches[2]["decision"]["reason"] == "another exploration"
+    assert [batch.n_labels for batch in extended.batches] == [2, 3, 4, 5]
+    assert extended.batches[2].decision.reason == "another exploration"
     assert extended.node.outputs.history["extensions"] == [3]
     assert count_label_calls(tmp_path) == 5
     paid = sum(core_hours(label) for label in labels_of(first, broken, extended))
-    assert extended.batches[-1]["core_hours"] == pytest.approx(paid)
+    assert extended.batches[-1].core_hours == pytest.approx(paid)
 
 
 def test_a_model_chooses_the_first_batch_and_is_tested_on_it(campaign_inputs, model_file, tmp_path):
@@ -197,7 +197,7 @@ def test_a_model_chooses_the_first_batch_and_is_tested_on_it(campaign_inputs, mo
     state = run_campaign({**inputs, "model": model})
     assert state.node.is_finished_ok, state.node.exit_message
     (batch,) = state.batches
-    assert (batch["n_labels"], batch["n_blind"]) == (2, 2)
+    assert (batch.n_labels, batch.n_blind) == (2, 2)
     assert state.calls["explore", 0, ""].inputs.model.uuid == model.uuid
     assert state.calls["blind", 0, ""].inputs.model.uuid == model.uuid
     assert state.calls["fit", 0, ""].inputs.model.uuid == model.uuid
@@ -210,7 +210,7 @@ def test_labels_and_the_model_that_was_fitted_to_them(campaign_inputs, model_fil
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING, max_labels=20)
     state = run_campaign({**inputs, "model": model, "dataset": dataset})
     assert state.node.is_finished_ok, state.node.exit_message
-    assert [(batch["n_labels"], batch["n_blind"]) for batch in state.batches] == [(6, 0), (7, 1)]
+    assert [(batch.n_labels, batch.n_blind) for batch in state.batches] == [(6, 0), (7, 1)]
     assert ("fit", 0, "") not in state.calls
     explored = state.calls["explore", 1, ""]
     assert (explored.inputs.model.uuid, explored.inputs.known.n_configurations) == (model.uuid, 6)
@@ -236,8 +236,8 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
     job = state.calls["alternatives", 2, ""]
     assert job.process_type == "aiida.calculations:soso.alternatives"
     assert state.node.exit_message == "longer hair"
-    assert state.batches[-1]["decision"]["reason"] == state.node.exit_message
-    assert state.batches[-1]["learning_curve"] is not None
+    assert state.batches[-1].decision.reason == state.node.exit_message
+    assert state.batches[-1].learning_curve is not None
     assert state.node.outputs.history.uuid == state.history.uuid
     monkeypatch.setattr("soso_workflows.campaign.resume.decide", suspicious)
     with pytest.raises(InputError, match="would end at once: model form"):
@@ -251,8 +251,8 @@ def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_input
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert len(state.batches) > 2
-    assert state.batches[1]["learning_curve"]["half_energy_rmse_meV_per_spin"] == 2.0
-    assert not state.batches[1]["decision"]["needs_learning_curve"]
+    assert state.batches[1].learning_curve.half_energy_rmse_meV_per_spin == 2.0
+    assert not state.batches[1].decision.needs_learning_curve
     assert state.calls["explore", 2, ""].inputs.seed.uuid == state.calls["advise", 1, ""].outputs.explore_seed.uuid
     assert state.node.outputs.history.uuid == state.history.uuid
 
@@ -266,7 +266,7 @@ def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, 
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
     assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")
-    assert state.batches[-1]["learning_curve"] is None
+    assert state.batches[-1].learning_curve is None
     again = resumed(resume_builder(state, max_labels=7))
     assert ("alternatives", 2, "") in again.calls
     assert ("explore", 2, "") in again.calls

@@ -22,7 +22,7 @@ def test_a_tiny_campaign(campaign_inputs, localhost, tmp_path):
     _, node = run_get_node(WorkflowFactory("soso.active_learning"), **inputs)
     assert node.is_finished_ok, node.exit_message
     state = CampaignState(node)
-    assert [batch["n_labels"] for batch in state.batches] == [2, 3]
+    assert [batch.n_labels for batch in state.batches] == [2, 3]
     for label in node.outputs.dataset.get_dataset():
         assert label.energy is not None
         assert label.effective_fields_ac is not None

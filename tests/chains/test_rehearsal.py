@@ -27,9 +27,9 @@ def rehearsal(localhost, tmp_path_factory, request):
 
 def test_it_ends_as_a_campaign_does(rehearsal):
     assert rehearsal.node.is_finished_ok, rehearsal.node.exit_message
-    assert [batch["decision"]["action"] for batch in rehearsal.batches] == ["continue", "target met"]
-    assert [batch["n_labels"] for batch in rehearsal.batches] == [8, 16]
-    assert rehearsal.batches[-1]["n_failed"] == 0
+    assert [batch.decision.action for batch in rehearsal.batches] == ["continue", "target met"]
+    assert [batch.n_labels for batch in rehearsal.batches] == [8, 16]
+    assert rehearsal.batches[-1].n_failed == 0
 
 
 def test_every_label_is_that_of_the_pool(rehearsal):

@@ -76,7 +76,7 @@ def test_campaign_finds_the_scale_by_itself(vasp_standin, campaign_file, soso_co
     campaign = read_campaign(campaign_file(f"vasp-{scale:g}@localhost"))
     _, node = run_get_node(campaign_builder(campaign, soso_code))
     assert node.is_finished_ok, node.exit_message
-    assert [batch["n_labels"] for batch in CampaignState(node).batches] == [2, 3]
+    assert [batch.n_labels for batch in CampaignState(node).batches] == [2, 3]
     labels = node.outputs.dataset.get_dataset()
     for label in labels:
         check_label(label, scale)

@@ -38,7 +38,7 @@ made = [call.inputs.configuration.get_dataset().fingerprint for state in lineage
 node = lineage[-1].node
 open(sys.argv[2], "wb").write(lineage[-1].model.content)
 print(json.dumps({"made": made, "ok": node.is_finished_ok, "said": node.exit_message, "n": lineage[-1].n_labels,
-                  "campaigns": len(lineage), "hours": lineage[-1].batches[-1]["wall_hours"]}))
+                  "campaigns": len(lineage), "hours": lineage[-1].batches[-1].wall_hours}))
 """
 
 

@@ -1,4 +1,4 @@
-"""Grades in the records of a campaign, energies against fields batch by batch, and histories from before both."""
+"""Grades in the records of a campaign, energies against fields batch by batch."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import pytest
 from aiida.orm import Dict, Int, Str
 from aiida_fixtures import labelled_pair
 
+from soso_core.active.stopping.records import BelowGrade, FieldConsistency, History
 from soso_core.dataset import Dataset
 from soso_core.quality import LabelQuality
 from soso_workflows.data.dataset import SosoDataset
@@ -29,7 +30,7 @@ def bad(seed):
 
 
 def recorded(min_grade="C", **nodes):
-    return functions.record_batch(min_grade=Str(min_grade), **nodes).get_dict()["batches"]
+    return functions.read_history(functions.record_batch(min_grade=Str(min_grade), **nodes)).batches
 
 
 def cell(batch, name):
@@ -64,25 +65,26 @@ def test_a_batch_is_recorded_with_what_was_not_good_enough():
         "configuration_002": node(labelled_pair(2)),
     }
     (batch,) = recorded(**first)
-    assert (batch["n_labels"], batch["n_failed"], batch["n_below_grade"]) == (1, 1, 1)
-    assert batch["below_grade"] == [{"label": "001", "grade": "D", "limited_by": "angle_degree", "value": 30.0}]
+    assert (batch.n_labels, batch.n_failed, batch.n_below_grade) == (1, 1, 1)
+    assert batch.failed == (2,)
+    assert batch.below_grade == (BelowGrade(label="001", grade="D", limited_by="angle_degree", value=30.0),)
     (line,) = below_grade_lines(batch)
-    assert line == "label 001 of batch 0 is of grade D (angle_degree 30): kept, not trained on"
-    history = Dict({"batches": [batch]})
+    assert line == "label 001 of batch 0 has grade D (angle_degree 30) and was excluded from training"
+    history = Dict(History(batches=(batch,)).model_dump(mode="json"))
     _, second = recorded(history=history, label_given=node(labelled_pair(4), bad(5)))
-    assert (second["n_labels"], second["n_below_grade"]) == (2, 2)
-    assert second["below_grade"][0]["label"] == "given 1"
+    assert (second.n_labels, second.n_below_grade) == (2, 2)
+    assert second.below_grade[0].label == "given 1"
     assert cell(second, "low grade") == "2"
     said = []
     progress = Progress(said.append)
     progress.say_batch(second)
-    assert said[1] == "  label given 1 of batch 1 is of grade D (angle_degree 30): kept, not trained on"
+    assert said[1] == "  label given 1 of batch 1 has grade D (angle_degree 30) and was excluded from training"
 
 
 def test_a_grade_without_numbers_is_shown_as_that():
     item = replace(labelled_pair(0), info={"label_grade": "D"})
     (batch,) = recorded(label_000=node(item))
-    assert "is of grade D (no numbers given)" in below_grade_lines(batch)[0]
+    assert "has grade D (no numbers given)" in below_grade_lines(batch)[0]
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5])
@@ -90,29 +92,14 @@ def test_energies_against_fields_are_recorded_and_a_factor_warned_of(factor):
     labels = [labelled_pair(seed) for seed in range(10)]
     scaled = [replace(x, exchange_fields_ac=factor * x.exchange_fields_ac) for x in labels]
     (batch,) = recorded(label_000=node(labels[0]), dataset=node(*scaled))
-    found = batch["field_scale"]
-    assert found["value"] == pytest.approx(1.0 / factor, rel=0.05)
-    assert found["disagrees"] == (factor != 1.0)
+    found = batch.field_scale
+    assert found.value == pytest.approx(1.0 / factor, rel=0.05)
+    assert found.disagrees == (factor != 1.0)
     assert cell(batch, "E/field").endswith("!") == (factor != 1.0)
     warning = field_warning(batch)
     assert (warning is None) == (factor == 1.0)
     if warning is not None:
-        assert "-dE/de by the energies is 2.0" in warning
-
-
-def test_histories_from_before_grades_still_load():
-    old = {
-        "batch": 0, "n_labels": 5, "n_failed": 1, "n_blind": 0, "energy_rmse_meV_per_spin": None,
-        "field_rmse_meV": None, "energy_std_meV_per_spin": None, "pair_only_energy_rmse_meV_per_spin": None,
-        "pair_only_field_rmse_meV": None, "failed": [3],
-    }  # fmt: skip
-    decided = functions.decide_next(Dict({"batches": [old]}), Dict({"max_labels": 20}), Int(1))
-    assert decided["decision"]["action"] == "continue"
-    batch = decided["history"]["batches"][0]
-    assert (cell(batch, "low grade"), cell(batch, "E/field")) == ("0", "-")
-    assert (below_grade_lines(batch), field_warning(batch)) == ([], None)
-    new = recorded(history=decided["history"], label_000=node(labelled_pair(0)))[-1]
-    assert (new["n_labels"], new["n_below_grade"], new["field_scale"]) == (6, 0, None)
+        assert "-dE/de from the energies is 2.0" in warning
 
 
 def test_what_is_learnt_is_written_to_the_last_batch():
@@ -146,10 +133,10 @@ def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch)
 
     state = CampaignState(finished_campaign)
     assert "<h2>Labels below the minimum grade</h2><p>None.</p>" in report_html(state)
-    below = [{"label": "001", "grade": "D", "limited_by": "angle_degree", "value": 30.0}]
-    wrong = {"value": 2.01, "error": 0.02, "n_configurations": 12, "disagrees": True}
-    batches = [{**batch, "below_grade": below, "field_scale": wrong} for batch in state.batches]
+    below = (BelowGrade(label="001", grade="D", limited_by="angle_degree", value=30.0),)
+    wrong = FieldConsistency(value=2.01, error=0.02, n_configurations=12, disagrees=True)
+    batches = [batch.model_copy(update={"below_grade": below, "field_scale": wrong}) for batch in state.batches]
     monkeypatch.setattr(CampaignState, "batches", property(lambda _: batches))
     html = report_html(state)
     assert "<td>001</td><td>D</td><td>angle_degree 30</td>" in html
-    assert "<strong>warning: up to batch 1 -dE/de by the energies is 2.01 ± 0.02 times" in html
+    assert "<strong>warning: up to batch 1, -dE/de from the energies is 2.01 ± 0.02 times" in html

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 
 from soso_core.active.stopping.policy import PolicySettings
+from soso_core.active.stopping.records import Decision
 from soso_core.errors import InputError
 from soso_workflows.campaign import resume
 from soso_workflows.campaign.resume import check_goes_on, how_to_go_on
@@ -86,7 +87,7 @@ def test_an_open_batch_is_finished_whatever_the_policy_says(state, labels, monke
 
 def ended(action, dataset="labels"):
     node = SimpleNamespace(pk=7, is_finished=True)
-    return SimpleNamespace(node=node, batches=[{"decision": {"action": action}}], dataset=dataset)
+    return SimpleNamespace(node=node, last_decision=Decision(action=action, reason="x"), dataset=dataset)
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def ended(action, dataset="labels"):
         (ended("continue"), "resume 7"),
         (ended("budget exhausted"), "resume 7 (--max-labels"),
         (ended("model form"), "extend 7 CAMPAIGN.yaml"),
-        (ended("too many failures"), "extend 7 CAMPAIGN.yaml"),
-        (ended("too many failures", dataset=None), "mend the campaign file and launch it anew"),
+        (ended("too many failed labels"), "extend 7 CAMPAIGN.yaml"),
+        (ended("too many failed labels", dataset=None), "mend the campaign file and launch it anew"),
     ],
 )
 def test_the_last_line_names_a_command_that_will_not_refuse(state, said):

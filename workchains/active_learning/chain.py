@@ -10,7 +10,7 @@ from aiida.engine import ExitCode, ProcessSpec, WorkChain, if_, while_
 from aiida.orm import Data, Dict, ProcessNode
 
 from soso_core.active.stopping.learning_curve import FEWEST
-from soso_core.active.stopping.records import Action
+from soso_core.active.stopping.records import Action, BatchRecord
 from soso_workchains.active_learning import inputs as declared
 from soso_workchains.label.contract import Preparation, load_label_workchain
 from soso_workflows.calculations.alternatives import SosoAlternativesCalculation
@@ -18,7 +18,7 @@ from soso_workflows.calculations.base import SosoCalculation
 from soso_workflows.calculations.explore import SosoExploreCalculation
 from soso_workflows.calculations.fit import SosoFitCalculation
 from soso_workflows.functions import loop as functions
-from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
+from soso_workflows.functions.label_warnings import label_warnings
 from soso_workflows.provenance.costs import cost_record
 from soso_workflows.provenance.failures import describe_failure
 from soso_workflows.provenance.lineage import CampaignProcess
@@ -180,12 +180,12 @@ class ActiveLearningWorkChain(WorkChain):
 
     def needs_fit(self) -> bool:
         """Whether there are labels that the model has not seen; a model that was given may know those that were."""
-        return self.ctx.model is None or not functions.knows_all(self.ctx.model, self.ctx.dataset)
+        return self.ctx.model is None or not self.ctx.dataset.digests <= self.ctx.model.digests
 
     def fit(self) -> Any:
         """Fit to all labels; a given model that knows others too is updated instead, so that nothing is lost."""
         inputs = {"code": self.inputs.code, "dataset": self.ctx.dataset, "seed": self.ctx.plan["fit_seed"]}
-        if "model" in self.inputs and functions.knows_more(self.inputs.model, self.ctx.dataset):
+        if "model" in self.inputs and not self.inputs.model.digests <= self.ctx.dataset.digests:
             inputs["model"] = self.inputs.model
         elif "fit" in self.inputs:
             inputs["settings"] = self.inputs.fit
@@ -208,17 +208,16 @@ class ActiveLearningWorkChain(WorkChain):
         nodes.update({key: node for key, node in optional.items() if node is not None})
         metadata = {"call_link_label": stage_link("record", self.ctx.batch)}
         self.ctx.history = functions.record_batch(metadata=metadata, **nodes)
-        last = self._last()
-        for line in (*below_grade_lines(last), field_warning(last)):
-            if line is not None:
-                self.report(line)
+        for line in label_warnings(self._last()):
+            self.report(line)
         self._decide("decide", self.ctx.batch)
         self.ctx.batch += 1
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
 
     def needs_alternatives(self) -> bool:
         """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
-        if not self.ctx.history or not self._last()["decision"]["needs_learning_curve"] or self.ctx.model is None:
+        decision = self._last().decision if self.ctx.history else None
+        if decision is None or not decision.needs_learning_curve or self.ctx.model is None:
             return False
         can_tell = bool(self.ctx.dataset.is_fully_labelled) and self.ctx.dataset.n_configurations >= FEWEST
         if not can_tell:
@@ -245,18 +244,16 @@ class ActiveLearningWorkChain(WorkChain):
         self._attach_outputs()
         return None
 
-    def _last(self) -> dict[str, Any]:
-        last: dict[str, Any] = self.ctx.history["batches"][-1]
-        return last
+    def _last(self) -> BatchRecord:
+        return functions.read_history(self.ctx.history).batches[-1]
 
     def _decide(self, stage: str, batch: int, **nodes: Data) -> None:
         metadata = {"call_link_label": stage_link(stage, batch)}
         inputs = (self.ctx.history, self.inputs.policy, self.inputs.seed)
         decided = functions.decide_next(*inputs, metadata=metadata, **nodes)
         self.ctx.history, self.ctx.plan = decided["history"], decided
-        decision = decided["decision"].get_dict()
-        self.ctx.action, self.ctx.reason = decision["action"], decision["reason"]
-        self.report(f"batch {batch}: {decision['action']} ({decision['reason']})")
+        self.ctx.action, self.ctx.reason = (decided["decision"][key] for key in ("action", "reason"))
+        self.report(f"batch {batch}: {self.ctx.action} ({self.ctx.reason})")
 
     def _submit_stage(self, stage: str, calculation: type[SosoCalculation], inputs: dict[str, Any]) -> Any:
         metadata = {"call_link_label": stage_link(stage, self.ctx.batch)}

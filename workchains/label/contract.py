@@ -12,7 +12,7 @@ from aiida.plugins.entry_point import get_entry_point_names
 from ase import Atoms
 
 from soso_core.active.candidates.settings import ExplorationSettings
-from soso_core.engines.contract import REQUIRED_LABELS, find_missing_labels
+from soso_core.engines.contract import REQUIRED_LABELS
 from soso_core.errors import InputError
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.provenance.costs import estimate_cost
@@ -152,8 +152,7 @@ class LabelWorkChain(WorkChain):
                 return self.exit_codes.ERROR_NOT_CONVERGED.format(detail=detail)
             return self.exit_codes.ERROR_ENGINE_FAILED.format(detail=detail)
         label, quality = self.collect_label(engine)
-        item = label.get_dataset()[0]
-        missing = find_missing_labels(item, self.REQUIRED_LABELS)
+        missing = label.find_missing_labels(self.REQUIRED_LABELS)
         if missing:
             return self.exit_codes.ERROR_LABEL_INCOMPLETE.format(detail=", ".join(missing))
         self.out("label", label)

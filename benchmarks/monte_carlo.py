@@ -48,7 +48,7 @@ def measured(model: FittedModel) -> dict[str, float]:
         "wall_seconds_per_million": 1e6 / n_updates * (time.perf_counter() - wall),
         "updates": n_updates,
         "acceptance": n_taken / n_updates,
-        "terms": 0 if energy.environments is None else sum(len(head.rows_kf) for head in energy.environments.heads),
+        "terms": 0 if energy.environments is None else energy.environments.heads.values_sk.size,
         "drift_meV": 1e3 * abs(chain.energy - energy.of_spins(chain.spins_ac)),
     }
 

@@ -1,4 +1,4 @@
-"""`soso warmup`: compile once, before anybody waits for it."""
+"""`soso warmup`: compile all kernels before they are needed."""
 
 import time
 from pathlib import Path
@@ -11,14 +11,14 @@ import click
 def warmup(model: Path | None) -> None:
     """Compile all kernels and keep them on disk; a second call finds them there and takes seconds.
 
-    Without MODEL a tiny model of its own is fitted and evaluated, which compiles everything that models need; with
-    MODEL that one is evaluated.
+    Without MODEL the command fits and evaluates a tiny model of its own, which compiles everything: fits, predictions,
+    dynamics and Monte Carlo.  With MODEL it evaluates that model.
 
     \b
     Example:
       soso warmup model.soso
     """
-    from soso_core.compiled.warmup import warmup_steps
+    from soso_core.app.warmup import warmup_steps
     from soso_core.gp.model.model_file import load_model
 
     begin = time.perf_counter()

@@ -1,5 +1,6 @@
 """The covariance of a fitted model without its inducing points: what is left to do at run time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ from soso_core.compiled.accuracy import Accuracy
 from soso_core.descriptors.environment import SHORTEST, EnvironmentDescriptor
 from soso_core.gp.model.covariance import Points, ProductCovariance
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.kernels.vector.covariance import Head
+from soso_core.kernels.vector.covariance import Head, Heads
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,26 @@ class CompiledHead:
         )
         seen = terms.seen(basis.covariance, own, weights_tb)
         return cls(packed, terms.path, weights_tb.size, 1e3 * terms.bound, 1e3 * seen)
+
+
+def stack_heads(heads: Sequence[Head]) -> Heads:
+    """Return the heads of all species in arrays of one size: kernels are compiled once for any number of species."""
+    n_f = heads[0].columns_fk.shape[0]
+    grids = [head.columns_fk.reshape(n_f, -1, max(head.weights_tb.shape[1], 1)) for head in heads]
+    n_q, n_b = np.max([grid.shape[1:] for grid in grids], axis=0)
+    largest = max(heads, key=lambda head: (len(head.monomials_tz), head.zeta))
+    columns_sfqb, values_sk = np.zeros((len(heads), n_f, n_q, n_b)), np.zeros((len(heads), n_q * n_b))
+    weights_stb = np.zeros((len(heads), len(largest.monomials_tz), n_b))
+    for s, (head, grid) in enumerate(zip(heads, grids, strict=True)):
+        columns_sfqb[s, :, : grid.shape[1], : grid.shape[2]] = grid
+        values_sk[s, : len(head.values_k)] = head.values_k
+        weights_stb[s, : len(head.weights_tb), : head.weights_tb.shape[1]] = head.weights_tb
+    columns_sfk = columns_sfqb.reshape(len(heads), n_f, -1)
+    rows_skf = np.ascontiguousarray(columns_sfk.swapaxes(1, 2))
+    first = heads[0]
+    return Heads(
+        first.parts_k4, first.floor, columns_sfk, rows_skf, values_sk, largest.zeta, largest.monomials_tz, weights_stb
+    )
 
 
 def parts_of(descriptor: EnvironmentDescriptor) -> IntArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.compiled.accuracy import Accuracy
+from soso_core.compiled.covariance import stack_heads
 from soso_core.compiled.descriptors import CompiledDensity, CompiledThreeBody, absent_three_body
 from soso_core.compiled.many_body import CompiledManyBody
 from soso_core.configuration import Configuration
@@ -25,7 +26,7 @@ from soso_core.kernels.monte_carlo.environment_sweeps import (
     Surroundings,
     start_environments,
 )
-from soso_core.kernels.vector.covariance import Head, make_head_work
+from soso_core.kernels.vector.covariance import Heads, head_of, make_head_work
 from soso_core.kernels.vector.simd import padded
 from soso_core.kernels.vector.three_body import ThreeBody
 from soso_core.neighbours import find_neighbours
@@ -39,7 +40,7 @@ class CompiledEnvironments:
     descriptor: EnvironmentDescriptor
     species: tuple[int, ...]
     descriptors: Descriptors
-    heads: tuple[Head, ...]
+    heads: Heads
 
     @classmethod
     def of(cls, model: FittedModel) -> "CompiledEnvironments":
@@ -53,7 +54,7 @@ class CompiledEnvironments:
             density is not None,
             three is not None,
         )
-        heads = tuple(head.packed for head in compiled.heads)
+        heads = stack_heads([head.packed for head in compiled.heads])
         return cls(model.basis.descriptor, model.basis.species, descriptors, heads)
 
     def on(self, configuration: Configuration) -> "EnvironmentTable":
@@ -125,7 +126,7 @@ class EnvironmentTable:
 
     around: Surroundings
     descriptors: Descriptors
-    heads: tuple[Head, ...]
+    heads: Heads
 
     def start(self, spins_ac: FloatArray) -> "Replica":
         """Return a state with these spins (a, 3), summed from nothing."""
@@ -149,21 +150,21 @@ class EnvironmentTable:
         # As many rows as `fast_three_body.make_three_body_work` takes.
         n_rows = int(max(three.row_f.max(), three.mirror_row_f.max())) + three.n_pad + 1
         return Scratch(
-            np.zeros((BLOCK, self.heads[0].columns_fk.shape[0])),
+            np.zeros((BLOCK, self.heads.columns_sfk.shape[1])),
             np.zeros(BLOCK),
             np.zeros(BLOCK, dtype=np.int64),
             np.zeros((n_rows, three.n_species * three.n_pad)),
             np.zeros(n_l),
             np.zeros(n_l),
             np.zeros(len(three.kinds_t)),
-            tuple(make_head_work(BLOCK, head) for head in self.heads),
+            make_head_work(BLOCK, head_of(self.heads, 0)),
         )
 
     @cached_property
     def _n_density(self) -> int:
         """Number of components of d."""
         model = self.descriptors
-        return len(self.heads) * len(model.central_n) * len(model.coupling_l) if model.has_density else 0
+        return len(self.heads.values_sk) * len(model.central_n) * len(model.coupling_l) if model.has_density else 0
 
 
 @dataclass(frozen=True, eq=False)

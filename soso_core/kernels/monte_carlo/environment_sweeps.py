@@ -13,7 +13,7 @@ from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, local_energy, total_spin, trial
 from soso_core.kernels.monte_carlo.proposals import Direction, Move, is_taken
-from soso_core.kernels.vector.covariance import Head, HeadWork, block_energies
+from soso_core.kernels.vector.covariance import Heads, HeadWork, block_energies, head_of
 from soso_core.kernels.vector.simd import get, item, load, store
 from soso_core.kernels.vector.three_body import ThreeBody, products
 
@@ -61,10 +61,7 @@ class Environments(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Work arrays: descriptors x_bf and energies of a block, its centres, products p_rx, P_λ, shifts of channels.
-
-    heads: one for the head of each species.
-    """
+    """Work arrays: descriptors x_bf and energies of a block, its centres, products p_rx, P_λ, shifts of channels."""
 
     x_bf: FloatArray
     energy_b: FloatArray
@@ -73,7 +70,7 @@ class Scratch(NamedTuple):
     new_l: FloatArray
     old_l: FloatArray
     shift_t: FloatArray
-    heads: tuple[HeadWork, ...]
+    head: HeadWork
 
 
 @inner_jit
@@ -227,7 +224,7 @@ def difference(
     spins_ac: FloatArray,
     around: Surroundings,
     model: Descriptors,
-    heads: tuple[Head, ...],
+    heads: Heads,
     state: Environments,
     work: Scratch,
 ) -> float:
@@ -247,7 +244,7 @@ def difference(
         n += 1
         s = around.species_a[i]
         if n == BLOCK or k == last or around.species_a[around.touched_k[k + 1]] != s:
-            block_energies(heads[s], work.x_bf, work.heads[s], n, work.energy_b)
+            block_energies(head_of(heads, s), work.x_bf, work.head, n, work.energy_b)
             total += note(n, state, work)
             n = 0
     return total
@@ -277,7 +274,7 @@ def start_environments(
     spins_ac: FloatArray,
     around: Surroundings,
     model: Descriptors,
-    heads: tuple[Head, ...],
+    heads: Heads,
     state: Environments,
     work: Scratch,
 ) -> None:
@@ -287,7 +284,7 @@ def start_environments(
         fill(i, spin, spins_ac, around, model, state.a_wyx[w], state.d_wf[w], work)
         describe(w, model, state, work, work.x_bf[0])
         s = around.species_a[i]
-        block_energies(heads[s], work.x_bf, work.heads[s], 1, work.energy_b)
+        block_energies(head_of(heads, s), work.x_bf, work.head, 1, work.energy_b)
         state.e_w[w] = work.energy_b[0]
 
 
@@ -300,7 +297,7 @@ def environment_sweeps(
     spins_ac: FloatArray,
     around: Surroundings,
     model: Descriptors,
-    heads: tuple[Head, ...],
+    heads: Heads,
     state: Environments,
     work: Scratch,
     rng: np.random.Generator,

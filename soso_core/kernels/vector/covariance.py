@@ -30,6 +30,19 @@ class Head(NamedTuple):
     weights_tb: FloatArray
 
 
+class Heads(NamedTuple):
+    """The heads of all species s, with zeros in the columns that only others have."""
+
+    parts_k4: IntArray
+    floor: float
+    columns_sfk: FloatArray
+    rows_skf: FloatArray
+    values_sk: FloatArray
+    zeta: int
+    monomials_tz: IntArray
+    weights_stb: FloatArray
+
+
 class HeadWork(NamedTuple):
     """Scratch of a block of atoms b: unit_bf x, its products t_bk, slopes_k, length of part k per atom (b, k)."""
 
@@ -37,6 +50,14 @@ class HeadWork(NamedTuple):
     t_bk: FloatArray
     slopes_k: FloatArray
     length_bk: FloatArray
+
+
+@jit
+def head_of(heads: Heads, s: int) -> Head:
+    """Return the head of one species."""
+    columns_fk, rows_kf, values_k = heads.columns_sfk[s], heads.rows_skf[s], heads.values_sk[s]
+    monomials_tz, weights_tb = heads.monomials_tz, heads.weights_stb[s]
+    return Head(heads.parts_k4, heads.floor, columns_fk, rows_kf, values_k, heads.zeta, monomials_tz, weights_tb)
 
 
 @jit

@@ -1,6 +1,6 @@
 """Compile every kernel by running each entry path once; the compiled code stays on disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,21 +41,23 @@ def warmup_steps(model: FittedModel | None = None) -> Iterator[Step]:
     cell = _make_cell(model.basis.species, np.random.default_rng(1))
     models = [model] if model.baseline is None else [model, model.baseline]
     yield Step("prediction with error bars", lambda: model.predict(cell))
-    yield Step("compiled models", lambda: [_run_compiled(each, cell) for each in models])
-    yield Step("Monte Carlo", lambda: [_run_chain(each, cell) for each in models])
+    yield Step("compiled models", lambda: _run_compiled(models, cell))
+    yield Step("Monte Carlo", lambda: _run_chains(models, cell))
 
 
-def _run_compiled(model: FittedModel, cell: Configuration) -> None:
+def _run_compiled(models: Sequence[FittedModel], cell: Configuration) -> None:
     """Predict twice with one neighbour list, as dynamics does."""
-    compiled = CompiledModel.of(model)
-    near = compiled.neighbours(cell, compiled.accuracy.skin)
-    for _ in range(2):
-        compiled.predict(cell, near)
+    for model in models:
+        compiled = CompiledModel.of(model)
+        near = compiled.neighbours(cell, compiled.accuracy.skin)
+        for _ in range(2):
+            compiled.predict(cell, near)
 
 
-def _run_chain(model: FittedModel, cell: Configuration) -> None:
-    energy = SpinModel.of(model).on(cell)
-    Chain(energy, cell.spins_ac, np.random.default_rng(0)).sweep(300.0, 1)
+def _run_chains(models: Sequence[FittedModel], cell: Configuration) -> None:
+    for model in models:
+        energy = SpinModel.of(model).on(cell)
+        Chain(energy, cell.spins_ac, np.random.default_rng(0)).sweep(300.0, 1)
 
 
 def _make_cell(species: tuple[int, ...], rng: np.random.Generator) -> Configuration:

@@ -112,6 +112,36 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
         ctx.exit(FOUND)
 
 
+@data.command(short_help="Subtract the penalty that foreign energies contain.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The labels without it.")
+@click.option("--kappa", type=click.FloatRange(min=0.0), help="κ = 1/(2 LAMBDA), μB²/eV; estimated if not given.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the inducing points.")
+def subtract_penalty(file: Path, output: Path, kappa: float | None, seed: int) -> None:
+    """Subtract κ Σ|B|², the energy of the constraint, from the energies of FILE; B are the exchange fields.
+
+    Labels that SOSO's engines made do not contain it.  Give the κ that one file printed for others of the same source.
+
+    \b
+    Example:
+      soso data subtract-penalty labels.extxyz -o train.extxyz
+      soso data subtract-penalty more.extxyz -o test.extxyz --kappa 0.031
+    """
+    import numpy as np
+
+    from soso_core.formats import read_dataset, write_dataset
+    from soso_core.gp.assessment import penalty
+
+    check_output(output, [file])
+    dataset = read_dataset(file)
+    n_held = sum(map(penalty.may_contain_penalty, dataset))
+    if not n_held:
+        raise InputError(f"{file}: no energy can contain a penalty: exchange fields are missing or it is subtracted")
+    kappa = penalty.estimate_penalty(dataset, np.random.default_rng(seed)) if kappa is None else kappa
+    write_dataset(output, penalty.subtract_penalty(dataset, kappa))
+    click.echo(f"κ = {kappa:.4g} μB²/eV subtracted from {n_held} of {len(dataset)} energies, written to {output}")
+
+
 def _write_json(output: Path, file: Path, n_frames: int, findings: list[Finding]) -> None:
     values = {"file": str(file), "n_configurations": n_frames, "findings": [item.as_json() for item in findings]}
     with atomic_write(output) as temporary:

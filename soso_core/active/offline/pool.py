@@ -24,7 +24,6 @@ from soso_core.gp.inference.regression import basis_of
 from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
 from soso_core.gp.inference.targets import reference_energies
 from soso_core.gp.model.basis import ModelBasis
-from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square, square_of_fields
 from soso_core.gp.model.settings import FitSettings
 from soso_core.species import species_counts
 from soso_core.threads import in_threads
@@ -40,15 +39,13 @@ class Pool:
     """Design rows of every labelled configuration, `sums.labelled_rows` with reference energies zero.
 
     rows_k: for each configuration, rows (r, m) and values (r,) of each target.  blocks: columns of each block, the pair
-    part before the GP; the first `n_pair_columns` are those of the pair-only baseline.  penalty_width: μB²/eV, of the
-    belief in what the energies hold of a penalty (`gp.model.penalty`); zero: nothing.
+    part before the GP; the first `n_pair_columns` are those of the pair-only baseline.
     """
 
     dataset: Dataset
     rows_k: tuple[Rows, ...]
     blocks: Mapping[str, slice]
     n_pair_columns: int
-    penalty_width: float = 0.0
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -67,26 +64,6 @@ class Pool:
     def factors_k(self) -> FloatArray:
         """By how much the noise of each label exceeds that of an A label, (k,)."""
         return np.array([item.noise_factor for item in self.dataset])
-
-    @cached_property
-    def squares_k(self) -> FloatArray:
-        """Σ(|B|² - its mean) of each configuration, (k,) eV²/μB², for energies that may hold a penalty."""
-        return np.array([square_of_fields(item, self.penalty_level) for item in self.dataset])
-
-    @cached_property
-    def penalty_level(self) -> float:
-        """Mean of |B|², eV²/μB²."""
-        return mean_square(self.dataset.labelled)
-
-    @cached_property
-    def lengths_r(self) -> FloatArray:
-        """Length of the moment that each field row belongs to, (r,) μB."""
-        parts = [
-            np.repeat(item.moment_magnitudes_a[item.configuration.is_magnetic_a], 2)
-            for item in self.dataset
-            if item.moment_magnitudes_a is not None and item.effective_fields_ac is not None
-        ]
-        return np.concatenate(parts)
 
     @cached_property
     def energies_km(self) -> FloatArray:
@@ -110,21 +87,19 @@ class Pool:
         """The blocks of the pair-only baseline."""
         return {name: block for name, block in self.blocks.items() if block.stop <= self.n_pair_columns}
 
-    def labelled_rows(self, k: int, offsets_s: FloatArray, penalty: float = 0.0) -> Rows:
-        """Return rows and values of configuration k with reference energies (s,) eV and the penalty taken off."""
+    def labelled_rows(self, k: int, offsets_s: FloatArray) -> Rows:
+        """Return rows and values of configuration k with reference energies (s,) eV taken off."""
         rows = dict(self.rows_k[k])
         rows_km, values_k = rows["energy"]
-        level = float(self.counts_ks[k] @ offsets_s) + penalty * self.squares_k[k]
+        level = float(self.counts_ks[k] @ offsets_s)
         rows["energy"] = (rows_km, values_k - level / np.sqrt(self.n_spins_k[k]) / self.factors_k[k])
         return rows
 
-    def equations(
-        self, chosen: Sequence[int], offsets_s: FloatArray, penalty: float = 0.0
-    ) -> dict[str, NormalEquations]:
+    def equations(self, chosen: Sequence[int], offsets_s: FloatArray) -> dict[str, NormalEquations]:
         """Return the sums over the rows of some configurations."""
         parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
         for k in chosen:
-            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s, penalty).items():
+            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s).items():
                 factors_r = np.full(len(values_r), self.factors_k[k])
                 parts.setdefault(target, []).append((rows_rm, values_r, factors_r))
         return {
@@ -154,8 +129,7 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     basis = basis_of(dataset, settings, rng)
     levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
     rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
-    width = settings.penalty_width if all_may_hold(dataset.labelled) else 0.0
-    return replace(_turned(dataset, rows_k, basis), penalty_width=width)
+    return _turned(dataset, rows_k, basis)
 
 
 def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) -> PoolFit:
@@ -167,24 +141,19 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
     equations = pool.equations(chosen, offsets_s)
     first = None if start is None else start.hyperparameters
     fitted = fit_hyperparameters(equations, pool.blocks, pool.pair_blocks, first)
-    best = fitted.best
-    weights_m, cholesky_mm = posterior(equations, pool.blocks, best.scales)
-    penalty = _learnt_penalty(pool, chosen, offsets_s, (weights_m, cholesky_mm), best.scales)
-    if penalty:
-        scales = replace(best.scales, penalty=penalty, penalty_level=pool.penalty_level)
-        best = replace(best, scales=scales)
-        weights_m, cholesky_mm = posterior(pool.equations(chosen, offsets_s, penalty), pool.blocks, scales)
+    scales = fitted.best.scales
+    weights_m, cholesky_mm = posterior(equations, pool.blocks, scales)
     errors = [
-        left_out_errors(pool.labelled_rows(k, offsets_s, penalty), weights_m, cholesky_mm, best.scales)
+        left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, cholesky_mm, scales)
         for k in chosen
     ]  # fmt: skip
-    return PoolFit(weights_m, cholesky_mm, replace(fitted, best=best), offsets_s, stretches(errors))
+    return PoolFit(weights_m, cholesky_mm, fitted, offsets_s, stretches(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
     """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
-    equations = pool.equations(chosen, offsets_s, fitted.scales.penalty)
+    equations = pool.equations(chosen, offsets_s)
     weights_m, cholesky_mm = posterior(equations, pool.blocks, fitted.scales)
     return replace(fitted, weights_m=weights_m, cholesky_mm=cholesky_mm, offsets_s=offsets_s)
 
@@ -226,39 +195,10 @@ def prior_uncertainty(pool: Pool) -> CandidateRows:
 
 
 def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
-    """Return prediction minus label of the energy per spin of every configuration, (k,) eV.
-
-    Labels that hold a penalty are predicted with that of the predicted fields.
-    """
+    """Return prediction minus label of the energy per spin of every configuration, (k,) eV."""
     label_k = np.array([item.energy for item in pool.dataset], dtype=float)
-    level_k = pool.counts_ks @ fitted.offsets_s + _predicted_penalty(pool, fitted)
+    level_k = pool.counts_ks @ fitted.offsets_s
     return np.asarray(pool.energies_km @ fitted.weights_m - (label_k - level_k) / pool.n_spins_k)
-
-
-def _learnt_penalty(
-    pool: Pool,
-    chosen: Sequence[int],
-    offsets_s: FloatArray,
-    solved: tuple[FloatArray, FloatArray],
-    scales: Hyperparameters,
-) -> float:
-    """Return κ of the chosen labels, μB²/eV."""
-    if not pool.penalty_width:
-        return 0.0
-    rows, values = zip(*(pool.labelled_rows(k, offsets_s)["energy"] for k in chosen), strict=True)
-    divisors_k = np.sqrt(pool.n_spins_k[chosen]) * pool.factors_k[chosen]
-    squares_k, noise = pool.squares_k[chosen] / divisors_k, scales.noise["energy"]
-    return learnt_penalty(np.concatenate(rows), np.concatenate(values), squares_k, solved, noise, pool.penalty_width)
-
-
-def _predicted_penalty(pool: Pool, fitted: PoolFit) -> FloatArray:
-    """Return what the predicted fields would leave in the energy of each label, (k,) eV."""
-    if not fitted.scales.penalty:
-        return np.zeros(len(pool))
-    fields_r = pool.fields_rm @ fitted.weights_m / (fitted.scales.field_scale * pool.lengths_r)
-    parts = np.split(fields_r, pool.ends_k[1:-1])
-    squares_k = np.array([float(part @ part) for part in parts])
-    return fitted.scales.penalty * (squares_k - pool.penalty_level * pool.n_spins_k)
 
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:

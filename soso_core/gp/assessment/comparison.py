@@ -10,7 +10,6 @@ from soso_core.dataset import Dataset
 from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.targets import LENGTH, mean_moments, reference_energies
 from soso_core.gp.model.fitted import Prediction
-from soso_core.gp.model.penalty import may_hold_penalty
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
 from soso_core.voigt import to_voigt
@@ -53,8 +52,7 @@ def compare(
 ) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
-    `scales`: those of the model; its predictions are turned into what the labels it learnt from would say.  Fields are
-    divided by `field_scale`, energies raised by the penalty of the predicted fields; None: neither.
+    `scales`: those of the model, whose fields are divided by its field scale to be in the units of the labels.
     """
     scales = Hyperparameters({}, {}) if scales is None else scales
     levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), scales)
@@ -91,23 +89,7 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
     n_spins = where.n_energy_sites
     deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
     level = species_counts(where, levels.species) @ levels.energies_s / n_spins
-    energy = energy_of_label(item, predicted, levels.scales)
-    return np.array([item.energy / n_spins]), np.array([energy / n_spins]), deviation, np.array([level])
-
-
-def energy_of_label(item: LabelledConfiguration, predicted: Prediction, scales: Hyperparameters) -> float:
-    """Return what the model says the energy of this label is, eV: with the penalty of the predicted fields, if any.
-
-    Fields are turned into eV/μB by the lengths of the label, as those of labels are turned into -∂E/∂e.
-    """
-    if not scales.penalty or not may_hold_penalty(item) or item.moment_magnitudes_a is None:
-        return predicted.energy
-    magnetic = item.configuration.is_magnetic_a
-    effective_fields_ac = predicted.effective_fields_ac[magnetic] / (
-        scales.field_scale * item.moment_magnitudes_a[magnetic, None]
-    )
-    square = float(np.sum(effective_fields_ac**2)) - scales.penalty_level * item.configuration.n_magnetic
-    return predicted.energy + scales.penalty * square
+    return np.array([item.energy / n_spins]), np.array([predicted.energy / n_spins]), deviation, np.array([level])
 
 
 def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:

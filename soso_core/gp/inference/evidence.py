@@ -38,16 +38,12 @@ CURVATURE_STEP = 1e-3
 class Hyperparameters:
     """Prior standard deviation of each block and noise standard deviation of each target (eV).
 
-    `field_scale` is c in -∂E/∂e = c · (field of the labels), `penalty` (μB²/eV) κ in κ Σ_i (|B_i|² - L), which the
-    energies of the labels hold besides those of the model, `penalty_level` (eV²/μB²) L, the mean of |B|²
-    (`gp.model.penalty`; the evidence does not ask for them).
+    `field_scale` is c in -∂E/∂e = c · (field of the labels).
     """
 
     prior: Mapping[str, float]
     noise: Mapping[str, float]
     field_scale: float = 1.0
-    penalty: float = 0.0
-    penalty_level: float = 0.0
 
     def factor(self, target: str) -> float:
         """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
@@ -105,7 +101,7 @@ def log_evidence(
         along = factor * float(weights_m @ equation.projection_m)
         inside = factor**2 * float(weights_m @ equation.gram_mm @ weights_m)
         spread = factor**2 * float(np.vdot(covariance_mm, equation.gram_mm))
-        misfit = max(equation.square - 2.0 * along + inside, 0.0)
+        misfit = max(equation.yty - 2.0 * along + inside, 0.0)
         value -= 0.5 * (equation.n_rows * np.log(2.0 * np.pi * variance) + misfit / variance) + equation.log_factors
         noise_slopes[target] = (misfit + spread) / variance - equation.n_rows
         if target == "field":

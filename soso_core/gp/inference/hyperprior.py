@@ -71,7 +71,7 @@ def extend_hyperprior_to_gp(
 
 def free_energy_noise(hyperprior: Hyperprior, equations: Mapping[str, NormalEquations]) -> Hyperprior:
     """Return the hyperprior with the noise of energies centred on the data, and wide."""
-    size = max(float(np.sqrt(equations["energy"].square / equations["energy"].worth)), SMALLEST_SIZE)
+    size = max(float(np.sqrt(equations["energy"].yty / equations["energy"].effective_count)), SMALLEST_SIZE)
     noise = {**hyperprior.centre.noise, "energy": NOISE_FRACTION * size}
     widths = {name: width for name, width in hyperprior.log_width.items() if name != "energy"}
     return Hyperprior(Hyperparameters(hyperprior.centre.prior, noise, hyperprior.centre.field_scale), widths)
@@ -79,7 +79,7 @@ def free_energy_noise(hyperprior: Hyperprior, equations: Mapping[str, NormalEqua
 
 def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> dict[str, float]:
     """Return the root mean square of each target, eV, eV/Å or μB."""
-    size = {t: max(float(np.sqrt(e.square / e.worth)), SMALLEST_SIZE) for t, e in equations.items()}
+    size = {t: max(float(np.sqrt(e.yty / e.effective_count)), SMALLEST_SIZE) for t, e in equations.items()}
     if "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
         # Energies that the species constants explain say nothing of their size; fields do.
         size["energy"] = size.get("field", TYPICAL_SIZE)
@@ -90,7 +90,7 @@ def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]
 
 def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, float]) -> FloatArray:
     """Return, for every column, the mean square of its rows over that of the data, where it counts most, (m,)."""
-    ratios = [np.diag(e.gram_mm) / e.worth / size[target] ** 2 for target, e in equations.items()]
+    ratios = [np.diag(e.gram_mm) / e.effective_count / size[target] ** 2 for target, e in equations.items()]
     return np.asarray(np.max(ratios, axis=0))
 
 
@@ -104,7 +104,7 @@ def _left_over(
     shared_mm = cho_solve((cholesky_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
     left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
     floor_m = VANISHING * np.diag(gram_mm)
-    return np.asarray(np.maximum(left_m, floor_m) / equation.worth / noise**2)
+    return np.asarray(np.maximum(left_m, floor_m) / equation.effective_count / noise**2)
 
 
 def _amplitude(visibility_m: FloatArray) -> float:

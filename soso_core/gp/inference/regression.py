@@ -17,14 +17,13 @@ from soso_core.gp.inference.hyperparameters import (
     restrict_columns,
 )
 from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.sums import Levels, energy_rows, equations_of, labelled_rows, merged
+from soso_core.gp.inference.sums import Levels, equations_of, labelled_rows, merged
 from soso_core.gp.inference.targets import LENGTH, TARGETS, mean_moments, reference_energies
 from soso_core.gp.model.basis import ModelBasis, centred
 from soso_core.gp.model.covariance import Points, joined
 from soso_core.gp.model.fitted import FitRecord, FittedModel
 from soso_core.gp.model.inducing import choose_inducing_points
 from soso_core.gp.model.moments import MomentModel, fit_lengths, solve_lengths
-from soso_core.gp.model.penalty import all_may_hold, learnt_penalty, mean_square
 from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
@@ -102,7 +101,7 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     added = equations_of(fresh, model.basis, _levels(model))
     for target in sorted(added.keys() - model.equations.keys()):
         raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
-    if not all(np.isfinite(equation.square) for equation in added.values()):
+    if not all(np.isfinite(equation.yty) for equation in added.values()):
         raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
     record = model.record.extended(Dataset(tuple(fresh)))
     return _resolved(model, merged(model.equations, added), record)
@@ -131,20 +130,24 @@ def basis_of(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) 
     return centred(uncentred, [item.configuration for item in dataset], environments)
 
 
+def energy_equations(equations: Equations) -> dict[str, NormalEquations]:
+    """Return those of the targets of the energy model."""
+    return {target: equations[target] for target in TARGETS if target in equations}
+
+
 def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
     basis = basis_of(dataset, settings, rng)
     levels = Levels(reference_energies(dataset), mean_moments(dataset))
     equations = equations_of(dataset.labelled, basis, levels)
     with one_blas_thread():
-        fitted = fit_hyperparameters(_of_energy(equations), basis.blocks, basis.pair_only().blocks)
+        fitted = fit_hyperparameters(energy_equations(equations), basis.blocks, basis.pair_only().blocks)
     return Candidate(basis, levels, equations, fitted)
 
 
 def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
     """Return the model of a candidate, with its baseline, lengths and calibration."""
-    chosen = _without_penalty(chosen, dataset)
-    energy, record = _of_energy(chosen.equations), FitRecord.of(dataset)
+    energy, record = energy_equations(chosen.equations), FitRecord.of(dataset)
     small = chosen.basis.pair_only()
     levels = chosen.levels
     with one_blas_thread():
@@ -167,26 +170,6 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
     return replace(model, calibration=_calibration(model, dataset))
 
 
-def _without_penalty(chosen: Candidate, dataset: Dataset) -> Candidate:
-    """Return the candidate with what the energies hold of a penalty taken off; all other scales are kept."""
-    basis, width = chosen.basis, chosen.basis.settings.penalty_width
-    if not width or not all_may_hold(dataset.labelled):
-        return chosen
-    levels = replace(chosen.levels, penalty_level=mean_square(dataset.labelled))
-    rows_km, values_k, squares_k = energy_rows(dataset.labelled, basis, levels)
-    with one_blas_thread():
-        solved = posterior(_of_energy(chosen.equations), basis.blocks, chosen.fitted.best.scales)
-        penalty = learnt_penalty(rows_km, values_k, squares_k, solved, chosen.fitted.best.scales.noise["energy"], width)
-    energy, rest_k = chosen.equations["energy"], values_k - penalty * squares_k
-    energy = replace(energy, projection_m=rest_k @ rows_km, square=float(rest_k @ rest_k))
-    best, baseline = (
-        replace(each, scales=replace(each.scales, penalty=penalty, penalty_level=levels.penalty_level))
-        for each in (chosen.fitted.best, chosen.fitted.baseline)
-    )
-    fitted = replace(chosen.fitted, best=best, baseline=baseline)
-    return Candidate(basis, replace(levels, penalty=penalty), {**chosen.equations, "energy": energy}, fitted)
-
-
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
     """Return the stretch of each target from configurations left out one at a time, scales kept."""
 
@@ -206,7 +189,7 @@ def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
 
 def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
     """Return the model with the weights of other sums, scales kept."""
-    energy = _of_energy(equations)
+    energy = energy_equations(equations)
     with one_blas_thread():
         weights_m, cholesky_mm = posterior(energy, model.basis.blocks, model.scales)
         baseline = model.baseline
@@ -232,11 +215,7 @@ def _lengths(model: FittedModel, equations: Equations) -> MomentModel | None:
 
 
 def _levels(model: FittedModel) -> Levels:
-    return Levels(model.offsets_s, model.moments_s, model.scales.penalty, model.scales.penalty_level)
-
-
-def _of_energy(equations: Equations) -> dict[str, NormalEquations]:
-    return {target: equations[target] for target in TARGETS if target in equations}
+    return Levels(model.offsets_s, model.moments_s)
 
 
 def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:

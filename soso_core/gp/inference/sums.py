@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,10 +11,9 @@ from soso_core.arrays import FloatArray
 from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.targets import LENGTH, has_positions, length_rows, target_rows
 from soso_core.gp.model.basis import ModelBasis
-from soso_core.gp.model.penalty import square_of_fields
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts
-from soso_core.threads import in_threads, one_blas_thread, worker_count
+from soso_core.threads import one_blas_thread, worker_count
 
 CHUNK = 8
 """Configurations whose rows are in memory at once in one thread."""
@@ -25,15 +24,10 @@ Rows = Mapping[str, tuple[FloatArray, FloatArray]]
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """What is taken off labels before the fit: energy per atom (s,) eV, mean length (s,) μB of each species.
-
-    `penalty` (μB²/eV) times Σ(|B|² - `penalty_level`) is taken off energies (`gp.model.penalty`).
-    """
+    """What is taken off labels before the fit: energy per atom (s,) eV, mean length (s,) μB of each species."""
 
     offsets_s: FloatArray
     moments_s: FloatArray
-    penalty: float = 0.0
-    penalty_level: float = 0.0
 
 
 def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> dict[str, Rows]:
@@ -42,29 +36,12 @@ def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels
     They are divided by the label's noise factor, so that the noise of every row of a target is the same.
     """
     rows = basis.rows(item.configuration, item.effective_fields_ac is not None, has_positions(item))
-    level = _energy_level(item, basis, levels)
+    level = float(species_counts(item.configuration, basis.species) @ levels.offsets_s)
     energy = {target: (rows_km, values_k) for target, rows_km, values_k in target_rows(item, rows, level)}
     lengths = {}
     if item.moment_magnitudes_a is not None and item.configuration.n_magnetic:
         lengths = {LENGTH: length_rows(item, rows, levels.moments_s, basis.species)}
     return {"energy": energy, "length": lengths}
-
-
-def energy_rows(
-    items: Sequence[LabelledConfiguration], basis: ModelBasis, levels: Levels
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return rows (k, m), values (k,) and Σ(|B|² - level) (k,) of all energies, divided alike."""
-
-    def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, FloatArray]:
-        rows = basis.rows(item.configuration, by_spin=False)
-        ((_, rows_km, values_k),) = target_rows(item, rows, _energy_level(item, basis, levels))
-        square = square_of_fields(item, levels.penalty_level)
-        ((_, _, squares_k),) = target_rows(replace(item, energy=square), rows, 0.0)
-        return rows_km, values_k, squares_k
-
-    held = [item for item in items if item.energy is not None]
-    rows, values, squares = zip(*in_threads(of, held), strict=True)
-    return np.concatenate(rows), np.concatenate(values), np.concatenate(squares)
 
 
 def equations_of(
@@ -104,12 +81,6 @@ def _chunk_equations(
         target: NormalEquations.from_rows(*(np.concatenate(arrays) for arrays in zip(*pairs, strict=True)))
         for target, pairs in parts.items()
     }
-
-
-def _energy_level(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> float:
-    """Return what is taken off an energy, eV."""
-    of_species = float(species_counts(item.configuration, basis.species) @ levels.offsets_s)
-    return of_species + levels.penalty * square_of_fields(item, levels.penalty_level)
 
 
 def _grouped(

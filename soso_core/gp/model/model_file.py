@@ -30,15 +30,14 @@ from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings
 
 FORMAT_NAME = "soso-model"
-FORMAT_VERSION, OLDEST_VERSION = 3, 2
-"""Raised whenever an older program could not read, or would misread, what is written; the oldest that is still read.
-
-Format 2 has no penalty among the scales.
-"""
+FORMAT_VERSION = 1
+"""Raised whenever a program of the version before could not read the file, or would misread it."""
 OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
 
+TOTALS = ("yty", "n_rows", "effective_count", "log_factors")
+"""Numbers of `NormalEquations`."""
 SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
-"""Scales outside are no model's; their squares would overflow or vanish."""
+"""Limits of hyperparameters: the squares of others would overflow or vanish."""
 
 
 def save_model(path: Path | str, model: FittedModel) -> None:
@@ -90,9 +89,9 @@ def _check_format(file: Path, header: Any) -> None:
     if not isinstance(header, dict) or header.get("format") != FORMAT_NAME:
         raise InputError(f"{file} is not a SOSO model")
     version = header.get("version")
-    if version not in range(OLDEST_VERSION, FORMAT_VERSION + 1):
-        readable = f"versions {OLDEST_VERSION} to {FORMAT_VERSION}"
-        raise InputError(f"model {file} has format version {version}; this program reads {readable}")
+    if version != FORMAT_VERSION:
+        problem = f"format version {version}; this program reads version {FORMAT_VERSION}"
+        raise InputError(f"model file {file} has {problem}: fit the model again")
 
 
 def _facts(model: FittedModel) -> dict[str, Any]:
@@ -106,15 +105,7 @@ def _facts(model: FittedModel) -> dict[str, Any]:
     if model.lengths is not None:
         facts["length_scales"] = _scale_facts(model.lengths.scales)
     if model.equations is not None:
-        facts["sums"] = {t: _sum_facts(equation) for t, equation in model.equations.items()}
-    return facts
-
-
-def _sum_facts(equation: NormalEquations) -> dict[str, Any]:
-    """Return the totals; what grades add only where there are any."""
-    facts: dict[str, Any] = {"square": equation.square, "n_rows": equation.n_rows}
-    if equation.worth != equation.n_rows:
-        facts |= {"weight": equation.weight, "log_factors": equation.log_factors}
+        facts["sums"] = {t: {name: getattr(each, name) for name in TOTALS} for t, each in model.equations.items()}
     return facts
 
 
@@ -187,28 +178,21 @@ def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, No
         gram_mm[upper] = _floats(arrays, f"sums_{target}_gram", (len(upper[0]),))
         gram_mm = gram_mm + np.triu(gram_mm, 1).T
         projection_m = _floats(arrays, f"sums_{target}_projection_m", (size,))
-        equations[target] = NormalEquations(gram_mm, projection_m, *_totals(fact), *_grade_totals(fact))
+        equations[target] = NormalEquations(gram_mm, projection_m, *_totals(fact))
     return equations
 
 
-def _totals(fact: Any) -> tuple[float, int]:
-    square, n_rows = fact["square"], fact["n_rows"]
-    if not isinstance(square, float) or not 0.0 <= square < np.inf:
-        raise InputError(f"sums: square {square!r} is not a number that squares can add up to")
+def _totals(fact: Any) -> tuple[float, int, float, float]:
+    yty, n_rows, effective_count, log_factors = (fact[name] for name in TOTALS)
+    if not isinstance(yty, float) or not 0.0 <= yty < np.inf:
+        raise InputError(f"sums: yty {yty!r} is not a sum of squares")
     if isinstance(n_rows, bool) or not isinstance(n_rows, int) or n_rows < 1:
         raise InputError(f"sums: n_rows {n_rows!r} is not a positive integer")
-    return square, n_rows
-
-
-def _grade_totals(fact: Any) -> tuple[float | None, float]:
-    if "weight" not in fact:
-        return None, 0.0
-    weight, log_factors = fact["weight"], fact["log_factors"]
-    if not isinstance(weight, float) or not 0.0 < weight < fact["n_rows"]:
-        raise InputError(f"sums: weight {weight!r} is not one of {fact['n_rows']} rows")
+    if not isinstance(effective_count, float) or not 0.0 < effective_count <= n_rows:
+        raise InputError(f"sums: effective_count {effective_count!r} is not in the range 0 to {n_rows} (n_rows)")
     if not isinstance(log_factors, float) or not 0.0 <= log_factors < np.inf:
-        raise InputError(f"sums: log_factors {log_factors!r} is not a positive number")
-    return weight, log_factors
+        raise InputError(f"sums: log_factors {log_factors!r} is not a non-negative number")
+    return yty, n_rows, effective_count, log_factors
 
 
 def _factor(arrays: Mapping[str, Any], name: str, size: int) -> FloatArray:
@@ -258,20 +242,14 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperpara
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
         raise InputError("scales: names do not belong to this model")
-    return Hyperparameters(prior, noise, _positive(facts["field_scale"]), *_penalty(facts))
-
-
-def _penalty(facts: Any) -> tuple[float, float]:
-    given = (facts.get("penalty", 0.0), facts.get("penalty_level", 0.0))
-    penalty, level = (0.0 if value == 0.0 else _positive(value) for value in given)
-    return penalty, level
+    return Hyperparameters(prior, noise, _positive(facts["field_scale"]))
 
 
 def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
         raise InputError(f"scales: {value!r} is not a positive number")
     if not SMALLEST_SCALE < value < LARGEST_SCALE:
-        raise InputError(f"scales: {value!r} is out of all proportion")
+        raise InputError(f"scales: value {value!r} is outside the representable range (1e-100 to 1e100)")
     return float(value)
 
 

@@ -39,7 +39,6 @@ class FitSettings(Settings):
     )
     zeta: int = Field(default=4, ge=1, le=8, description="degree of the covariance in the kernels of its blocks")
     n_inducing: int = Field(default=100, ge=1, le=5000, description="inducing points of each monomial of kernels")
-    penalty_width: float = Field(default=0.05, ge=0.0, le=10.0, description="belief in a penalty left in, μB²/eV")
 
     @model_validator(mode="after")
     def _check_descriptor(self) -> "FitSettings":

@@ -66,8 +66,7 @@ def brute_force(rows, weights_m, cholesky_mm, scales, target):
 def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, left_out, grades):
     dataset = graded(dataset, grades)
     model = fit(dataset, SETTINGS, np.random.default_rng(0))
-    scales = model.scales
-    levels = Levels(model.offsets_s, model.moments_s, scales.penalty, scales.penalty_level)
+    levels = Levels(model.offsets_s, model.moments_s)
     rows = labelled_rows(dataset[left_out], model.basis, levels)
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.scales.field_scale != 1.0

@@ -54,8 +54,8 @@ def test_an_update_is_a_fit_from_nothing(grades):
     model = fit(old, SETTINGS, np.random.default_rng(0))
     updated, whole = update(model, new), refit(model, old + new)
     for target, equation in whole.equations.items():
-        assert (updated.equations[target].worth < equation.n_rows) == ("D" in grades)
-        assert updated.equations[target].worth == equation.worth
+        assert (updated.equations[target].effective_count < equation.n_rows) == ("D" in grades)
+        assert updated.equations[target].effective_count == equation.effective_count
         assert updated.equations[target].log_factors == pytest.approx(equation.log_factors, rel=1e-12)
     assert_same_model(updated, whole)
     assert updated.record == whole.record
@@ -161,4 +161,4 @@ def test_threads_do_not_change_the_sums(model, monkeypatch):
         for other in sums[1:]:
             np.testing.assert_array_equal(first.gram_mm, other[target].gram_mm)
             np.testing.assert_array_equal(first.projection_m, other[target].projection_m)
-            assert (first.square, first.n_rows) == (other[target].square, other[target].n_rows)
+            assert (first.yty, first.n_rows) == (other[target].yty, other[target].n_rows)

@@ -52,14 +52,16 @@ demo-dft: gpaw ## run the bcc Fe campaign on GPAW labels (half an hour): .demo-d
 abinit: ## install the DFT program ABINIT and its pseudopotentials (Debian, as root or with sudo)
 	sh .ci/abinit
 
+# The kernels are compiled once, before the workers start; otherwise each worker compiles them.
 test: $(VENV)/.installed-dev ## run the test suite (minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/soso warmup
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: $(VENV)/.installed-dev ## run the tests that take minutes each
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 
 test-long: $(VENV)/.installed-dev ## run the tests that take tens of minutes or need a DFT program (make gpaw, make abinit)
-	$(BIN)/python -m pytest -m long --timeout 0 -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m long --timeout 0 -n 2 --dist worksteal
 
 # Coverage sees the lines of a kernel only without compilation, which the vector kernels do not support.
 coverage: $(VENV)/.installed-dev ## measure which lines of the kernels and descriptors the tests execute

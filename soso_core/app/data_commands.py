@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soso_core.app.formats import FORMATS, check_target, read_any, source_format, target_format, write_any
+from soso_core.app import formats
 from soso_core.app.paths import check_output
 from soso_core.errors import InputError
 from soso_core.formats import atomic_write
@@ -35,8 +35,8 @@ def data() -> None:
 @data.command(short_help="Convert between extended XYZ, DeePMD-kit and EMBSET.")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File or folder to write.")
-@click.option("--from", "given", type=click.Choice(FORMATS), help="Format of SOURCE; guessed from its name.")
-@click.option("--to", "wanted", type=click.Choice(FORMATS), help="Format of the output; guessed from its name.")
+@click.option("--from", "given", type=click.Choice(formats.READABLE), help="Format of SOURCE; default: by its name.")
+@click.option("--to", "wanted", type=click.Choice(formats.WRITABLE), help="Format of the output; default: by its name.")
 @click.option(
     "--structure", type=click.Path(path_type=Path), help="Lattice of an EMBSET file; any format ASE reads, same order."
 )
@@ -54,12 +54,8 @@ def convert(source: Path, output: Path, given: str | None, wanted: str | None, s
       soso data convert EMBSET -o train.extxyz --structure POSCAR
       soso data convert train.extxyz -o folder --to deepmd
     """
-    source_kind, target_kind = source_format(source, given), target_format(output, wanted)
-    check_target(output, target_kind, [path for path in (source, structure) if path is not None])
-    dataset = read_any(source, source_kind, structure)
-    new_structure = structure if source_kind != "embset" else None
-    write_any(output, target_kind, dataset, source, new_structure)
-    click.echo(f"{len(dataset)} configurations written to {output} ({target_kind})")
+    count, written = formats.convert(source, given, output, wanted, structure)
+    click.echo(f"{count} configurations written to {output} ({written})")
 
 
 @data.command(short_help="Find what is wrong with a set of labels.")

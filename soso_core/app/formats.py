@@ -1,7 +1,8 @@
-"""Which format a name stands for, and how each is read and written."""
+"""The formats of labels that `soso data convert` reads and writes: one entry of the table `FORMATS` each."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from soso_core.app.paths import check_output
 from soso_core.dataset import Dataset
@@ -20,68 +21,35 @@ from soso_core.formats.atomic_folder import check_folder_target
 from soso_core.formats.deepmd_write import is_ours
 from soso_core.formats.embset import check_same_lattice
 
-FORMATS = ("extxyz", "deepmd", "embset")
 XYZ_SUFFIXES = (".extxyz", ".xyz")
 
 
-def source_format(path: Path, given: str | None) -> str:
-    """Return the format of an input.  Raises InputError when its name leaves it open."""
-    return given or ("deepmd" if path.is_dir() else _by_name(path, "--from"))
+class Format(NamedTuple):
+    """One format of labels.  `structure` is a file that holds the lattice, for formats that have none."""
+
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, Path | None], Dataset] | None
+    write: Callable[[Path, Dataset, Path | None], None] | None
+    check_target: Callable[[Path, Iterable[Path]], None] = check_output
 
 
-def target_format(path: Path, given: str | None) -> str:
-    """Return the format of an output.  Raises InputError when its name leaves it open."""
-    return given or ("deepmd" if path.is_dir() else _by_name(path, "--to"))
-
-
-def _by_name(path: Path, option: str) -> str:
-    if path.suffix.lower() in XYZ_SUFFIXES:
-        return "extxyz"
-    if path.suffix.lower() == ".deepmd":
-        return "deepmd"
-    if path.suffix.lower() == ".embset" or path.name.upper().startswith("EMBSET"):
+def find_format(path: Path, given: str | None, option: str) -> str:
+    """Return the format `given`, or the one that the name of a path states.  Raises InputError when it states none."""
+    if given or path.is_dir():
+        return given or "deepmd"
+    if path.name.upper().startswith("EMBSET"):
         return "embset"
-    raise InputError(
-        f"the name {path} does not tell its format; say {option} {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-    )
+    for name, item in FORMATS.items():
+        if path.suffix.lower() in item.suffixes:
+            return name
+    *names, last = FORMATS
+    raise InputError(f"the format of {path} is unknown; add {option} {', '.join(names)} or {last}")
 
 
-def check_target(output: Path, kind: str, inputs: Iterable[Path]) -> None:
-    """Raise InputError when the output could not be written in the end, or would overwrite an input."""
-    if kind != "deepmd":
-        check_output(output, inputs)
-        return
-    for path in inputs:
-        if _inside(path, output):
-            raise InputError(f"{output} is input and output at once; choose another name")
-    check_folder_target(output, is_ours)
-    check_output(output / "set", []) if output.is_dir() else check_output(output, [])
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    """Whether one path is the other or lies in it."""
-    one, other = path.resolve(), folder.resolve()
-    return one == other or other in one.parents or (one in other.parents and (one / "type.raw").exists())
-
-
-def read_any(path: Path, kind: str, structure: Path | None) -> Dataset:
-    """Read a set of labels.  Raises InputError."""
-    if kind == "embset":
-        if structure is None:
-            raise InputError(f"{path} has no lattice; name a file that has it with --structure")
-        return read_embset(path, read_structure(structure))
-    return read_deepmd(path) if kind == "deepmd" else read_dataset(path)
-
-
-def write_any(path: Path, kind: str, dataset: Dataset, source: Path, structure: Path | None) -> None:
-    """Write a set of labels; `structure` names the file for the lattice of an EMBSET.  Raises InputError."""
-    with located(str(source)):
-        if kind == "embset":
-            _write_embset(path, dataset, structure)
-        elif kind == "deepmd":
-            write_deepmd(path, dataset)
-        else:
-            write_dataset(path, dataset)
+def _read_embset(path: Path, structure: Path | None) -> Dataset:
+    if structure is None:
+        raise InputError(f"{path} has no lattice; name a file that has it with --structure")
+    return read_embset(path, read_structure(structure))
 
 
 def _write_embset(path: Path, dataset: Dataset, structure: Path | None) -> None:
@@ -96,3 +64,47 @@ def _write_embset(path: Path, dataset: Dataset, structure: Path | None) -> None:
     write_embset(path, dataset)
     if structure is not None and not structure.exists():
         write_configurations(structure, [lattice])
+
+
+def _check_folder(output: Path, inputs: Iterable[Path]) -> None:
+    for path in inputs:
+        if _is_inside(path, output):
+            raise InputError(f"{output} is input and output at once; choose another name")
+    check_folder_target(output, is_ours)
+    check_output(output / "set", []) if output.is_dir() else check_output(output, [])
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether one path is the other or lies in it."""
+    one, other = path.resolve(), folder.resolve()
+    return one == other or other in one.parents or (one in other.parents and (one / "type.raw").exists())
+
+
+FORMATS = {
+    "extxyz": Format(XYZ_SUFFIXES, lambda path, _: read_dataset(path), lambda path, data, _: write_dataset(path, data)),
+    "deepmd": Format(
+        (".deepmd",), lambda path, _: read_deepmd(path), lambda path, data, _: write_deepmd(path, data), _check_folder
+    ),
+    "embset": Format((".embset",), _read_embset, _write_embset),
+}
+"""Every format by name; one that is only written has no `read`."""
+READABLE = tuple(name for name, item in FORMATS.items() if item.read)
+WRITABLE = tuple(name for name, item in FORMATS.items() if item.write)
+
+
+def convert(
+    source: Path, given: str | None, output: Path, wanted: str | None, structure: Path | None
+) -> tuple[int, str]:
+    """Convert a set of labels; return the number of configurations and the format written.
+
+    Raises InputError before anything is written when a format is unknown or the output cannot be written.
+    """
+    source_format, target_format = find_format(source, given, "--from"), find_format(output, wanted, "--to")
+    read, (_, _, write, check_target) = FORMATS[source_format].read, FORMATS[target_format]
+    if read is None or write is None:
+        raise InputError(f"soso cannot convert {source_format} to {target_format}")
+    check_target(output, [path for path in (source, structure) if path is not None])
+    dataset = read(source, structure)
+    with located(str(source)):
+        write(output, dataset, structure if source_format != "embset" else None)
+    return len(dataset), target_format

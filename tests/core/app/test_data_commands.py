@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soso_core.app import formats
 from soso_core.dataset import Dataset
 from soso_core.formats import read_dataset, read_deepmd, read_embset, read_structure, write_dataset
 from soso_core.labels import LabelledConfiguration
@@ -70,6 +71,15 @@ def test_embset_and_back(desk, small_dataset):
     assert_same(read_deepmd("set.deepmd"), dataset)
 
 
+@pytest.mark.parametrize("name", formats.WRITABLE)
+def test_every_format_is_written_and_read(desk, small_dataset, name):
+    output = f"out{formats.FORMATS[name].suffixes[0]}"
+    write_dataset("one.extxyz", on_one_lattice(small_dataset))
+    assert name in desk("data", "convert", "one.extxyz", "-o", output, "--structure", "lattice.extxyz").stdout
+    if name in formats.READABLE:
+        assert desk("data", "convert", output, "-o", "back.extxyz", "--structure", "lattice.extxyz").status == 0
+
+
 def test_a_folder_of_ours_is_replaced_another_is_not(desk):
     for _ in range(2):
         assert desk("data", "convert", "train.extxyz", "-o", "set.deepmd").status == 0
@@ -80,8 +90,8 @@ def test_a_folder_of_ours_is_replaced_another_is_not(desk):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("train.extxyz", "-o", "out"), "the name out does not tell its format; say --to"),
-        (("fit.yaml", "-o", "a.extxyz"), "the name fit.yaml does not tell its format; say --from"),
+        (("train.extxyz", "-o", "out"), "the format of out is unknown; add --to"),
+        (("fit.yaml", "-o", "a.extxyz"), "the format of fit.yaml is unknown; add --from"),
         (("missing.extxyz", "-o", "a.deepmd"), "cannot read missing.extxyz: No such file"),
         (("missing.deepmd", "-o", "a.extxyz"), "cannot read missing.deepmd: no such folder"),
         (("train.extxyz", "-o", "a.extxyz", "--from", "deepmd"), "not a folder"),

@@ -12,7 +12,7 @@ import numpy as np
 from soso_core.arrays import FloatArray, frozen_floats
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
-from soso_core.quality import GRADES, NOISE_FACTORS, grade_of
+from soso_core.quality import NOISE_FACTORS, grade_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class LabelledConfiguration:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of every number and of a grade below A, to tell labels that teach the same."""
+        """SHA-256 of all numbers and the grade; equal labels have equal digests."""
         digest = hashlib.sha256()
         where = self.configuration
         for array in (where.numbers_a, where.positions_ac, where.cell_vc, where.spins_ac):
@@ -109,8 +109,7 @@ class LabelledConfiguration:
         for label in (self.exchange_fields_ac, self.moment_magnitudes_a, self.forces_ac, self.stress_cc):
             digest.update(b"-" if label is None else label.tobytes())
         digest.update(repr(self.energy).encode())
-        if self.grade != GRADES[0]:  # files from before there were grades keep their digests
-            digest.update(self.grade.encode())
+        digest.update(self.grade.encode())
         return digest.hexdigest()
 
     @property

@@ -1,4 +1,4 @@
-"""Settings: frozen, validated, and every fault named in one line."""
+"""Settings from YAML: immutable and validated; each error is one line that names file and key."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,23 +12,22 @@ from soso_core.errors import InputError, reading
 
 
 class Settings(BaseModel):
-    """Base of all settings: immutable, unknown keys refused, numbers must be numbers and finite."""
+    """Base of all settings: immutable, without unknown keys, all numbers finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
     def _check_booleans(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true and false where a number is due; by itself pydantic takes them for 1 and 0."""
+        """Refuse true and false in place of a number; pydantic alone would convert them to 1 and 0."""
         items = value if isinstance(value, (list, tuple)) else [value]
         if any(isinstance(item, bool) for item in items) and not _takes_booleans(cls, info.field_name):
-            raise ValueError("true or false has no meaning here")
+            raise ValueError("true and false are not allowed")
         return value
 
 
 SomeSettings = TypeVar("SomeSettings", bound=BaseModel)
 
-NO_KEYS = "expected keys and values"
 RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
     {
         "gentle_initial_moment_ub": "gentle_initial_moment_muB",
@@ -42,12 +41,13 @@ RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Old names of keys and the present ones, for the error message of an old file."""
-NOT_A_MAPPING = frozenset({"model_type", "dict_type"})
-"""Names pydantic has for that fault."""
+NOT_A_MAPPING = "expected keys and values"
+NOT_A_MAPPING_TYPES = frozenset({"model_type", "dict_type"})
+"""Pydantic's names of that error."""
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's safe loader, which by itself would take the last of two equal keys."""
+    """YAML's safe loader, which alone would use the last of two equal keys."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """Compose a mapping.  Raises MarkedYAMLError for a key that is given twice."""
@@ -63,24 +63,26 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSettings:
     """Return `values` (a mapping) as settings of the given kind.
 
-    Raises InputError with one line: source, key, what is wrong.
+    Raises InputError, in one line: `source`, the key, the problem.
     """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         unknown = [item for item in error.errors() if item["type"] == "extra_forbidden"]
-        first = (unknown or error.errors())[0]  # a key that is missing may be one that is misspelt
+        first = (unknown or error.errors())[0]  # a missing key is often a misspelt one
         key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "settings"
         key = key if key.isprintable() else repr(key)[1:-1]
         if first["type"] == "extra_forbidden" and (new_name := RENAMED_KEYS.get(str(first["loc"][-1]))):
             raise InputError(f"{source}: key '{key}' has been renamed to '{new_name}'") from None
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{source}: unknown key '{key}'; known here: {_known_keys(kind, first['loc'])}") from None
+            raise InputError(f"{source}: unknown key '{key}'; known keys: {_known_keys(kind, first['loc'])}") from None
         detail = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] in NOT_A_MAPPING:
-            detail = NO_KEYS
-        is_said = first["type"] == "missing" or (first["type"] == "value_error" and isinstance(first["input"], dict))
-        given = "" if is_said else f" (given: {first['input']!r:.60})"
+        if first["type"] in NOT_A_MAPPING_TYPES:
+            detail = NOT_A_MAPPING
+        is_complete = first["type"] == "missing" or (
+            first["type"] == "value_error" and isinstance(first["input"], dict)
+        )
+        given = "" if is_complete else f" (given: {first['input']!r:.60})"
         raise InputError(f"{source}: {key}: {detail}{given}") from None
 
 
@@ -98,7 +100,7 @@ def read_yaml(path: Path | str) -> dict[Any, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InputError(f"{path}: {NO_KEYS}")
+        raise InputError(f"{path}: {NOT_A_MAPPING}")
     return content
 
 

@@ -66,7 +66,7 @@ def test_the_demo_is_what_the_documentation_says():
         ({"policy": {"max_labels": 4}}, "policy: max_labels (4) is smaller than n_initial (5)"),
         ({"policy": [1]}, "policy: expected keys and values"),
         ({"engine_settings": [1]}, "engine_settings: expected keys and values"),
-        ({"seed": True}, "seed: true or false has no meaning here"),
+        ({"seed": True}, "seed: true and false are not allowed"),
         ({"policy": {"max_lables": 4}}, "unknown key 'policy.max_lables'"),
         ({"seed": "tomorrow"}, "seed"),
         ({"engine": "crystal_ball"}, "'crystal_ball' is not installed; known: "),

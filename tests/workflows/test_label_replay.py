@@ -113,7 +113,7 @@ def test_its_file_starts_at_the_campaign_file_and_is_known_by_its_content(writte
             {"policy": {"batch_size": 9}, "n_candidates": 8},
             "exploration.n_candidates: 8 are fewer than policy.batch_size",
         ),
-        ({"datset": "pool.extxyz"}, "unknown key 'datset'; known here: dataset"),
+        ({"datset": "pool.extxyz"}, "unknown key 'datset'; known keys: dataset"),
         ({"generator": {"strain": 0.01}}, "generators.0: what file draws anew has no label"),
         ({"generator": {"kind": "random", "file": None}}, "generators.0: what random draws anew has no label"),
     ],

@@ -132,7 +132,7 @@ SETTINGS_COMMANDS = {
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("colour: red\nstructure: iron.cif\n", "unknown key 'colour'; known here: "),
+        ("colour: red\nstructure: iron.cif\n", "unknown key 'colour'; known keys: "),
         ("- 1\n- 2\n", "bad.yaml: expected keys and values"),
         ("[]\n", "bad.yaml: expected keys and values"),
         ("just words\n", "bad.yaml: expected keys and values"),

@@ -79,10 +79,8 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
         detail = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] in NOT_A_MAPPING_TYPES:
             detail = NOT_A_MAPPING
-        is_complete = first["type"] == "missing" or (
-            first["type"] == "value_error" and isinstance(first["input"], dict)
-        )
-        given = "" if is_complete else f" (given: {first['input']!r:.60})"
+        of_mapping = first["type"] == "value_error" and isinstance(first["input"], dict)
+        given = "" if first["type"] == "missing" or of_mapping else f" (given: {first['input']!r:.60})"
         raise InputError(f"{source}: {key}: {detail}{given}") from None
 
 

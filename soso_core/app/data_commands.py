@@ -11,7 +11,7 @@ import click
 from soso_core.app import formats
 from soso_core.app.paths import check_output
 from soso_core.errors import InputError
-from soso_core.formats import atomic_write
+from soso_core.formats import write_file
 from soso_core.formats.extxyz import read_atoms, write_atoms
 
 if TYPE_CHECKING:
@@ -140,5 +140,4 @@ def subtract_penalty(file: Path, output: Path, kappa: float | None, seed: int) -
 
 def _write_json(output: Path, file: Path, n_frames: int, findings: list[Finding]) -> None:
     values = {"file": str(file), "n_configurations": n_frames, "findings": [item.as_json() for item in findings]}
-    with atomic_write(output) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf8")
+    write_file(output, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

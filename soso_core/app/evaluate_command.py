@@ -14,7 +14,7 @@ from soso_core.app.progress import track_configurations
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, located
-from soso_core.formats import atomic_write, read_dataset
+from soso_core.formats import read_dataset, write_file
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_indices
 
@@ -71,8 +71,7 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     for note in notes(evaluation, fitted, data):
         click.echo(f"note: {note}")
     if output is not None:
-        with atomic_write(output) as temporary:
-            temporary.write_text(evaluation.model_dump_json(indent=2) + "\n", encoding="utf8")
+        write_file(output, evaluation.model_dump_json(indent=2) + "\n")
     if plot is not None:
         _draw(plot, found, evaluation, f"{model} on {data}")
     if calibrate is not None:

@@ -1,6 +1,6 @@
 """Files: extended XYZ and structures through ASE, DeePMD-kit folders, EMBSET, atomic writing."""
 
-from soso_core.formats.atomic_write import atomic_write
+from soso_core.formats.atomic_write import atomic_write, write_file
 from soso_core.formats.deepmd import read_deepmd
 from soso_core.formats.deepmd_write import write_deepmd
 from soso_core.formats.embset import read_embset, write_embset
@@ -29,4 +29,5 @@ __all__ = [
     "write_dataset",
     "write_deepmd",
     "write_embset",
+    "write_file",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, located, reading
-from soso_core.formats.atomic_write import atomic_write
+from soso_core.formats.atomic_write import write_file
 from soso_core.formats.deepmd import split_moments
 from soso_core.labels import LabelledConfiguration
 
@@ -52,9 +52,7 @@ def write_embset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> 
     Raises InputError for a configuration without energy, moments or fields, or on another lattice than the first.
     """
     items = list(dataset)
-    text = "".join(_block(k, item, items[0].configuration) for k, item in enumerate(items))
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf8")
+    write_file(path, "".join(_block(k, item, items[0].configuration) for k, item in enumerate(items)))
 
 
 def check_same_lattice(one: Configuration, other: Configuration) -> None:

@@ -12,7 +12,7 @@ from ase import Atoms
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, first_line, located, reading
-from soso_core.formats.atomic_write import atomic_write
+from soso_core.formats.atomic_write import write_file
 from soso_core.formats.atoms import (
     atoms_from_configuration,
     atoms_from_labelled,
@@ -80,9 +80,7 @@ def write_configurations(path: Path | str, configurations: Iterable[Configuratio
 
 def write_atoms(path: Path | str, frames: Iterable[Atoms]) -> None:
     """Write ASE frames (arrays, info and calculator results) with 17 significant digits, atomically."""
-    text = "".join(_frame_text(atoms) for atoms in frames)
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf8")
+    write_file(path, "".join(_frame_text(atoms) for atoms in frames))
 
 
 def _convert_frames(frames: Iterable[Atoms], path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:

@@ -94,6 +94,7 @@ def begin(builder: Any, start: Start, fingerprint: str | None) -> None:
 
 def finish(node: Any, start: Start) -> None:
     """Say how a campaign ended and write what was asked for; exit with 1 unless the target is met."""
+    from soso_core.formats import write_file
     from soso_workflows.campaign.resume import how_to_go_on
     from soso_workflows.campaign.state import load_campaign
     from soso_workflows.views.report import write_report
@@ -102,7 +103,7 @@ def finish(node: Any, start: Start) -> None:
     state = load_campaign(node.pk)
     click.echo(f"campaign <{node.pk}>: {state_line(state)}")
     if start.model_out is not None and state.model is not None:
-        start.model_out.write_bytes(state.model.content)
+        write_file(start.model_out, state.model.content)
         click.echo(f"wrote {start.model_out}")
     if start.report_out is not None:
         write_report(state, start.report_out)

@@ -12,7 +12,7 @@ from aiida.orm import Data, Dict, Float, Int, Str
 from ase import Atoms
 
 from soso_core.errors import InputError
-from soso_core.formats import atomic_write
+from soso_core.formats import write_file
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.functions.label_warnings import field_warning, limit_of
 from soso_workflows.views.plots import exchange_curve, learning_curve, parity
@@ -35,8 +35,7 @@ def write_report(state: CampaignState, path: Path) -> None:
     """Write the report, whole or not at all.  Raises InputError when no batch has been decided yet."""
     if not state.batches:
         raise InputError(f"campaign {state.node.pk} has no finished batch yet; there is nothing to report")
-    with atomic_write(path) as temporary:
-        temporary.write_text(report_html(state), encoding="utf8")
+    write_file(path, report_html(state))
 
 
 def report_html(state: CampaignState) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soso_core.app.label_command import engine_settings
+from soso_core.app.label_command import read_engine_settings
 from soso_core.app.paths import check_output
 from soso_core.app.tables import number, print_table
 from soso_core.configuration import Configuration
@@ -72,7 +72,7 @@ def check_fields(
     from soso_core.engines.field_consistency import check_field, check_force
 
     chosen = load_engine(engine)
-    values = engine_settings(chosen, settings)
+    values = read_engine_settings(chosen, settings)
     if output is not None:
         check_output(output, [path for path in (configurations, settings) if path is not None])
     configuration = _one(configurations, index)

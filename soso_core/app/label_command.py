@@ -1,4 +1,4 @@
-"""`soso label`: configurations in, labelled configurations out."""
+"""The command `soso label` labels configurations with an electronic-structure engine."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +29,8 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     """Label CONFIGURATIONS with ENGINE (tight-binding, gpaw, abinit): energy, exchange fields, moments, forces.
 
     All configurations are checked before the first is computed.
-    OUTPUT is rewritten, complete, after every label, so an interruption loses nothing that was finished.
-    A configuration that does not converge is left out and named on stderr; the exit status is then 3.
+    OUTPUT is rewritten after every label, so that an interruption loses no finished label.
+    A configuration that does not converge is left out and reported on stderr; the exit status is then 3.
 
     \b
     Example:
@@ -38,10 +38,10 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     with engine.yaml:
       k_mesh: [3, 3, 3]
       smearing_ev: 0.08
-    tight-binding, the embedded engine, gives the stress as well.  gpaw has to be installed (`make gpaw`).
+    tight-binding is the embedded engine.  gpaw and abinit must be installed (`make gpaw`, `make abinit`).
     """
     chosen = load_engine(engine)
-    values = engine_settings(chosen, settings)
+    values = read_engine_settings(chosen, settings)
     frames = read_atoms(configurations)
     check_output(output, [path for path in (configurations, settings) if path is not None])
     jobs: list[Configuration] = []
@@ -66,13 +66,13 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
         ctx.exit(ConvergenceError.exit_code)
 
 
-def engine_settings(engine: Engine, path: Path | None) -> Settings:
-    """Return an engine's settings, its defaults without a file.  Raises InputError in one line."""
+def read_engine_settings(engine: Engine, path: Path | None) -> Settings:
+    """Return the settings of an engine, its defaults without a file.  Raises InputError for an invalid file."""
     if path is None:
         return parse_settings(engine.settings_class, {}, "engine settings")
     return read_settings(engine.settings_class, path)
 
 
 def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfiguration:
-    """Carry along what the input frame says of itself; the engine's own facts win."""
+    """Add the info of the input frame; the engine overrides equal keys."""
     return replace(labelled, info={**without_quality(atoms.info), **labelled.info})

@@ -1,4 +1,4 @@
-"""The replay oracle: labels of configurations that were labelled before, looked up instead of computed."""
+"""The replay engine: labels of a labelled pool, looked up instead of computed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.settings import Settings
 
 DECIMALS = 6
-"""Of Å and of unit vectors: what files keep."""
+"""Of Å and of unit vectors, as in files."""
 
 
 class ReplaySettings(Settings):
-    """What a rehearsal is labelled from."""
+    """The labelled pool of an offline study."""
 
     dataset: Path = Field(description="extended XYZ with energies; a relative path starts at the campaign file")
 
 
 @dataclass(frozen=True, eq=False)
 class ReplayOracle:
-    """An engine whose answers are those of a labelled pool."""
+    """An engine that returns the labels of a pool."""
 
     pool: Dataset
 
@@ -41,11 +41,11 @@ class ReplayOracle:
         return found
 
     def check(self, configuration: Configuration) -> None:
-        """Raise InputError, saying what differs, for a configuration that is not in the pool."""
+        """Raise InputError, with the first difference, for a configuration that is not in the pool."""
         if _key(configuration) not in self._by_key:
             known = [item.configuration for item in self.pool]
-            said = "not in the labelled pool, so its label cannot be replayed"
-            raise InputError(f"the configuration is {said}: {what_differs(configuration, known)}")
+            difference = find_difference(configuration, known)
+            raise InputError(f"the configuration is not in the labelled pool, which has all labels: {difference}")
 
     def label(self, configuration: Configuration) -> LabelledConfiguration:
         """Return the label of a configuration of the pool.  Raises InputError for any other."""
@@ -60,22 +60,22 @@ PARTS: Mapping[str, Callable[[Configuration], FloatArray]] = MappingProxyType(
         "spins": lambda where: where.spins_ac,
     }
 )
-"""What is compared, beside the elements; a strain changes the first and then the second as well."""
+"""The parts that are compared, besides the elements; a strain changes the first and the second."""
 
 
-def what_differs(configuration: Configuration, known: Sequence[Configuration]) -> str:
-    """Return in words the first part in which none of those known agrees with a configuration.
+def find_difference(configuration: Configuration, known: Sequence[Configuration]) -> str:
+    """Return in words the first part of a configuration that differs from that of all known ones.
 
-    Elements come first, then the parts in their order; each is looked for among those that agree so far.
+    Elements come first, then the parts in their order; each is compared with the known ones that agree so far.
     """
     alike = [item for item in known if np.array_equal(item.numbers_a, configuration.numbers_a)]
     if not alike:
-        return "none there has its elements in its order"
+        return "none has the same elements in the same order"
     shared = "elements"
     for name, part in PARTS.items():
         left = [item for item in alike if _rounded(part(item)) == _rounded(part(configuration))]
         if not left:
-            return f"none there with its {shared} has its {name}"
+            return f"none with the same {shared} has the same {name}"
         alike, shared = left, f"{shared.replace(' and', ',')} and {name}"
     return "nothing differs"
 

@@ -1,4 +1,4 @@
-"""What a dry run shows of VASP before money is spent: INCAR and k-mesh."""
+"""The part of a dry run that belongs to VASP: INCAR and k-mesh."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from soso_core.engines.vasp.settings import VaspSettings
 from soso_workflows.vasp.settings import species_settings
 
 LONG_LIST = 9
-"""Numbers of a list that are shown whole; longer ones are told by their beginning and length."""
+"""Longest list that is shown completely; of longer ones the beginning and the length are shown."""
 
 
 def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
@@ -35,7 +35,7 @@ def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """Return the value of a tag, long lists cut short."""
+    """Return the value of a tag, with long lists abbreviated."""
     if isinstance(value, bool):
         return ".TRUE." if value else ".FALSE."
     if not isinstance(value, list):

@@ -1,8 +1,7 @@
-"""The recorded small processes of a label with VASP (calcfunctions): arrange, judge, label, measure the field scale.
+"""Calcfunctions of a label with VASP: arrange, judge, label, measure the field scale.
 
-Keyword inputs of the steps of a ramp are told apart by number: `misc_02` and `constraint_02` belong to the third run.
-The Dict `ramp` is their log: the runs that are kept (by number), the strength of each run (`lambdas`), and the next
-action.
+Keyword inputs carry the number of a step of the ramp: `misc_02` and `constraint_02` belong to the third run.
+The Dict `ramp` is the log: the numbers of the `kept` runs, the strength of each run (`lambdas`), the next action.
 """
 
 from typing import Any
@@ -33,7 +32,7 @@ POSITION_DIGITS = 14
 
 @calcfunction
 def arrange(configuration: SosoDataset, settings: Dict) -> dict[str, Data]:
-    """Return `structure` (like atoms together), `kpoints`, and `plugin_settings` for aiida-vasp."""
+    """Return `structure` (the atoms of an element are adjacent), `kpoints`, and `plugin_settings` for aiida-vasp."""
     arranged, _ = arrange_for_vasp(configuration.get_dataset()[0].configuration)
     atoms = Atoms(arranged.symbols, positions=arranged.positions_ac, cell=arranged.cell_vc, pbc=True)
     kpoints = KpointsData()
@@ -58,13 +57,13 @@ def first_step(configuration: SosoDataset, settings: Dict, species: Dict) -> dic
 def judge_step(
     configuration: SosoDataset, settings: Dict, species: Dict, field_scale: Dict, ramp: Dict, **runs: Data
 ) -> dict[str, Dict]:
-    """Return the `ramp` after its last run, with `action` and `reason`, and the `parameters` of a step that follows."""
+    """Return the `ramp` after its last run, with `action` and `reason`, and the `parameters` of the next step."""
     ramp_log = ramp.get_dict()
     kept = [*ramp_log["kept"], len(ramp_log["lambdas"]) - 1]
     try:
         steps = _steps(configuration, field_scale, {**ramp_log, "kept": kept}, runs)
         verdict = judge(steps, VaspSettings(**settings.get_dict()), ramp_log["n_repeats"])
-    except InputError as error:  # the table of another run; raised here it would end the process without a reason
+    except InputError as error:  # the table of another run; an exception would end the process without a reason
         verdict = Verdict(Action.UNUSABLE, str(error))
     is_repeat = verdict.action is Action.REPEAT
     after = {
@@ -84,7 +83,7 @@ def judge_step(
 def make_label(
     configuration: SosoDataset, settings: Dict, field_scale: Dict, ramp: Dict, **runs: Data
 ) -> dict[str, Data]:
-    """Return `label` and `quality` from the runs that count."""
+    """Return `label` and `quality` from the runs that are kept."""
     ramp_log, checked = ramp.get_dict(), VaspSettings(**settings.get_dict())
     steps = _steps(configuration, field_scale, ramp_log, runs)
     last = runs[f"misc_{ramp_log['kept'][-1]:02d}"].get_dict()
@@ -105,7 +104,7 @@ def field_scale_configurations(structure: StructureData, species: Dict) -> dict[
 
 @calcfunction
 def measure_field_scale(base: SosoDataset, plus: SosoDataset, minus: SosoDataset) -> Dict:
-    """Return the factor c, its error and the energy difference it rests on."""
+    """Return the factor c, its error and the energy difference behind it."""
     labels: list[LabelledConfiguration] = [node.get_dataset()[0] for node in (base, plus, minus)]
     found = measure(*labels)
     return Dict(
@@ -142,7 +141,7 @@ def table_of(node: ArrayData) -> ConstraintTable:
 
 
 def _ferromagnet(structure: StructureData, species: Dict) -> Configuration:
-    """Return the cell with its spins along z; doubled when it has a single one, which has none to turn against."""
+    """Return the cell with its spins along z; a cell with a single spin is doubled, since that spin has no partner."""
     atoms = structure.get_ase()
     if count_spins(structure, species) == 1:
         atoms = atoms.repeat((2, 1, 1))
@@ -184,5 +183,5 @@ def _steps(
 
 
 def _final(values: Any) -> Any:
-    """Return what aiida-vasp gives of the last ionic step."""
+    """Return the values of the last ionic step from an output of aiida-vasp."""
     return np.asarray(values["final"] if isinstance(values, dict) else values, dtype=float)

@@ -1,4 +1,4 @@
-"""Parser of `soso.vasp.constrained`: are the files whole, then aiida-vasp's parser, then are the numbers labels."""
+"""Parser of `soso.vasp.constrained`: checks the files, calls aiida-vasp's parser, then checks the numbers."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from soso_core.errors import InputError
 from soso_workflows.parsers.retrieved import text_of
 
 REQUIRED_QUANTITIES = {"run_status", "run_stats", "total_energies", "forces", "stress"}
-"""aiida-vasp ends with 0 when one of these is absent, unless it is told not to."""
+"""aiida-vasp ends with 0 when one of these is absent, unless it is required."""
 
 ENERGY_TYPES = ["energy_free", "energy_extrapolated"]
 """The free energy is the one whose derivatives are the forces and the fields."""
@@ -38,31 +38,31 @@ class ConstrainedVaspParser(VaspParser):
     _constraint: ConstraintTable | None = None
 
     def parse(self, **kwargs: Any) -> ExitCode | None:
-        """Return the exit code of the run: 0, whatever the scheduler says, when it is a converged label.
+        """Return the exit code of the run: 0 for a converged label, whatever the state of the scheduler.
 
-        Files that are absent or cut are found before aiida-vasp's parser sees them: it repairs a cut XML and would
-        return what it made of it.
+        Absent and truncated files are found before aiida-vasp's parser reads them, since that parser repairs a
+        truncated XML file and would return its numbers.
         """
-        fault = self._fault_of_run() or self._fault_of_files() or self._fault_of_table()
-        if fault is not None:
-            return fault
+        failure = self._find_failed_run() or self._find_bad_file() or self._find_bad_table()
+        if failure is not None:
+            return failure
         try:
             code = super().parse(**kwargs)
         except (Exception, SystemExit) as error:  # parsevasp leaves by sys.exit, which would end the worker
             self.logger.exception("aiida-vasp's parser failed")
             return self.exit_codes.ERROR_VASPRUN_UNREADABLE.format(detail=f"{type(error).__name__}: {error}")
-        return code or self._fault_of_numbers() or ExitCode(0)
+        return code or self._find_bad_number() or ExitCode(0)
 
     def _init_user_settings(self) -> ParserSettingsConfig:
-        """Return the settings of the user, with what a label needs whatever they say."""
+        """Return the settings of the user, with the quantities and checks that a label always needs."""
         config = super()._init_user_settings()
         config.required_quantity = sorted({*config.required_quantity, *REQUIRED_QUANTITIES})
         config.energy_type = [*ENERGY_TYPES, *(name for name in config.energy_type if name not in ENERGY_TYPES)]
         config.check_errors = config.check_completeness = True
         return config
 
-    def _fault_of_run(self) -> ExitCode | None:
-        """Return why VASP did not come to its end by itself, None when it did or when that cannot be told."""
+    def _find_failed_run(self) -> ExitCode | None:
+        """Return why VASP did not end by itself, None when it did or when that is unknown."""
         codes, names = self.exit_codes, set(self.retrieved.list_object_names())
         stdout, outcar = self._text("vasp_output"), self._text("OUTCAR")
         if outcar_is_whole(outcar):
@@ -70,7 +70,7 @@ class ConstrainedVaspParser(VaspParser):
         complaint = find_complaint(stdout)
         if complaint is not None:
             return codes.ERROR_COMPLAINT.format(detail=f"{complaint.name}: {complaint.meaning}")
-        if self.node.exit_status == SCHEDULER_MEMORY or any(sign in self._scheduler_words for sign in MEMORY_SIGNS):
+        if self.node.exit_status == SCHEDULER_MEMORY or any(sign in self._scheduler_stderr for sign in MEMORY_SIGNS):
             return codes.ERROR_OUT_OF_MEMORY
         if self.node.exit_status == SCHEDULER_WALLTIME:
             return codes.ERROR_OUT_OF_WALLTIME
@@ -80,18 +80,18 @@ class ConstrainedVaspParser(VaspParser):
             return codes.ERROR_KILLED.format(detail=f"{read_scf(self._text('OSZICAR')).n_steps} steps were done")
         return None
 
-    def _fault_of_files(self) -> ExitCode | None:
-        """Return which file is absent or was cut."""
+    def _find_bad_file(self) -> ExitCode | None:
+        """Return which file is absent or truncated."""
         codes, names = self.exit_codes, set(self.retrieved.list_object_names())
         if "OUTCAR" not in names:
             return codes.ERROR_OUTCAR_MISSING
         if not vasprun_is_whole(self._text("vasprun.xml")):
-            state = "was cut" if "vasprun.xml" in names else "is missing"
+            state = "is truncated" if "vasprun.xml" in names else "is missing"
             return codes.ERROR_VASPRUN_UNREADABLE.format(detail=f"vasprun.xml {state}")
         missing = [name for name in ("CONTCAR", "vasp_output") if name not in names]
         return codes.ERROR_OUTPUT_MISSING.format(detail=", ".join(missing)) if missing else None
 
-    def _fault_of_table(self) -> ExitCode | None:
+    def _find_bad_table(self) -> ExitCode | None:
         """Read the constraint; return why it cannot be read."""
         if "OSZICAR" not in self.retrieved.list_object_names():
             return self.exit_codes.ERROR_OSZICAR_MISSING
@@ -104,8 +104,8 @@ class ConstrainedVaspParser(VaspParser):
             return self.exit_codes.ERROR_CONSTRAINT_TABLE.format(detail=str(error))
         return None
 
-    def _fault_of_numbers(self) -> ExitCode | None:
-        """Return why a run that aiida-vasp is content with is no label."""
+    def _find_bad_number(self) -> ExitCode | None:
+        """Return why a run that aiida-vasp accepts is not a label."""
         if NOT_REACHED in self._text("OUTCAR"):
             return self.exit_codes.ERROR_ELECTRONIC_NOT_CONVERGED
         try:
@@ -129,7 +129,7 @@ class ConstrainedVaspParser(VaspParser):
         return node
 
     @property
-    def _scheduler_words(self) -> str:
+    def _scheduler_stderr(self) -> str:
         return self._text(self.node.get_option("scheduler_stderr") or "")
 
     def _text(self, name: str) -> str:

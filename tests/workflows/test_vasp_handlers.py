@@ -155,7 +155,7 @@ def test_a_lost_moment(chain, inspect, folder, moments_ac):
     np.testing.assert_allclose(process.ctx.inputs.parameters["magmom"], 1.5 * np.array(constrained_incar()["magmom"]))
     end = inspect(process, 0, moments_ac)
     assert end.status == (431 if moments_ac is FLIPPED_AC else 432)
-    assert end.message.endswith("of atoms 2" if moments_ac is FLIPPED_AC else "of atoms 1")
+    assert end.message.endswith("atoms 2" if moments_ac is FLIPPED_AC else "atoms 1")
     assert not process.ctx.is_finished
 
 
@@ -261,10 +261,10 @@ def test_a_folder_that_was_cleaned_is_no_start(chain, folder):
 def test_what_handlers_keep_survives_a_restart_of_the_daemon(chain, inspect, folder):
     process = chain(restart=folder("CHGCAR"))
     inspect(process, 701, remote=folder("CHGCAR"), OSZICAR=cycle(0.01))
-    names = ("tries", "fault", "start_folder", "is_shortened", "use_orbitals")
+    names = ("tries", "failure", "start_folder", "is_shortened", "use_orbitals")
     kept = deserialize_unsafe(serialize({name: process.ctx[name] for name in names}))
     assert kept["tries"] == {"scf": 1}
-    assert kept["fault"] == process.ctx.fault
+    assert kept["failure"] == process.ctx.failure
     assert kept["start_folder"].uuid == process.ctx.start_folder.uuid
 
 

@@ -1,4 +1,4 @@
-"""`soso.vasp.constrained`: run VASP with constrained moments until there is a converged label, or a reason why not."""
+"""`soso.vasp.constrained`: run VASP with constrained moments until it converges or all remedies have failed."""
 
 from types import FunctionType
 
@@ -11,30 +11,30 @@ from soso_workchains.vasp.handlers import VaspHandlers, define_exit_codes
 from soso_workflows.vasp.calculation import ConstrainedVaspCalculation
 
 MAX_ITERATIONS = 12
-"""More than any ladder of remedies is long, so that a run ends for its own reason."""
+"""More than any sequence of remedies has steps, so that the exit code is that of the failure."""
 
 
 class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
-    """`VaspWorkChain` for labels.  Inputs and outputs are those of aiida-vasp, and the output `constraint`.
+    """Run VASP for one label.  Inputs and outputs are those of aiida-vasp, and the output `constraint`.
 
-    Exit status 0 says: a run converged, its vasprun.xml is whole, its table complete, and no constrained moment
-    flipped or collapsed.
+    Exit status 0 means that a run converged, its vasprun.xml and its table of the constraint are complete, and no
+    constrained moment flipped or collapsed.
     """
 
     _process_class = ConstrainedVaspCalculation
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
-        """Change defaults that hurt here, and give every end its own exit code."""
+        """Change two defaults, and give every failure its own exit code."""
         super().define(spec)
         spec.inputs["max_iterations"].default = lambda: Int(MAX_ITERATIONS)
         spec.inputs["keep_last_workdir"].default = lambda: Bool(True)
-        spec.exit_code(310, "ERROR_BAD_INPUT", message="VASP would refuse this: {detail}")
+        spec.exit_code(310, "ERROR_BAD_INPUT", message="VASP would reject the input: {detail}")
         define_exit_codes(spec)
 
     @classmethod
     def get_process_handlers(cls) -> list[FunctionType]:
-        """Return the handlers of this class and its children, none of aiida-vasp: its page of logic says why."""
+        """Return the handlers of this class without those of aiida-vasp; see `docs/topics/vasp_handlers.md`."""
         inherited = {handler.__name__ for handler in VaspWorkChain.get_process_handlers()}
         return [handler for handler in super().get_process_handlers() if handler.__name__ not in inherited]
 
@@ -45,7 +45,7 @@ class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
         self.ctx.start_folder = self.inputs.get("restart_folder")
 
     def init_inputs(self) -> ExitCode | None:
-        """Return what is wrong with the inputs, before anything is submitted."""
+        """Return the exit code of inputs that VASP would reject, before anything is submitted."""
         code = super().init_inputs()
         if code is not None:
             return code
@@ -54,7 +54,7 @@ class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
         return self.exit_codes.ERROR_BAD_INPUT.format(detail="; ".join(problems)) if problems else None
 
     def prepare_inputs(self) -> None:
-        """Point the next run to the density it starts from.
+        """Set the density from which the next run starts.
 
         This replaces the method of aiida-vasp, which compares a class with `isinstance` and so never restarts.
         """
@@ -65,13 +65,13 @@ class ConstrainedVaspWorkChain(VaspHandlers, VaspWorkChain):
         if "CHGCAR" in files:
             inputs.restart_folder = folder
         elif folder is not None:
-            self.report(f"no density in {folder}: starting without one")
+            self.report(f"there is no density in {folder}; starting from atoms")
 
     def inspect_process(self) -> ExitCode | None:
-        """Return the fault that was fought last when the runs are used up, in place of a code that tells nothing."""
+        """Return the exit code of the last failure, instead of a general one, when the runs are used up."""
         code = super().inspect_process()
         used_up = self.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED
-        return self._end() if code is not None and code.status == used_up.status and self.ctx.fault else code
+        return self._failure_code() if code is not None and code.status == used_up.status and self.ctx.failure else code
 
 
 def start_parameters(files: set[str], use_orbitals: bool) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""`soso.vasp.field_scale`: measure the factor of the field that this VASP prints, by finite difference."""
+"""`soso.vasp.field_scale`: measure the factor of the field that VASP prints by finite differences."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ NAMES = ("base", "plus", "minus")
 
 
 class FieldScaleWorkChain(WorkChain):
-    """Label the ferromagnet with one spin turned by 30 degrees, and by 5 degrees more and less.
+    """Label the ferromagnet with one spin rotated by 30 degrees, and by 5 degrees more and less.
 
     Output `field_scale`: Dict with `field_scale` (c in -∂E/∂e = c |MW_int| printed), `error`, `energy_difference_meV`.
-    The factor is a matter of the program, not of the material: a small cell does; one with a single spin is doubled.
-    Exit codes: 401 a label failed, 402 energies and fields allow no comparison.
+    The factor depends on the program, not on the material: a small cell is enough; one with a single spin is doubled.
+    Exit codes: 401 a label failed, 402 energies and fields cannot be compared.
     """
 
     @classmethod
@@ -29,12 +29,12 @@ class FieldScaleWorkChain(WorkChain):
         spec.input("structure", valid_type=StructureData, help="a small cell with a spin")
         spec.expose_inputs(VaspLabelWorkChain, namespace="label", exclude=("configuration", "field_scale", "metadata"))
         spec.outline(cls.make_configurations, cls.label, cls.compare)
-        spec.output("field_scale", valid_type=Dict, help="the factor, its error, and what it rests on")
+        spec.output("field_scale", valid_type=Dict, help="the factor, its error, and the energy difference behind it")
         spec.exit_code(401, "ERROR_LABEL_FAILED", message="{detail}")
         spec.exit_code(402, "ERROR_NO_COMPARISON", message="{detail}")
 
     def make_configurations(self) -> ExitCode | None:
-        """Turn the spin."""
+        """Rotate the spin."""
         if functions.count_spins(self.inputs.structure, self.inputs.label.species) == 0:
             detail = "no atom of the cell is of an element in initial_moments_muB"
             return self.exit_codes.ERROR_NO_COMPARISON.format(detail=detail)

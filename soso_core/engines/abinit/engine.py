@@ -1,4 +1,4 @@
-"""The label of one configuration: pseudopotentials, runs, gates, quality."""
+"""The label of one configuration: pseudopotentials, runs, conditions, quality."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from soso_core.configuration import Configuration
-from soso_core.engines.abinit.gates import agreement, check_output, labelled, unconverged
+from soso_core.engines.abinit.gates import agreement, check_output, make_label, unconverged
 from soso_core.engines.abinit.input_file import Mixing, atom_types, pseudopotential_name, write_input
 from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput, error_message, last_step, parse_output
 from soso_core.engines.abinit.process import INPUT_NAME, Finished, run, split_command
@@ -17,11 +17,11 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.neighbours import find_neighbours
 
 GENTLER_DIEMIX = 0.4
-"""Share of a step of the potential that the second attempt takes."""
+"""Factor of every step of the potential in the second attempt."""
 
 
 class OutOfTimeError(ConvergenceError):
-    """A run was stopped after `timeout_seconds`; a gentler one would take longer still."""
+    """A run was stopped after `timeout_seconds`; one with gentler mixing would take even longer."""
 
 
 def check(configuration: Configuration, settings: AbinitSettings) -> None:
@@ -39,11 +39,11 @@ def check(configuration: Configuration, settings: AbinitSettings) -> None:
 
 
 def label(configuration: Configuration, settings: AbinitSettings) -> LabelledConfiguration:
-    """Return energy, exchange fields, moment lengths, forces and stress of one configuration, by ABINIT.
+    """Return energy, exchange fields, moment magnitudes, forces and stress of one configuration, by ABINIT.
 
-    A run that does not converge, or ends in a state whose moments are not those asked for, is begun again once with
+    A run that does not converge, or whose moments are not along the requested directions, is repeated once with
     gentler mixing.  When the residual of both stays small without reaching `tolvrs`, they make a label if they agree
-    (`gates.agreement`).  The label is at the directions achieved.
+    (`gates.agreement`).  The label is at the achieved directions.
 
     Raises
     ------
@@ -52,26 +52,26 @@ def label(configuration: Configuration, settings: AbinitSettings) -> LabelledCon
     ConvergenceError
         Neither attempt converged to moments along the spins, and they do not agree.
     AbinitError
-        ABINIT crashed or left an output that is not complete.
+        ABINIT crashed or left an incomplete output.
     """
     check(configuration, settings)
     mixing = Mixing(settings.magcon_lambda, settings.max_iterations)
-    first, reason = _tried(configuration, settings, mixing)
+    first, reason = _try_mixing(configuration, settings, mixing)
     if first is not None and reason is None:
-        return labelled(configuration, first, settings)
-    second, again = _tried(configuration, settings, _gentler(mixing))
+        return make_label(configuration, first, settings)
+    second, again = _try_mixing(configuration, settings, _make_gentler(mixing))
     if second is not None and again is None:
-        return labelled(configuration, second, settings)
+        return make_label(configuration, second, settings)
     if first is None or second is None:
         raise ConvergenceError(f"{reason}; with gentler mixing: {again}")
     best, change = agreement(configuration, first, second)
-    return labelled(configuration, best, settings, change)
+    return make_label(configuration, best, settings, change)
 
 
-def _tried(
+def _try_mixing(
     configuration: Configuration, settings: AbinitSettings, mixing: Mixing
 ) -> tuple[AbinitOutput | None, str | None]:
-    """Return what came out and why it is no label by itself (None: it is one); no output when it is of no use."""
+    """Return the output, None when it is not usable, and why it is not a label by itself, None when it is."""
     try:
         output = _attempt(configuration, settings, mixing)
     except OutOfTimeError:
@@ -81,13 +81,13 @@ def _tried(
     return output, None if output.is_converged else unconverged(output, settings)
 
 
-def _gentler(mixing: Mixing) -> Mixing:
-    """Return mixing that takes smaller steps, and more of them."""
+def _make_gentler(mixing: Mixing) -> Mixing:
+    """Return mixing with smaller steps, and more of them."""
     return Mixing(0.5 * mixing.magcon_lambda, 2 * mixing.max_iterations, GENTLER_DIEMIX)
 
 
 def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> None:
-    """Write into a folder all that ABINIT reads.  Raises InputError when a pseudopotential is missing."""
+    """Write the input files of ABINIT into a folder.  Raises InputError when a pseudopotential is missing."""
     files = pseudopotentials_of(configuration, settings)
     (folder / INPUT_NAME).write_text(write_input(configuration, settings, files, mixing), encoding="ascii")
     for i, (symbol, _) in enumerate(atom_types(configuration)[0]):
@@ -95,7 +95,7 @@ def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings
 
 
 def _attempt(configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> AbinitOutput:
-    """Run once in a temporary folder.  Raises ConvergenceError or AbinitError, having kept the folder if asked to."""
+    """Run once in a temporary folder.  Raises ConvergenceError or AbinitError after `keep_failed_in` was obeyed."""
     with tempfile.TemporaryDirectory(prefix="soso-abinit-") as name:
         folder = Path(name)
         prepare(folder, configuration, settings, mixing)
@@ -117,8 +117,8 @@ def _read(finished: Finished, configuration: Configuration, timeout_seconds: flo
             f"ABINIT was stopped after {timeout_seconds:g} s (timeout_seconds), at step {last_step(finished.output)}"
         )
     if finished.status != 0:
-        said = error_message(finished.log) or "it said nothing of why"
-        raise AbinitError(f"ABINIT ended with status {finished.status}: {said}")
+        message = error_message(finished.log) or "without an error message"
+        raise AbinitError(f"ABINIT ended with status {finished.status}: {message}")
     return parse_output(finished.output, len(configuration), is_constrained=configuration.n_magnetic > 0)
 
 
@@ -132,7 +132,7 @@ def _check_folder(where: Path) -> None:
 
 
 def _keep(folder: Path, where: Path | None) -> None:
-    """Copy the files of a failed run to where the user wants them."""
+    """Copy the files of a failed run into the folder of the settings."""
     if where is None:
         return
     shutil.copytree(folder, tempfile.mkdtemp(prefix="failed-", dir=where), dirs_exist_ok=True)

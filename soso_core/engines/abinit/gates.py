@@ -1,4 +1,4 @@
-"""What a run must fulfil to become a label, and the label it becomes."""
+"""The conditions under which a run becomes a label, and that label."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,13 +20,13 @@ ENGINE_NAME = "abinit"
 SAME_ENERGY = 1e-4
 """eV per atom between two attempts that agree."""
 SAME_FIELD = 0.005
-"""Largest difference of two fields that agree, over the largest component: half of the engine's tolerance."""
+"""Largest difference of two fields that agree, relative to the largest component: half of the engine's tolerance."""
 SMALL_FIELD = 0.001
-"""eV: fields smaller than this are compared as if they were as large."""
+"""eV; the smallest reference for that relative difference."""
 
 
 def check_output(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> None:
-    """Raise ConvergenceError when the residual is not even small, or a moment is not along its spin."""
+    """Raise ConvergenceError when the residual is not small, or a moment is not along its spin."""
     if not output.is_converged and not output.residual <= settings.stalled_residual:
         raise ConvergenceError(unconverged(output, settings))
     reason = explain_wrong_moments(
@@ -37,9 +37,9 @@ def check_output(configuration: Configuration, output: AbinitOutput, settings: A
 
 
 def unconverged(output: AbinitOutput, settings: AbinitSettings) -> str:
-    """Return in words where self-consistency stopped."""
+    """Return the message of a self-consistency that stopped early."""
     return (
-        f"ABINIT's self-consistency stopped at a residual of {output.residual:.1e} (wanted {settings.tolvrs:g}) "
+        f"ABINIT's self-consistency stopped at a residual of {output.residual:.1e} (tolvrs {settings.tolvrs:g}) "
         f"after {output.iterations} steps"
     )
 
@@ -47,11 +47,11 @@ def unconverged(output: AbinitOutput, settings: AbinitSettings) -> str:
 def agreement(
     configuration: Configuration, first: AbinitOutput, second: AbinitOutput
 ) -> tuple[AbinitOutput, dict[str, float]]:
-    """Return the better of two attempts that stalled at a small residual, and by how much they differ.
+    """Return the better of two attempts that stalled at a small residual, and their differences.
 
-    Where the density is nearly unpolarised, the noncollinear gradient functional makes a noise that no mixing takes
-    away: the residual stays at 1e-4 or so, while energy and fields stand still.  Two attempts on different ways that
-    end in the same energy and the same fields show that they do.  Raises ConvergenceError when they do not.
+    Where the density is nearly unpolarised, the noncollinear gradient functional makes a noise that no mixing removes:
+    the residual stays near 1e-4, while energy and fields no longer change.  Two attempts with different mixing that
+    reach the same energy and the same fields confirm this.  Raises ConvergenceError when they do not.
     """
     energy_change = abs(first.energy - second.energy) / len(configuration)
     fields = [_gradients(configuration, output) for output in (first, second)]
@@ -74,15 +74,15 @@ def _gradients(configuration: Configuration, output: AbinitOutput) -> FloatArray
     return transverse(output.gradients_ac, configuration.spins_ac) * magnitudes_a[:, None]
 
 
-def labelled(
+def make_label(
     configuration: Configuration,
     output: AbinitOutput,
     settings: AbinitSettings,
     change: Mapping[str, float] = MappingProxyType({}),
 ) -> LabelledConfiguration:
-    """Return the label of a run that passed the gates, at the directions that its moments have.
+    """Return the label of an accepted run, at the achieved directions.
 
-    `change` holds numbers on quality beyond those of the run itself.
+    `change` holds further numbers of the quality, from `agreement`.
     """
     spins_ac = achieved_directions(configuration.spins_ac, output.moments_ac)
     files = pseudopotentials_of(configuration, settings)

@@ -13,7 +13,7 @@ from soso_core.engines.k_mesh import mesh_counts
 from soso_core.engines.moments import start_magnitudes
 
 DIRECTION_ONLY = 2
-"""`constraint_kind` that holds the direction of a moment and leaves its length free."""
+"""`constraint_kind` that holds the direction of a moment and leaves its magnitude free."""
 
 SPHERE_EDGE_BOHR = 0.05
 """Width over which spheres fade out.  ABINIT 9.6 has this number built into the constraining potential and reads
@@ -44,7 +44,7 @@ timopt 0
 
 @dataclass(frozen=True)
 class Mixing:
-    """How self-consistency is sought; it changes the way there, not the state.
+    """Parameters of the self-consistency that do not change the converged state.
 
     `diemix` scales every step of the potential (ABINIT's default when None).
     """
@@ -58,7 +58,7 @@ def atom_types(configuration: Configuration) -> tuple[list[tuple[str, bool]], li
     """Return ABINIT's types, (symbol, is magnetic) each, and (from 1) the type of every atom.
 
     Constraints belong to types, so that atoms of one element with and without a spin are two types.  The order of
-    the atoms is kept; ABINIT takes types in any order.
+    the atoms is kept; ABINIT accepts types in any order.
     """
     keys = list(zip(configuration.symbols, configuration.is_magnetic_a.tolist(), strict=True))
     types = list(dict.fromkeys(keys))
@@ -66,7 +66,7 @@ def atom_types(configuration: Configuration) -> tuple[list[tuple[str, bool]], li
 
 
 def pseudopotential_name(index: int) -> str:
-    """Return the name that the file of a type (from 0) has in the folder of the run: short and without blanks."""
+    """Return the name of the file of a type (from 0) in the folder of the run: short and without blanks."""
     return f"type{index + 1}.psp8"
 
 

@@ -1,7 +1,7 @@
-"""What stands in ABINIT's main output: a pure function of its text.
+"""Numbers from ABINIT's main output: a pure function of its text.
 
-Nothing is taken from a text that does not reach its last line, and nothing is believed for "Calculation completed.",
-which ABINIT also prints when self-consistency failed.
+A text without its last line is rejected.  "Calculation completed." proves nothing: ABINIT also prints it when
+self-consistency failed.
 """
 
 import re
@@ -29,11 +29,11 @@ THREE_DIGIT_EXPONENT = re.compile(r"(?<=\d)([+-]\d{3})$")
 """Fortran drops the E before an exponent of three digits."""
 
 SAME_ENERGY_HARTREE = 1e-6
-"""The last step and the summary print the same energy; they differ by less than what is printed of either."""
+"""The last step and the summary print the same energy; they differ by less than their printed precision."""
 
 
 class AbinitError(SosoError):
-    """ABINIT crashed, or its output is not one of a finished run."""
+    """ABINIT crashed, or its output is not that of a finished run."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class AbinitOutput:
 
 
 def parse_output(text: str, n_atoms: int, is_constrained: bool = True) -> AbinitOutput:
-    """Return what a complete main output says; `is_constrained` tells whether a moment was.
+    """Return the numbers of a complete main output; `is_constrained`: whether a moment was constrained.
 
     Raises AbinitError for a text that is cut anywhere, lacks a part, contradicts itself, or holds another number of
     atoms.
@@ -85,12 +85,12 @@ def parse_output(text: str, n_atoms: int, is_constrained: bool = True) -> Abinit
 
 
 def last_step(text: str) -> int:
-    """Return the number of self-consistency steps in a text that may be cut; 0 when there is none."""
+    """Return the number of self-consistency steps in a text that may be truncated; 0 when there is none."""
     return max((int(match[0]) for match in STEP.findall(text)), default=0)
 
 
 def error_message(log: str) -> str:
-    """Return ABINIT's own error in one line, from what it printed; empty when it printed none."""
+    """Return ABINIT's own error in one line, from its log; empty when there is none."""
     match = re.search(r"^--- !(?:ERROR|BUG)\n(?:.*\n)*?message: \|\n((?:.*\n)*?)\.\.\.$", log, re.M)
     return " ".join(match[1].split()) if match else ""
 
@@ -115,7 +115,7 @@ def _sphere_table(text: str, title: str, n_atoms: int) -> FloatArray:
     if text.count(title) != 1:
         raise AbinitError(f"ABINIT's output does not hold exactly one table '{title}'")
     parts = text.partition(title)[2].split(RULE, 2)
-    is_whole = len(parts) == 3 and len(parts[0].splitlines()) == 2  # the rule stands right below the title
+    is_whole = len(parts) == 3 and len(parts[0].splitlines()) == 2  # the rule follows the title directly
     rows = [line.split() for line in parts[1].splitlines()[3:-1]] if is_whole else []
     if [row[0] for row in rows if row] != [str(atom + 1) for atom in range(n_atoms)]:
         raise AbinitError(f"the table '{title}' in ABINIT's output does not hold {n_atoms} atoms")

@@ -1,4 +1,4 @@
-"""Running ABINIT: one process in a folder of its own, which never outlives this one."""
+"""Run ABINIT: one process in a folder of its own, which never outlives this one."""
 
 import ctypes
 import os
@@ -16,15 +16,15 @@ from soso_core.errors import InputError
 INPUT_NAME, OUTPUT_NAME, LOG_NAME = "run.abi", "run.abo", "run.log"
 
 GRACE_SECONDS = 5.0
-"""From the request to end to the order; mpirun takes its processes down in this time."""
+"""From SIGTERM to SIGKILL; mpirun ends its processes in this time."""
 
 PARENT_DEATH_SIGNAL = 1
-"""Linux: prctl(PR_SET_PDEATHSIG), the signal that a process gets when the one that started it dies."""
+"""Linux: prctl(PR_SET_PDEATHSIG), the signal that a process receives when its parent dies."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended: `status` is that of the process (minus the signal), None when time ran out."""
+    """The end of a run: `status` is that of the process (minus the signal), None when time ran out."""
 
     status: int | None
     output: str
@@ -41,13 +41,13 @@ def split_command(command: str) -> list[str]:
         program = words[0] if words else command
         raise InputError(
             f"ABINIT is not installed: there is no program '{program}'; on Debian: apt-get install abinit; "
-            "elsewhere name it: command: /path/to/abinit"
+            "elsewhere set its path: command: /path/to/abinit"
         )
     return words
 
 
 def run(command: str, folder: Path, timeout_seconds: float) -> Finished:
-    """Run ABINIT on the input file in a folder and wait; on any way out the process is gone.
+    """Run ABINIT on the input file in a folder and wait; the process is ended in every case.
 
     Raises InputError when the program is not installed.
     """
@@ -74,7 +74,7 @@ def run(command: str, folder: Path, timeout_seconds: float) -> Finished:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and all it started: politely, then not."""
+    """End the process and its children: by SIGTERM, then by SIGKILL."""
     if process.poll() is not None:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -86,7 +86,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent dies, even by a signal that nobody can catch."""
+    """Ask the kernel to end this process when its parent dies, even by a signal that cannot be caught."""
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 

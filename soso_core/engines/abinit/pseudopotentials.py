@@ -1,4 +1,4 @@
-"""Which pseudopotential file a species gets, and what its header says."""
+"""The pseudopotential file of a species, and the data in its header."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ PBE_CODES = frozenset({11, -101130})
 """PBE in the header: ABINIT's own number, and the pair 101, 130 of libxc."""
 
 PREFERRED = "Pseudodojo_nc_sr_04_pbe_standard"
-"""Folder whose file wins when Debian has several for an element."""
+"""Folder whose file is preferred when Debian has several for an element."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings of the ABINIT engine, every number with its unit in its name."""
+"""Settings of the ABINIT engine; the name of every number ends with its unit."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Moment = Annotated[float, Field(ge=0.1, le=10.0)]
 
 DEBIAN_FOLDER = Path("/usr/share/abinit/psp")
-"""Where Debian's package abinit-data puts its pseudopotentials."""
+"""Folder of the pseudopotentials in Debian's package abinit-data."""
 
 
 class AbinitSettings(Settings):

@@ -1,4 +1,4 @@
-"""Attempts: in what order settings are tried, each gentler than the one before.
+"""Attempts at self-consistency in their order, each gentler than the one before.
 
 Every attempt ends at the same smearing.  The free energy falls with the square of the smearing (by some 50 meV per iron
 atom from 0.1 to 0.2 eV), so that labels of different smearing would not belong to one energy surface.
@@ -12,7 +12,7 @@ from typing import Any
 from soso_core.engines.gpaw.settings import GpawSettings
 
 PULAY: Mapping[str, Any] = MappingProxyType({"name": "pulay"})
-"""GPAW's own choice of numbers: fast where the density is tame."""
+"""GPAW's default parameters: fast where the density converges easily."""
 
 CAUTIOUS: Mapping[str, Any] = MappingProxyType({"name": "msr1", "beta": 0.03, "nmaxold": 12})
 """Converges disordered cells of eight atoms, where Pulay mixing stagnates near a density error of 5e-3."""
@@ -22,8 +22,8 @@ CAUTIOUS: Mapping[str, Any] = MappingProxyType({"name": "msr1", "beta": 0.03, "n
 class Attempt:
     """One way of reaching self-consistency.
 
-    name: what the label and messages call it; penalty: eV/μB²; smearings: eV, stages from first to last, each begun
-    from the density of the one before; start_magnitudes: μB by species; mixer: as GPAW takes it.
+    name: as in the label and in messages; penalty: eV/μB²; smearings: eV, stages from first to last, each begun
+    from the density of the one before; start_magnitudes: μB by species; mixer: as in GPAW's input.
     """
 
     name: str

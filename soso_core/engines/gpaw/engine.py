@@ -20,9 +20,9 @@ MOMENT_KIND = "augmentation sphere"
 
 
 def check(configuration: Configuration, settings: GpawSettings) -> None:
-    """Raise InputError when GPAW is not installed, or for a configuration that it or the settings do not cover.
+    """Raise InputError when GPAW is not installed, or for a configuration that it or the settings do not support.
 
-    That is a cell without spins, a magnetic species without a start length, an element without set-up, and atoms closer
+    That is a cell without spins, a magnetic species without a start moment, an element without set-up, and atoms closer
     than `min_distance_angstrom`.
     """
     check_installed()
@@ -34,7 +34,7 @@ def check(configuration: Configuration, settings: GpawSettings) -> None:
 
 
 def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfiguration:
-    """Return energy, exchange fields, moment lengths and forces of one configuration, at the achieved directions.
+    """Return energy, exchange fields, moment magnitudes and forces of one configuration, at the achieved directions.
 
     The energy is the free energy of the electrons (eV) without the penalty; the field is `-∂E/∂m_i` in eV/μB.  There is
     no stress: GPAW has none for noncollinear spins.
@@ -59,13 +59,13 @@ def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfi
                 configuration.spins_ac, state.moments_ac, settings.min_moment_muB, settings.max_angle_degree
             )
             if reason is None:
-                return labelled(configuration, state, attempt)
+                return make_label(configuration, state, attempt)
             reasons.append(f"{attempt.name}: {reason}")
     raise ConvergenceError(f"GPAW found no state with these directions ({'; '.join(reasons)})")
 
 
-def labelled(configuration: Configuration, state: State, attempt: Attempt) -> LabelledConfiguration:
-    """Return the label of a state that passed the gates."""
+def make_label(configuration: Configuration, state: State, attempt: Attempt) -> LabelledConfiguration:
+    """Return the label of a state whose moments were accepted."""
     return LabelledConfiguration(
         configuration=configuration.with_spins(achieved_directions(configuration.spins_ac, state.moments_ac)),
         energy=state.energy,
@@ -79,13 +79,13 @@ def labelled(configuration: Configuration, state: State, attempt: Attempt) -> La
             "attempt": attempt.name,
             "penalty_ev_per_muB2": attempt.penalty,
             "scf_iterations": state.iterations,
-            **quality(configuration, state, attempt).as_info(),
+            **make_quality(configuration, state, attempt).as_info(),
         },
     )
 
 
-def quality(configuration: Configuration, state: State, attempt: Attempt) -> LabelQuality:
-    """Return the numbers that the grade of the label rests on."""
+def make_quality(configuration: Configuration, state: State, attempt: Attempt) -> LabelQuality:
+    """Return the numbers that determine the grade of the label."""
     meV_per_atom = 1e3 / len(configuration)
     return LabelQuality(
         {

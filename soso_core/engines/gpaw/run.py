@@ -1,4 +1,4 @@
-"""The only module that talks to GPAW."""
+"""The interface to GPAW; no other module imports it."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -15,24 +15,24 @@ from soso_core.engines.moments import start_magnitudes
 from soso_core.errors import ConvergenceError, InputError
 
 N_LAST_STEPS = 3
-"""Steps over which the change of the energy is judged, as GPAW does."""
+"""Steps that give the change of the energy, as in GPAW's own criterion."""
 
-MISSING = "gpaw is not installed; install it with `make gpaw` (Debian), or as docs/topics/gpaw.md says"
+MISSING = "gpaw is not installed; install it with `make gpaw` (Debian), or as described in docs/topics/gpaw.md"
 
 
 def check_installed() -> None:
-    """Raise InputError that says what to type when GPAW is not there."""
+    """Raise InputError with the command that installs GPAW when it is missing."""
     if find_spec("gpaw") is None:
         raise InputError(MISSING)
 
 
 def check_setups(configuration: Configuration) -> None:
-    """Raise InputError for an element that GPAW has no LDA set-up of."""
+    """Raise InputError for an element without an LDA set-up in GPAW."""
     valence_electrons(configuration)
 
 
 def valence_electrons(configuration: Configuration) -> int:
-    """Return how many electrons the set-ups of all atoms treat.  Raises InputError for an element without one."""
+    """Return the number of valence electrons of all atoms.  Raises InputError for an element without set-up."""
     from gpaw.setup_data import SetupData
 
     count = 0
@@ -46,7 +46,7 @@ def valence_electrons(configuration: Configuration) -> int:
 
 
 def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> State:
-    """Return the state one attempt ends in.  Raises ConvergenceError when it does not converge."""
+    """Return the state at the end of one attempt.  Raises ConvergenceError when it does not converge."""
     import gpaw
 
     atoms = _atoms(configuration)
@@ -58,7 +58,7 @@ def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSett
         _converge(atoms, calculator, attempt)
     except (gpaw.ConvergenceError, np.linalg.LinAlgError):
         raise ConvergenceError(f"no self-consistency after {len(energies)} steps") from None
-    except ValueError as error:  # the one that GPAW raises for a diverged density has no class of its own
+    except ValueError as error:  # GPAW raises a plain ValueError for a diverged density
         if "NaN" not in str(error):
             raise
         raise ConvergenceError(f"the density diverged after {len(energies)} steps") from None
@@ -75,7 +75,7 @@ def _converge(atoms: Atoms, calculator: Any, attempt: Attempt) -> None:
 
 
 def _set_smearing(dft: Any, smearing: float) -> None:
-    dft.scf_loop.occ_calc.occ._width = smearing  # eV; GPAW offers no other way that keeps the density
+    dft.scf_loop.occ_calc.occ._width = smearing  # eV; the only way in GPAW that keeps the density
 
 
 def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
@@ -95,7 +95,7 @@ def _atoms(configuration: Configuration) -> Atoms:
 
 
 def _band_count(configuration: Configuration, settings: GpawSettings) -> int:
-    """Return pairs of bands; a percentage given to GPAW would count the total moment in, and jump with the spins."""
+    """Return the number of pairs of bands; GPAW's own percentage would change with the total moment."""
     share = 0.5 * (1.0 + 0.01 * settings.empty_bands_percent)
     return int(np.ceil(share * valence_electrons(configuration)))
 

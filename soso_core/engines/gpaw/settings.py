@@ -1,4 +1,4 @@
-"""Settings of the GPAW engine, with the unit of every number in its name."""
+"""Settings of the GPAW engine; the name of every number ends with its unit."""
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,7 @@ from soso_core.settings import Settings
 
 
 class GpawSpecies(Settings):
-    """Where the self-consistency starts for one magnetic species; the defaults are for iron."""
+    """Start of the self-consistency for one magnetic species; the defaults are for iron."""
 
     initial_moment_muB: float = Field(default=2.3, ge=0.1, le=8.0, description="start length, μB")
     gentle_initial_moment_muB: float = Field(

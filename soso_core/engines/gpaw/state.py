@@ -29,8 +29,8 @@ class State:
 def fields(configuration: Configuration, state: State, penalty: float) -> FloatArray:
     """Return the (a, 3) fields `-∂E/∂m = 2 K (m - (m·u) u)`, eV/μB.
 
-    At the minimum of E + P the derivative of E is minus that of the penalty P.  The constraint pulls the moment to `u`
-    against what it would do by itself, and what is left over points to where it would go.
+    At the minimum of E + P the derivative of E is minus that of the penalty P.  The residual part of
+    the moment across `u` points along the field, against which the constraint acts.
     """
     spins_ac = configuration.spins_ac
     along_a = np.sum(state.moments_ac * spins_ac, axis=1, keepdims=True)

@@ -1,7 +1,7 @@
 """Embedded electronic structure: a noncollinear d-band tight-binding model with exactly constrained moments.
 
-A model for tutorials, tests and method development, with the physics of an itinerant magnet (moments of changing
-length, long-ranged and multi-spin exchange, forces that depend on spins).  It is not a replacement for DFT.
+A model for tutorials, tests and method development, with the physics of an itinerant magnet (moments of variable
+magnitude, long-ranged and multi-spin exchange, forces that depend on spins).  It is not a replacement for DFT.
 """
 
 from soso_core.engines.contract import Engine

@@ -1,4 +1,4 @@
-"""Crystal: the part of the Hamiltonian that the self-consistency does not change."""
+"""The part of the Hamiltonian that the self-consistency does not change."""
 
 from dataclasses import dataclass
 
@@ -27,15 +27,15 @@ class Crystal:
     Attributes
     ----------
     electrons_a, onsite_a, penalty_a, initial_a : (a,) float
-        Neutral d count; level and charge penalty (eV); starting moment (μB, zero where there is no spin).
+        Neutral d count; level and charge penalty (eV); initial moment (μB, zero for an atom without spin).
     stoner_a : (a,) float, eV
-        Zero for an atom without spin: it takes no part in the exchange splitting.
+        Zero for an atom without spin, which has no exchange splitting.
     points_kc : (k, 3) float, 1/Å
     hoppings_ph, slopes_ph : (p, 3) float, eV and eV/Å
         V_σ, V_π, V_δ of every pair and their radial derivatives.
     repulsion : float, eV
     repulsion_slopes_p : (p,) float, eV/Å
-        Of half a pair, since each pair is listed from both ends.
+        Of half a pair, since each pair is listed twice.
     """
 
     configuration: Configuration
@@ -53,8 +53,8 @@ class Crystal:
 
 
 def build_crystal(configuration: Configuration, settings: TightBindingSettings) -> Crystal:
-    """Look up parameters and pairs.  Raises InputError for an unknown species or atoms on top of each other."""
-    neighbours = checked_neighbours(configuration, settings)
+    """Return parameters and pairs.  Raises InputError for an unknown species, or atoms that are too close."""
+    neighbours = find_checked_neighbours(configuration, settings)
     hopping_a = np.stack([_parameter_a(configuration, settings, name) for name in HOPPING_NAMES], axis=1)
     repulsion_a = _parameter_a(configuration, settings, "repulsion_ev")
     hopping_value_p, hopping_slope_p = _radial(settings, settings.hopping_exponent)(neighbours.distances_p)
@@ -79,8 +79,8 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
     )
 
 
-def checked_neighbours(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
-    """Return the pairs.  Raises InputError for an unknown species or atoms on top of each other."""
+def find_checked_neighbours(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
+    """Return the pairs.  Raises InputError for an unknown species, or atoms that are too close."""
     check_species(configuration, settings.species)
     neighbours = find_neighbours(configuration, settings.cutoff_angstrom)
     check_distances(neighbours, settings.min_distance_angstrom)

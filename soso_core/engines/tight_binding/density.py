@@ -1,4 +1,4 @@
-"""What the occupied states say: charge and spin of each atom, and the bond orders between atoms."""
+"""Charge and spin of each atom, and bond orders between atoms, from the occupied states."""
 
 from typing import TypeVar
 

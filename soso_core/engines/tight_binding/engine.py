@@ -1,9 +1,9 @@
-"""The label of one configuration, put together."""
+"""The label of one configuration."""
 
 import numpy as np
 
 from soso_core.configuration import Configuration
-from soso_core.engines.tight_binding.crystal import build_crystal, checked_neighbours
+from soso_core.engines.tight_binding.crystal import build_crystal, find_checked_neighbours
 from soso_core.engines.tight_binding.forces import forces_and_stress
 from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.scf import solve
@@ -17,14 +17,14 @@ ENGINE_NAME = "tight-binding"
 
 def check(configuration: Configuration, settings: TightBindingSettings) -> None:
     """Raise InputError for a species without parameters, or atoms closer than `min_distance_angstrom`."""
-    checked_neighbours(configuration, settings)
+    find_checked_neighbours(configuration, settings)
 
 
 def label(configuration: Configuration, settings: TightBindingSettings) -> LabelledConfiguration:
-    """Return energy, exchange fields, moment lengths, forces and stress of one configuration.
+    """Return energy, exchange fields, moment magnitudes, forces and stress of one configuration.
 
-    The energy is the electronic free energy of the cell (eV) with every moment held along its spin, the constraint
-    term left out.  The exchange field is minus the Lagrange field that holds the moment, `-∂E/∂m_i` in eV/μB.
+    The energy is the electronic free energy of the cell (eV) with every moment held along its spin, without the
+    constraint term.  The exchange field is minus the Lagrange field that holds the moment, `-∂E/∂m_i` in eV/μB.
     An atom with zero spin has no exchange splitting, and moment and field zero in the label.
 
     Raises
@@ -32,7 +32,7 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
     InputError
         A species without parameters, or atoms closer than `min_distance_angstrom`.
     ConvergenceError
-        Self-consistency was not reached, or a moment collapsed or turned against its spin.
+        Self-consistency was not reached, or a moment collapsed or reversed.
     """
     with one_blas_thread():
         crystal = build_crystal(configuration, settings)
@@ -50,13 +50,13 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
             "moment_kind": "d-shell projection",
             "scf_residual": solution.residual,
             "scf_iterations": solution.iterations,
-            **quality_of(solution).as_info(),
+            **make_quality(solution).as_info(),
         },
     )
 
 
-def quality_of(solution: Solution) -> LabelQuality:
-    """Return what is known of the label's quality: the Lagrange fields leave no energy of a constraint."""
+def make_quality(solution: Solution) -> LabelQuality:
+    """Return the numbers of the label's quality; Lagrange fields leave no energy of a constraint."""
     numbers = {"angle_degree": float(np.degrees(solution.angle))}
     if solution.energy_change is not None:
         n_atoms = len(solution.unknowns.moment_magnitudes_a)

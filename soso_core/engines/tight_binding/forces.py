@@ -12,7 +12,7 @@ from soso_core.engines.tight_binding.slater_koster import bond_gradients
 def forces_and_stress(crystal: Crystal, solution: Solution) -> tuple[FloatArray, FloatArray]:
     """Return forces (a, 3) eV/Å and stress (3, 3) eV/Å³ (tension positive) of a self-consistent solution.
 
-    Only hoppings and repulsion depend on positions; everything else is stationary, so one gradient per pair says all.
+    Only hoppings and repulsion depend on positions; everything else is stationary.  One gradient per pair suffices.
     """
     pairs = crystal.neighbours
     orders_pab = bond_orders(crystal, solution.states_kxb, solution.filling.occupations_kb)

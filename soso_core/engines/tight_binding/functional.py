@@ -1,7 +1,7 @@
-"""The energy of a guess of moments, charges and Lagrange fields, and what that guess lacks in self-consistency.
+"""The energy of a guess of moments, charges and Lagrange fields, and its residual in self-consistency.
 
 On site i the Hamiltonian is `ε_i + U (n_i - n_0) - (I m_i / 2 e_i + b_i)·σ`, where the field b_i is perpendicular to
-e_i and, at self-consistency, such that the moment has no part across e_i.
+e_i and, at self-consistency, such that the moment has no component across e_i.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from soso_core.labels import transverse
 
 @dataclass(frozen=True, eq=False)
 class Unknowns:
-    """What is iterated: moments along the spins (a,) μB, electrons (a,), Lagrange fields (a, 3) eV across the spins."""
+    """Iterated quantities: moments along the spins (a,) μB, electrons (a,), Lagrange fields (a, 3) eV across them."""
 
     moment_magnitudes_a: FloatArray
     electrons_a: FloatArray
@@ -30,16 +30,16 @@ class Unknowns:
 
     @classmethod
     def from_columns(cls, columns_au: FloatArray, spins_ac: FloatArray) -> "Unknowns":
-        """Return the unknowns in `columns_au`; fields along the spins are dropped."""
+        """Return the unknowns in `columns_au` without fields along the spins."""
         return cls(columns_au[:, 0], columns_au[:, 1], transverse(columns_au[:, 2:], spins_ac))
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The bands of one guess, its energy (eV) by the stationary functional, and what it lacks.
+    """The bands of one guess, its energy (eV) by the stationary functional, and its residual.
 
-    `lack_au` (a, 5) is out minus in: moments along the spins (μB), charges (e), and minus the moments across the spins.
-    `energy_change`: eV, against the guess before; None for the first.
+    `residual_au` (a, 5) is output minus input: moments along the spins (μB), charges (e), and minus the moments across
+    the spins.  `energy_change`: eV, from the previous guess; None for the first.
     """
 
     unknowns: Unknowns
@@ -47,22 +47,22 @@ class Solution:
     states_kxb: ComplexArray
     filling: Filling
     energy: float
-    lack_au: FloatArray
+    residual_au: FloatArray
     iterations: int = 1
     energy_change: float | None = None
 
     @property
     def angle(self) -> float:
         """Largest angle between a moment and its spin, rad."""
-        across_a = np.linalg.norm(self.lack_au[:, 2:], axis=1)
+        across_a = np.linalg.norm(self.residual_au[:, 2:], axis=1)
         return float(
             np.max(np.arctan2(across_a, np.abs(self.unknowns.moment_magnitudes_a))[across_a > 0.0], initial=0.0)
         )
 
     @property
     def residual(self) -> float:
-        """Largest entry of `lack_au`."""
-        return float(np.abs(self.lack_au).max())
+        """Largest entry of `residual_au`."""
+        return float(np.abs(self.residual_au).max())
 
 
 def starting_point(crystal: Crystal) -> Unknowns:
@@ -75,7 +75,7 @@ def evaluate(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns, sm
 
     The energy is the functional that is stationary at self-consistency, so its error is of second order:
     free energy of the bands + I m²/4 - U (n² - n_0²)/2 + pair repulsion.  At the solution it equals the free energy
-    of the physical Hamiltonian; the constraint, being met, contributes nothing.
+    of the physical Hamiltonian, since a constraint that is fulfilled contributes nothing.
     """
     bands_kb, states_kxb = np.linalg.eigh(_hamiltonians(crystal, hopping_kxx, unknowns))
     filling = fill_bands(bands_kb, float(crystal.electrons_a.sum()), smearing)
@@ -83,8 +83,8 @@ def evaluate(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns, sm
     double_counting = 0.25 * crystal.stoner_a * unknowns.moment_magnitudes_a**2
     double_counting -= 0.5 * crystal.penalty_a * (unknowns.electrons_a**2 - crystal.electrons_a**2)
     energy = filling.free_energy + float(double_counting.sum()) + crystal.repulsion
-    lack_au = _lack(crystal, unknowns, electrons_a, moments_ac)
-    return Solution(unknowns, bands_kb, states_kxb, filling, energy, lack_au)
+    residual_au = _residual(crystal, unknowns, electrons_a, moments_ac)
+    return Solution(unknowns, bands_kb, states_kxb, filling, energy, residual_au)
 
 
 def _hamiltonians(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknowns) -> ComplexArray:
@@ -104,8 +104,7 @@ def _hamiltonians(crystal: Crystal, hopping_kxx: ComplexArray, unknowns: Unknown
     return hamiltonian_kxx
 
 
-def _lack(crystal: Crystal, unknowns: Unknowns, electrons_a: FloatArray, moments_ac: FloatArray) -> FloatArray:
-
+def _residual(crystal: Crystal, unknowns: Unknowns, electrons_a: FloatArray, moments_ac: FloatArray) -> FloatArray:
     spins_ac = crystal.configuration.spins_ac
     along_a = np.sum(moments_ac * spins_ac, axis=1)
     across_ac = transverse(moments_ac, spins_ac)

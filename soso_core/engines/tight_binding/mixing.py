@@ -1,4 +1,4 @@
-"""Mixing with the response of the sites: from what a guess lacks to the next guess."""
+"""Mixing with the response of the sites: the next guess from the residual of a guess."""
 
 import numpy as np
 
@@ -18,25 +18,25 @@ LARGEST_NEWTON_STEP = 0.4
 """No moment (μB) changes by more than this in one second-order step."""
 
 RISE = 1.5
-"""A residual that grows by more than this says that the response is too old."""
+"""A residual that grows by more than this factor means that the response is outdated."""
 
 GAP_RESPONSE, FAR_CHARGE = 0.8, 0.1
-"""Added to the response of every charge to its level, 1/eV, while one lacks so much (e): what lies across a gap will
-respond once levels meet."""
+"""Term added to the response of every charge to its level, 1/eV, while a charge residual exceeds the second number (e):
+states across a gap respond only once levels meet."""
 
 LEAST_POINTS, SHARE_OF_POINTS = 3, 0.1
-"""The response is taken at so many k-points: at one point it costs as much as three to eight diagonalisations."""
+"""Number of k-points of the response: at one point it costs as much as three to eight diagonalisations."""
 
 NEGLIGIBLE = 1e-3
 """Pairs of bands that are both filled or both empty to within this are left out of the response of mixing."""
 
 
 class ResponseMixing:
-    """Second-order steps with an earlier response, at a few k-points; Anderson mixing mends what that misses.
+    """Second-order steps with an earlier response, at a few k-points; Anderson mixing corrects the rest.
 
-    The response is taken again, and the history forgotten, when a step left clearly more lacking than before.  As long
-    as the moments are far from where they go, plain second-order steps are made, each with a new response: mixing,
-    which only looks for a zero of what is lacking, might be drawn to the state without moments.
+    When a step clearly increases the residual, the response is computed again and the history is deleted.  As long
+    as the moments are far from convergence, plain second-order steps are made, each with a new response: mixing,
+    which only searches a zero of the residual, could converge to the state without moments.
     """
 
     def __init__(self, crystal: Crystal, smearing: float) -> None:
@@ -56,7 +56,7 @@ class ResponseMixing:
             self._response_mm = _guarded(site_response(solution, self.smearing, points, NEGLIGIBLE), solution)
             self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
         self._residual = solution.residual
-        change_au = newton_step(self.crystal, self._response_mm, solution.lack_au, LARGEST_NEWTON_STEP)
+        change_au = newton_step(self.crystal, self._response_mm, solution.residual_au, LARGEST_NEWTON_STEP)
         self._is_far = bool(np.abs(change_au[:, 0]).max() > 0.99 * LARGEST_NEWTON_STEP)
         spins_ac = self.crystal.configuration.spins_ac
         return Unknowns.from_columns(self._next_columns(solution.unknowns.columns_au, change_au), spins_ac)
@@ -70,16 +70,16 @@ class ResponseMixing:
 def second_order_step(crystal: Crystal, solution: Solution, smearing: float) -> Unknowns:
     """Return the next guess by one second-order step with the response at all k-points."""
     response_mm = _guarded(site_response(solution, smearing), solution)
-    change_au = newton_step(crystal, response_mm, solution.lack_au, LARGEST_NEWTON_STEP)
+    change_au = newton_step(crystal, response_mm, solution.residual_au, LARGEST_NEWTON_STEP)
     return Unknowns.from_columns(solution.unknowns.columns_au + change_au, crystal.configuration.spins_ac)
 
 
 def _guarded(response_mm: FloatArray, solution: Solution) -> FloatArray:
     """Return the response with GAP_RESPONSE added while charges are far from self-consistent."""
-    lack_a = solution.lack_au[:, 1]
-    if np.abs(lack_a).max() < FAR_CHARGE:
+    charge_residual_a = solution.residual_au[:, 1]
+    if np.abs(charge_residual_a).max() < FAR_CHARGE:
         return response_mm
-    sites = np.diag(np.arange(len(response_mm)) < len(lack_a))
+    sites = np.diag(np.arange(len(response_mm)) < len(charge_residual_a))
     return response_mm - GAP_RESPONSE * sites
 
 

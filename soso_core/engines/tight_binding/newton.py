@@ -1,7 +1,7 @@
-"""Second-order step: from what a guess lacks, and how the sites respond, to the next guess.
+"""Second-order step: the next guess from the residual of a guess and the response of the sites.
 
 The functional of `evaluate` is concave in charges n and Lagrange fields b, for any moments M, because the electrons'
-free energy is concave in its potentials; after that maximum it is to be minimised over M.  The step is Newton's, with
+free energy is concave in its potentials; after that maximisation it is minimised over M.  The step is Newton's, with
 the curvature along M made positive, so it leads away from saddles, unless symmetry holds it on one.
 """
 
@@ -11,10 +11,10 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.engines.tight_binding.crystal import Crystal
 
 SOFTEST = 0.02
-"""Smallest curvature (eV/μB²) believed of a moment length."""
+"""Smallest curvature (eV/μB²) of a moment magnitude that is used."""
 
 LARGEST_OTHER = 0.2
-"""No charge (e) or field (eV) changes by more in one step: across a gap nothing responds, until the levels meet."""
+"""Largest change of a charge (e) or field (eV) in one step: states across a gap respond only once levels meet."""
 
 
 def newton_step(
@@ -22,8 +22,7 @@ def newton_step(
 ) -> FloatArray:
     """Return the (a, 5) change of moments (μB), charges (e) and fields (eV).
 
-    `response_mm` is (4a, 4a) as from `site_response`; `residual_au` (a, 5) has what self-consistency lacks in moments,
-    charges, and minus the moments across the spins.
+    `response_mm` is (4a, 4a) as from `site_response`; `residual_au` (a, 5) is that of `Solution`.
     """
     magnetic = np.flatnonzero(crystal.configuration.is_magnetic_a)
     n_atoms, n_moments = len(crystal.configuration), len(magnetic)
@@ -62,7 +61,7 @@ def _saddle_step(hessian_zz: FloatArray, gradient_z: FloatArray, n_moments: int,
 
 
 def _fraction(step: FloatArray, largest: float) -> float:
-    """Return what of a step keeps every entry below `largest`."""
+    """Return the fraction of a step that keeps every entry below `largest`."""
     return min(1.0, largest / max(float(np.abs(step).max(initial=0.0)), 1e-300))
 
 

@@ -11,7 +11,7 @@ from soso_core.arrays import FloatArray
 class TaperedPower:
     """`(reference / r)^exponent` times a taper that falls from 1 to 0 over the last `width` before `cutoff` (Å).
 
-    The taper is the quintic `1 - t³ (10 - 15 t + 6 t²)`, so value, slope and curvature are continuous everywhere.
+    The taper is the quintic `1 - t³ (10 - 15 t + 6 t²)`, so that value, slope and curvature are continuous everywhere.
     """
 
     reference: float

@@ -8,7 +8,7 @@ from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.slater_koster import N_ORBITALS
 
 NEGLIGIBLE = 1e-8
-"""Bands filled or empty to within this exchange no weight with others of their kind."""
+"""Pairs of bands that are both filled or both empty to within this are left out."""
 
 CHUNK_BYTES = 1e8
 
@@ -20,7 +20,7 @@ def site_response(
 
     Potentials are ordered (level, field x, y, z) as four blocks of a atoms, for a site Hamiltonian `v - B·σ`; the first
     derivatives are the charges and minus the moments.  The number of electrons is fixed.  The matrix is negative
-    semidefinite, as the free energy is concave in the potentials.  With `points`, some of the k-points stand for all.
+    semidefinite, as the free energy is concave in the potentials.  `points` selects k-points.
     Pairs of bands that are both filled, or both empty, to within `negligible` are left out.
     """
     chosen = slice(None) if points is None else points
@@ -49,7 +49,7 @@ def site_response(
 def _pair_weights(
     bands_b: FloatArray, filled_b: FloatArray, rows: IntArray, columns: IntArray, smearing: float, negligible: float
 ) -> FloatArray:
-    """Return (f_r - f_c)/(ε_r - ε_c), doubled where the pair is met only once (one of the two is full or empty)."""
+    """Return (f_r - f_c)/(ε_r - ε_c), doubled where the pair occurs only once (one of the two is full or empty)."""
     gap_rc = bands_b[rows][:, None] - bands_b[columns][None, :]
     filled_r, filled_c = filled_b[rows][:, None], filled_b[columns][None, :]
     is_close_rc = np.abs(gap_rc) < 1e-5 * smearing
@@ -78,6 +78,6 @@ def _diagonal_elements(states_saob: ComplexArray) -> FloatArray:
 def _contract(elements_mrc: ComplexArray, weights_rc: FloatArray) -> FloatArray:
     """Return Re Σ_rc w_rc elements_mrc elements*_mrc for weights w that are not positive; overwrites the elements."""
     elements_mrc *= np.sqrt(np.maximum(-weights_rc, 0.0))
-    # As real numbers, side by side: one product of a matrix with its own transpose takes half the work.
+    # Real and imaginary parts side by side: a product of a matrix with its own transpose costs half.
     halves_mp = elements_mrc.reshape(len(elements_mrc), -1).view(float)
     return np.asarray(-(halves_mp @ halves_mp.T))

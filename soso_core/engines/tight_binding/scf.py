@@ -1,9 +1,9 @@
-"""Self-consistency: moment lengths, charges, and the Lagrange fields that hold every moment along its spin.
+"""Self-consistency: moment magnitudes, charges, and the Lagrange fields that hold every moment along its spin.
 
-What a guess lacks is turned into a step by the response of the sites at a few k-points, and Anderson mixing mends what
-that misses (`mixing`): most cells settle in 5 to 9 diagonalisations.  Where that fails, as with moments soft in length,
-the cell is taken from the start again by second-order steps with the whole response, which cost more each time but
-always lead downhill in the moments: to a stable state, or through zero, and then these directions have no label.
+The residual of a guess gives a step by the response of the sites at a few k-points, which Anderson mixing corrects
+(`mixing`): most cells converge in 5 to 9 diagonalisations.  Where that fails, as with soft moment magnitudes, the cell
+starts again with second-order steps and the complete response.  They cost more, but always lower the energy in the
+moments: to a stable state, or through zero, and then these directions have no label.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ Step = Callable[[Solution], Unknowns]
 def solve(crystal: Crystal, settings: TightBindingSettings) -> Solution:
     """Return the self-consistent solution.
 
-    Raises ConvergenceError, with the residual reached, when neither mixing nor second-order steps come below
-    `settings.tolerance`, or when a moment collapses or turns against its spin.
+    Raises ConvergenceError, with the residual reached, when neither mixing nor second-order steps reach
+    `settings.tolerance`, or when a moment collapses or reverses.
     """
     hopping_kxx = bloch_hoppings(crystal)
     mixing = ResponseMixing(crystal, settings.smearing_ev)
@@ -66,11 +66,11 @@ def _check(crystal: Crystal, settings: TightBindingSettings, solution: Solution)
     atom = _collapsed_atom(crystal, settings, solution)
     if atom is not None:
         raise ConvergenceError(
-            f"the moment of atom {atom} collapsed or turned against its spin (residual {solution.residual:.1e} after "
+            f"the moment of atom {atom} collapsed or reversed (residual {solution.residual:.1e} after "
             f"{solution.iterations} iterations): no stable state with these directions was found"
         )
     if solution.residual > settings.tolerance:
         raise ConvergenceError(
             f"tight-binding self-consistency stopped at a residual of {solution.residual:.1e} "
-            f"(wanted {settings.tolerance:.0e}) after {solution.iterations} iterations"
+            f"(tolerance {settings.tolerance:.0e}) after {solution.iterations} iterations"
         )

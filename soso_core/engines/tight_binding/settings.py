@@ -1,4 +1,4 @@
-"""Settings of the embedded electronic structure: every number of the Hamiltonian, with its unit in its name."""
+"""Settings of the embedded electronic structure; the name of every number ends with its unit."""
 
 from pydantic import Field, model_validator
 

@@ -6,7 +6,7 @@ vector n, with s_a = n·Q_a·n and v_a = Q_a·n, the projectors onto σ, π and 
     P_σ = 3/2 s_a s_b,    P_π = 2 (v_a·v_b - s_a s_b),    P_δ = δ_ab - P_σ - P_π
 
 and the block is V_σ P_σ + V_π P_π + V_δ P_δ: the table of Slater and Koster, Phys. Rev. 94, 1498 (1954), for all
-directions at once, with derivatives that are polynomials.
+directions at once, with polynomials as derivatives.
 """
 
 import numpy as np

@@ -1,1 +1,1 @@
-"""VASP with constrained moments: what goes in, what came out, and whether to believe it.  No workflow engine needed."""
+"""VASP with constrained moments: input, output, and the checks of both, without a workflow engine."""

@@ -14,7 +14,7 @@ from soso_core.errors import InputError
 
 ISMEAR: Mapping[str, int] = {"fermi": -1, "gaussian": 0, "methfessel-paxton": 1}
 DECIMALS = 8
-"""Of directions and moments; VASP keeps no more of a moment than three."""
+"""Of directions and moments; VASP prints three decimals of a moment."""
 
 
 def incar(
@@ -50,7 +50,7 @@ def incar(
         "m_constr": _flat(targets_ac),
         "lambda": lambda_,
         "rwigs": [species.rwigs_angstrom[symbol] for symbol in order.species],
-        "isym": 0,  # a symmetry of the lattice is none of the moments
+        "isym": 0,  # a symmetry of the lattice is not one of the moments
         **_files(is_restart),
         **settings.extra_incar,
     }
@@ -93,7 +93,7 @@ def _electronic(settings: VaspSettings, n_atoms: int) -> dict[str, Any]:
         "nelmin": settings.min_scf_steps,
         "nelm": settings.max_scf_steps,
         "algo": settings.algorithm.capitalize(),
-        "lasph": True,  # the gradient of the density within the spheres is not spherical, least of all here
+        "lasph": True,  # the gradient of the density within the spheres is not spherical
         "lmaxmix": settings.lmaxmix,
         "lorbit": 11,
         "nsw": 0,
@@ -113,7 +113,7 @@ def _mixing(settings: VaspSettings, is_restart: bool) -> dict[str, Any]:
 
 
 def _files(is_restart: bool) -> dict[str, Any]:
-    """Return where the density comes from, and that it is kept for the next step; orbitals are large and are not."""
+    """Return the tags that read a density and keep that of this run; orbitals are large and are not kept."""
     return {"istart": 0, "icharg": 1 if is_restart else 2, "lcharg": True, "lwave": False}
 
 

@@ -27,7 +27,7 @@ SCF_STEP = re.compile(rf"\s*[A-Za-z]{{2,5}}:\s*\d+\s*{EXPONENTIAL}\s*({EXPONENTI
 FIELDS_ROW = re.compile(rf"\s*(\d+)(?=[\s+-])\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*")
 
 NO_MOMENT = 0.05
-"""μB; without other knowledge an ion left out at the end of a file with more than this is taken for a cut."""
+"""μB; by default, an absent ion at the end of a file with a larger moment means that the file is truncated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,9 @@ class ConstraintTable:
     `penalty_energy` is E_p in eV, part of VASP's energies; `lambda_` in eV/μB².  `moments_mw_ac` and `moments_m_ac`,
     (a, 3) in μB, are integrals over spheres with and without the weight of the constraint; they carry three decimals.
     `constraint_fields_ac`, (a, 3), is the table `lambda*MW_perp` as printed, zero for an ion it leaves out:
-    the exchange field in eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` says which ions it
-    lists, `ionic_step` which step of a relaxation it belongs to, from 1.  `scf_change` is the last change of the
-    energy in the self-consistency that the file tells, eV; None when it tells none.
+    the exchange field in eV/μB up to a factor that depends on VASP's version.  `is_constrained_a` marks the ions in
+    it; `ionic_step` is its step of a relaxation, from 1.  `scf_change` is the last change of the energy in the
+    self-consistency, eV; None when the file has none.
     """
 
     penalty_energy: float
@@ -58,16 +58,16 @@ class ConstraintTable:
 def read_constraint(
     text: str, source: str = "OSZICAR", is_constrained_a: Sequence[bool] | BoolArray | None = None
 ) -> ConstraintTable:
-    """Return the table of the last ionic step that was finished.
+    """Return the table of the last finished ionic step.
 
-    `is_constrained_a` says which ions were given a constraint: the table must then list exactly those.  Without
-    it, ions may be absent from the end of the last table of a file only when their moment is below 0.05 μB, as it
-    could otherwise be a file that was cut.
+    `is_constrained_a` marks the ions with a constraint: the table must then list exactly those.  Without
+    it, ions may be absent from the end of the last table of a file only when their moment is below 0.05 μB, since
+    the file could otherwise be truncated.
 
     Raises InputError, in one line with `source`, when there is no finished step, when its tables are absent,
-    cut or malformed, or when they list other ions than expected.
+    truncated or malformed, or when they list other ions than expected.
     """
-    lines = text.replace("\r\n", "\n").split("\n")[:-1]  # what follows the last newline is a line that was cut
+    lines = text.replace("\r\n", "\n").split("\n")[:-1]  # text after the last newline is a truncated line
     ends = [k for k, line in enumerate(lines) if IONIC_STEP.match(line)]
     if not ends:
         raise InputError(f"{source}: no finished ionic step (no line with F=)")
@@ -100,7 +100,7 @@ def _moments(lines: list[str], source: str) -> tuple[FloatArray, FloatArray]:
         raise InputError(f"{source}: no table 'ion MW_int M_int' before the last F=; were the moments constrained?")
     rows: list[list[float]] = []
     for line in lines[heads[-1] + 1 :]:
-        if _is_no_row(line):
+        if _ends_table(line):
             break
         rows.append(_moments_row(line, len(rows) + 1, source))
     if not rows:
@@ -120,7 +120,7 @@ def _moments_row(line: str, ion: int, source: str) -> list[float]:
 
 def _scf_change(lines: list[str]) -> float | None:
     found = [match for line in lines if (match := SCF_STEP.match(line))]
-    return abs(_number(found[-1][1])) if found else None
+    return abs(read_number(found[-1][1])) if found else None
 
 
 def _fields(lines: list[str], source: str) -> tuple[float, float, list[tuple[int, list[float]]], bool]:
@@ -128,22 +128,25 @@ def _fields(lines: list[str], source: str) -> tuple[float, float, list[tuple[int
     block = [line for line in lines[: _next_step(lines)] if line.strip()]
     penalty = PENALTY.fullmatch(block[0]) if block else None
     if penalty is None or len(block) < 2 or not FIELDS_HEADER.fullmatch(block[1]):
-        raise InputError(f"{source}: no table 'ion lambda*MW_perp' after the last F=; the file was cut or is another")
+        raise InputError(
+            f"{source}: no table 'ion lambda*MW_perp' after the last F=; "
+            "the file is truncated or not from a constrained run"
+        )
     rows = [_fields_row(line, source) for line in block[2:]]
-    strength = _number(penalty[2])
+    strength = read_number(penalty[2])
     if strength <= 0.0:
         raise InputError(f"{source}: lambda is {penalty[2]}; it must be positive")
-    return _number(penalty[1]), strength, rows, _next_step(lines) == len(lines)
+    return read_number(penalty[1]), strength, rows, _next_step(lines) == len(lines)
 
 
 def _next_step(lines: list[str]) -> int:
     """Return where the first table ends: at a line that is blank or begins with a letter, or with the file."""
     heads = [k for k, line in enumerate(lines) if FIELDS_HEADER.fullmatch(line)]
     after_table = range(heads[0] + 1, len(lines)) if heads else ()
-    return next((k for k in after_table if _is_no_row(lines[k])), len(lines))
+    return next((k for k in after_table if _ends_table(lines[k])), len(lines))
 
 
-def _is_no_row(line: str) -> bool:
+def _ends_table(line: str) -> bool:
     return not line.strip() or line.lstrip()[0].isalpha()
 
 
@@ -151,11 +154,11 @@ def _fields_row(line: str, source: str) -> tuple[int, list[float]]:
     found = FIELDS_ROW.fullmatch(line)
     if not found:
         raise InputError(f"{source}: not a row of 'ion lambda*MW_perp': {line.strip()[:60]!r}")
-    return int(found[1]), [_number(word) for word in found.groups()[1:]]
+    return int(found[1]), [read_number(word) for word in found.groups()[1:]]
 
 
-def _number(word: str) -> float:
-    """Return the value of a Fortran number; gives the E back that a three-digit exponent lost."""
+def read_number(word: str) -> float:
+    """Return the value of a Fortran number, whose exponent of three digits has no E."""
     return float(re.sub(r"(?<=\d)([-+]\d{3})$", r"E\1", word.upper().replace("D", "E")))
 
 
@@ -175,14 +178,14 @@ def _check_expected(is_listed_a: BoolArray, is_expected_a: BoolArray, source: st
     wrong = np.flatnonzero(is_listed_a != is_expected_a)
     if len(wrong):
         ion = int(wrong[0])
-        fault = "is absent from" if is_expected_a[ion] else "has no constraint but stands in"
-        raise InputError(f"{source}: ion {ion + 1} {fault} 'ion lambda*MW_perp'")
+        problem = "is absent from" if is_expected_a[ion] else "has no constraint but is listed in"
+        raise InputError(f"{source}: ion {ion + 1} {problem} 'ion lambda*MW_perp'")
 
 
 def _check_tail(is_listed_a: BoolArray, mw_ac: FloatArray, source: str) -> None:
-    """Refuse a table at the end of a file that may lack rows."""
+    """Raise InputError for a table at the end of a file that may be incomplete."""
     n_listed = int(np.flatnonzero(is_listed_a)[-1]) + 1 if is_listed_a.any() else 0
-    lengths_a = np.linalg.norm(mw_ac[n_listed:], axis=1)
-    if np.any(lengths_a > NO_MOMENT):
-        ion = n_listed + 1 + int(np.argmax(lengths_a > NO_MOMENT))
-        raise InputError(f"{source}: 'ion lambda*MW_perp' ends before ion {ion}, which has a moment; the file was cut")
+    magnitudes_a = np.linalg.norm(mw_ac[n_listed:], axis=1)
+    if np.any(magnitudes_a > NO_MOMENT):
+        ion = n_listed + 1 + int(np.argmax(magnitudes_a > NO_MOMENT))
+        raise InputError(f"{source}: 'ion lambda*MW_perp' ends before ion {ion}, which has a moment: truncated file")

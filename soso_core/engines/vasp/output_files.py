@@ -1,7 +1,7 @@
-"""Which files a run of VASP left, whether they are whole, and what they say about its end.
+"""The output files of a run of VASP: whether they are complete, and how the run ended.
 
-VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A number that was cut in the
-middle is still a number: no file is believed before its last line is there.
+VASP writes as it goes, so a run that was killed leaves files that can be read in part.  A truncated
+number is still a number, so that no file is used before its last line is present.
 """
 
 import re
@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from soso_core.engines.vasp.oszicar import EXPONENTIAL
+from soso_core.engines.vasp.oszicar import EXPONENTIAL, read_number
 from soso_core.errors import InputError
 
 OUTCAR_END = "timing and accounting informations"
-"""Last section of OUTCAR; VASP writes it when it ends by itself."""
+"""Last section of OUTCAR, written when VASP ends by itself."""
 
 VASPRUN_END = "</modeling>"
 
 NOT_REACHED = "EDIFF was not reached"
-"""VASP 6 says so in OUTCAR when the steps were used up."""
+"""Message of VASP 6 in OUTCAR when the steps were used up."""
 
 SCF_STEP = re.compile(rf"\s*[A-Z]{{3}}\s*:\s*(\d+)\s*({EXPONENTIAL})\s*({EXPONENTIAL})")
 N_BANDS = re.compile(r"NBANDS\s*=\s*(\d+)")
@@ -35,30 +35,25 @@ class ScfTrace:
 
 
 def read_scf(oszicar: str) -> ScfTrace:
-    """Return what OSZICAR tells of the last self-consistency cycle; without any, no steps and an infinite change."""
+    """Return the last self-consistency cycle in OSZICAR; without any, no steps and an infinite change."""
     steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
     if not steps:
         return ScfTrace(0, float("inf"))
-    return ScfTrace(int(steps[-1][1]), _number(steps[-1][3]))
-
-
-def _number(word: str) -> float:
-    """Return the value of a Fortran number whose exponent may have lost its E."""
-    return float(re.sub(r"(?<=\d)([-+]\d{3})$", r"E\1", word.upper().replace("D", "E")))
+    return ScfTrace(int(steps[-1][1]), read_number(steps[-1][3]))
 
 
 def outcar_is_whole(outcar: str) -> bool:
-    """Tell whether VASP came to its end by itself."""
+    """Return whether VASP ended by itself."""
     return OUTCAR_END in outcar
 
 
 def vasprun_is_whole(vasprun: str) -> bool:
-    """Tell whether vasprun.xml was closed."""
+    """Return whether vasprun.xml is complete."""
     return vasprun.rstrip().endswith(VASPRUN_END)
 
 
 def number_of_bands(outcar: str) -> int | None:
-    """Return NBANDS as VASP used it, None when OUTCAR does not tell."""
+    """Return NBANDS as VASP used it, None when OUTCAR does not list it."""
     match = N_BANDS.search(outcar)
     return int(match[1]) if match else None
 
@@ -78,14 +73,14 @@ def check_labels(quantities: Mapping[str, Any], n_atoms: int) -> None:
 
 
 def incar_problems(incar: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
-    """Return what VASP would refuse, or misread, in an INCAR with constrained moments; `kinds` as POSCAR has them.
+    """Return what VASP would reject or misread in an INCAR with constrained moments; `kinds` is in the order of POSCAR.
 
-    Keys are lower case.  A kind that comes in two blocks counts as two species for RWIGS and POTCAR.
+    Keys are lower case.  A kind in two blocks counts as two species for RWIGS and POTCAR.
     """
     n_species = sum(k == 0 or kinds[k - 1] != kind for k, kind in enumerate(kinds))
-    lengths = {"magmom": 3 * len(kinds), "m_constr": 3 * len(kinds), "rwigs": n_species}
-    found = [f"{key.upper()} has {_count(incar.get(key))} numbers, not {n}" for key, n in lengths.items()]
-    problems = [text for text, (key, n) in zip(found, lengths.items(), strict=True) if _count(incar.get(key)) != n]
+    counts = {"magmom": 3 * len(kinds), "m_constr": 3 * len(kinds), "rwigs": n_species}
+    found = [f"{key.upper()} has {_count(incar.get(key))} numbers, not {n}" for key, n in counts.items()]
+    problems = [text for text, (key, n) in zip(found, counts.items(), strict=True) if _count(incar.get(key)) != n]
     if n_species != len(set(kinds)):
         problems.append("the atoms of a kind are not next to each other")
     if not incar.get("lnoncollinear"):

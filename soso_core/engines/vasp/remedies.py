@@ -1,7 +1,7 @@
-"""What to change in an INCAR when a run did not converge, lost a moment, or was killed.
+"""Changes to the INCAR of a run that did not converge, lost a moment, or was killed.
 
-Every function takes an INCAR with lower-case keys and returns the keys to change.  None of the changes moves the
-solution: they change the way to it.
+Every function takes an INCAR with lower-case keys and returns the keys to change.  None of the changes alters the
+converged solution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,28 +19,28 @@ VASP_STEPS = 60
 """VASP's default of NELM."""
 
 MOST_STEPS = 400
-"""Bounds the cost of the ladder; a cycle that stands still after so many steps is not helped by more of them."""
+"""Largest NELM: a cycle that stagnates after so many steps does not profit from more of them."""
 
 MIXING_FACTOR = 0.4
-"""From VASP's 0.4 to 0.16, from the 0.05 of a ramp to 0.02: a clear step that does not bring the cycle to a halt."""
+"""From VASP's 0.4 to 0.16, from the 0.05 of a ramp to 0.02: a clear step that keeps the cycle moving."""
 
 LINEAR_BMIX = 0.0001
 """Kerker's parameter that makes the mixing linear (VASP's manual on mixing of magnetic systems)."""
 
 USEFUL_CHANGE = 0.1
-"""eV per atom; a cycle whose energy still changes by more has a density that is worse than the one it began with."""
+"""eV per atom; a cycle whose energy still changes by more has a worse density than its first one."""
 
 FITTING_STEPS = 0.8
-"""Part of the steps done before a walltime that is asked for next time, so that VASP has time to write its files."""
+"""NELM of the next run over the steps before the wall time, so that VASP has time to write its files."""
 
 LEAST_STEPS = 4
-"""Fewer steps than these do not carry a cycle forward, as each restart loses the memory of the mixer."""
+"""Smallest useful NELM, as each restart loses the history of the mixer."""
 
-COLLAPSED_LENGTH = 0.1
-"""A moment shorter than this part of the length asked for is gone; it has no direction to speak of."""
+COLLAPSED_FRACTION = 0.1
+"""A moment below this fraction of the requested magnitude has collapsed; its direction has no meaning."""
 
-LONGER_START = 1.5
-"""Too long a moment shrinks to its length; too short a one can end without any."""
+LARGER_START = 1.5
+"""A moment that starts too large shrinks to its magnitude; one that starts too small can vanish."""
 
 
 def weaker_mixing(incar: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def weaker_mixing(incar: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def other_algorithm(incar: Mapping[str, Any]) -> dict[str, Any]:
-    """Minimise the energy directly; when that was tried, go back to the careful iteration."""
+    """Minimise the energy directly; after that, return to the blocked Davidson iteration."""
     return {"algo": "normal" if str(incar.get("algo", "normal")).lower() in ("all", "a") else "all"}
 
 
@@ -63,7 +63,7 @@ def more_steps(incar: Mapping[str, Any]) -> dict[str, Any]:
 
 
 SCF_REMEDIES = (weaker_mixing, other_algorithm, more_steps)
-"""In this order, each on top of those before."""
+"""In this order, each in addition to those before."""
 
 
 def _steps(incar: Mapping[str, Any], factor: float) -> dict[str, int]:
@@ -72,23 +72,23 @@ def _steps(incar: Mapping[str, Any], factor: float) -> dict[str, int]:
 
 
 def density_is_useful(trace: ScfTrace, n_atoms: int) -> bool:
-    """Tell whether the density at the end of a cycle that did not converge is worth starting from."""
+    """Return whether the density of a cycle that did not converge is a better start than the previous one."""
     return abs(trace.last_change) < USEFUL_CHANGE * n_atoms
 
 
 def fitting_steps(trace: ScfTrace) -> int | None:
-    """Return the NELM with which a run that was killed would have ended in time, None when that is too few."""
+    """Return the NELM with which a killed run would have ended in time, None when that is too small."""
     steps = int(FITTING_STEPS * trace.n_steps)
     return steps if steps >= LEAST_STEPS else None
 
 
 def moment_remedy(incar: Mapping[str, Any], n_tries: int) -> dict[str, Any]:
-    """Start again with weaker mixing; the second time with longer moments and the direct minimisation as well."""
+    """Start again with weaker mixing; the second time with larger moments and the direct minimisation as well."""
     changes = weaker_mixing(incar)
     if n_tries == 0:
         return changes
-    longer = (LONGER_START * numbers(incar["magmom"])).round(6).tolist()
-    return {**changes, **other_algorithm(incar), "magmom": longer}
+    larger = (LARGER_START * numbers(incar["magmom"])).round(6).tolist()
+    return {**changes, **other_algorithm(incar), "magmom": larger}
 
 
 def lost_moments(incar: Mapping[str, Any], moments_ac: FloatArray) -> tuple[list[int], list[int]]:
@@ -97,12 +97,12 @@ def lost_moments(incar: Mapping[str, Any], moments_ac: FloatArray) -> tuple[list
     Only atoms with a constraint count: those with a direction in `m_constr`.  `moments_ac` is MW_int, (a, 3), μB.
     """
     target_ac = vectors(incar["m_constr"])
-    asked_a = np.linalg.norm(vectors(incar["magmom"]), axis=1)
+    requested_a = np.linalg.norm(vectors(incar["magmom"]), axis=1)
     is_constrained_a = np.linalg.norm(target_ac, axis=1) > 0.0
-    is_short_a = np.linalg.norm(moments_ac, axis=1) < COLLAPSED_LENGTH * asked_a
+    is_collapsed_a = np.linalg.norm(moments_ac, axis=1) < COLLAPSED_FRACTION * requested_a
     is_flipped_a = np.sum(target_ac * moments_ac, axis=1) < 0.0
-    flipped = np.flatnonzero(is_constrained_a & is_flipped_a & ~is_short_a) + 1
-    return flipped.tolist(), (np.flatnonzero(is_constrained_a & is_short_a) + 1).tolist()
+    flipped = np.flatnonzero(is_constrained_a & is_flipped_a & ~is_collapsed_a) + 1
+    return flipped.tolist(), (np.flatnonzero(is_constrained_a & is_collapsed_a) + 1).tolist()
 
 
 def vectors(value: str | Sequence[float]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Settings of a constrained calculation with VASP: numbers of INCAR and KPOINTS, and those that judge the result."""
+"""Settings of a constrained calculation with VASP: numbers of INCAR and KPOINTS, and the gates of the result."""
 
 import math
 import re
@@ -30,8 +30,8 @@ class MixingSettings(Settings):
 TAG = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def _is_written_as_it_is(value: Any) -> bool:
-    """Whether an INCAR can hold it: a finite number, a truth value, or text of one line."""
+def _fits_incar(value: Any) -> bool:
+    """Return whether an INCAR can hold the value: a finite number, a truth value, or text of one line."""
     if isinstance(value, str):
         return bool(value.strip()) and value.isprintable()
     return isinstance(value, bool | int | float) and math.isfinite(value)
@@ -53,7 +53,7 @@ class VaspSettings(RampSettings):
     mixing_restart: MixingSettings = Field(description="steps that start from a charge density")
     lmaxmix: Literal[2, 4, 6] = Field(description="largest l of the on-site densities that are mixed")
     constraint_kind: Literal[1, 2, 4] = Field(description="I_CONSTRAINED_M: 1 axis, 2 vector, 4 direction")
-    spin_orbit: bool = Field(description="LSORBIT; false: the model has no place for it yet")
+    spin_orbit: bool = Field(description="LSORBIT; must be false, since the model has no spin-orbit coupling yet")
     extra_incar: dict[str, Any] = Field(
         default_factory=dict, description="other tags (lower case), e.g. ncore, kpar, gga"
     )
@@ -73,7 +73,7 @@ class VaspSettings(RampSettings):
                 raise ValueError(f"write '{tag.lower()}' instead of '{tag}'")
             if TAG.fullmatch(tag) is None:
                 raise ValueError(f"'{tag}' is not a tag of VASP")
-            if not all(_is_written_as_it_is(item) for item in (value if isinstance(value, list) else [value])):
+            if not all(_fits_incar(item) for item in (value if isinstance(value, list) else [value])):
                 raise ValueError(f"the value of '{tag}' must be one number, word or truth value, or a list of them")
             if tag in OWN_TAGS:
                 raise ValueError(f"'{tag}' follows from the other settings and cannot be given here")

@@ -226,12 +226,12 @@ def test_what_the_pool_lacks_is_said(dataset):
     shifted_ac = where.positions_ac + 1e-5 * np.eye(len(where), 3)
     strained = Configuration(where.numbers_a, 1.01 * where.positions_ac, 1.01 * where.cell_vc, where.spins_ac)
     said = {
-        "none there has its elements in its order": Configuration(
+        "none has the same elements in the same order": Configuration(
             where.numbers_a + 1, where.positions_ac, where.cell_vc, where.spins_ac
         ),
-        "none there with its elements has its cell": strained,
-        "none there with its elements and cell has its positions": where.with_positions(shifted_ac),
-        "none there with its elements, cell and positions has its spins": where.with_spins(-where.spins_ac),
+        "none with the same elements has the same cell": strained,
+        "none with the same elements and cell has the same positions": where.with_positions(shifted_ac),
+        "none with the same elements, cell and positions has the same spins": where.with_spins(-where.spins_ac),
     }
     for words, strange in said.items():
         with pytest.raises(InputError, match=f"not in the labelled pool.*{words}$"):

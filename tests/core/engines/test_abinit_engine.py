@@ -14,7 +14,7 @@ import pytest
 
 from soso_core.configuration import Configuration
 from soso_core.engines.abinit import AbinitSettings, check, label
-from soso_core.engines.abinit.gates import agreement, check_output, labelled
+from soso_core.engines.abinit.gates import agreement, check_output, make_label
 from soso_core.engines.abinit.output_file import AbinitError, parse_output
 from soso_core.errors import ConvergenceError, InputError
 from soso_core.quality import grade_of
@@ -103,7 +103,7 @@ def test_a_label(abinit, tmp_path):
 
 def test_it_pulls_the_moments_together(abinit):
     """Iron is a ferromagnet: the field turns each moment towards the other."""
-    exchange_fields_ac = labelled(IRON, OUTPUT, abinit()).exchange_fields_ac
+    exchange_fields_ac = make_label(IRON, OUTPUT, abinit()).exchange_fields_ac
     assert exchange_fields_ac[0] @ SPINS[1] > 0.05
     assert exchange_fields_ac[1] @ SPINS[0] > 0.05
 
@@ -155,7 +155,7 @@ def test_fields_of_two_attempts_are_compared_across_the_moments(abinit):
     other = replace(OUTPUT, residual=0.5 * OUTPUT.residual, gradients_ac=1.004 * OUTPUT.gradients_ac)
     best, change = agreement(IRON, OUTPUT, other)
     assert best is other
-    gradient_ac = -labelled(IRON, OUTPUT, abinit()).effective_fields_ac
+    gradient_ac = -make_label(IRON, OUTPUT, abinit()).effective_fields_ac
     assert change["field_change_meV"] == pytest.approx(4.0 * np.sqrt(np.mean(gradient_ac**2)), rel=1e-3)
     with pytest.raises(ConvergenceError, match="do not agree"):
         agreement(IRON, OUTPUT, replace(OUTPUT, gradients_ac=1.006 * OUTPUT.gradients_ac))
@@ -278,7 +278,7 @@ def test_a_moment_off_its_spin():
 def test_an_atom_without_spin_is_left_alone(abinit):
     half = IRON.with_spins(SPINS * [[1.0], [0.0]])
     check_output(half, replace(OUTPUT, moments_ac=OUTPUT.moments_ac * [[1.0], [-1.0]]), GATES)
-    item = labelled(half, OUTPUT, abinit())
+    item = make_label(half, OUTPUT, abinit())
     assert item.moment_magnitudes_a[1] == 0.0
     assert not item.configuration.spins_ac[1].any()
     assert not item.exchange_fields_ac[1].any()

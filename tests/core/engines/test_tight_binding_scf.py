@@ -93,7 +93,7 @@ def test_response_is_the_derivative_of_charges_and_moments():
             Unknowns(start.moment_magnitudes_a, shifted_a, start.constraint_fields_ac),
             COARSE.smearing_ev,
         )
-        return moved.lack_au[:, 1] + shifted_a, moved.lack_au[:, 0]
+        return moved.residual_au[:, 1] + shifted_a, moved.residual_au[:, 0]
 
     charge_a, moment_a = (np.subtract(*pair) / 2e-4 for pair in zip(out(1e-4), out(-1e-4), strict=True))
     assert np.abs(charge_a).max() > 0.1

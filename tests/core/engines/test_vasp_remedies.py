@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from soso_core.engines.vasp.complaints import COMPLAINTS, complaint_remedy, find_complaint, words_of
+from soso_core.engines.vasp.complaints import COMPLAINTS, complaint_remedy, find_complaint, quote_complaint
 from soso_core.engines.vasp.output_files import (
     ScfTrace,
     check_labels,
@@ -190,7 +190,7 @@ def test_a_complaint_is_quoted_with_its_reason():
     box = "|    RWIGS must be positive      |\n|      |\n|  ---->  I REFUSE TO CONTINUE WITH THIS SICK JOB <----  |\n"
     complaint = find_complaint(box)
     assert complaint is not None
-    assert words_of(complaint, box) == "RWIGS must be positive / I REFUSE TO CONTINUE WITH THIS SICK JOB"
+    assert quote_complaint(complaint, box) == "RWIGS must be positive / I REFUSE TO CONTINUE WITH THIS SICK JOB"
 
 
 def test_every_complaint_is_told_apart():

@@ -1,4 +1,4 @@
-"""Regular meshes of k-points: the number of points along each reciprocal vector."""
+"""Regular meshes of k-points, never reduced, since k and -k differ for noncoplanar spins."""
 
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -38,3 +38,10 @@ def mesh_counts(
     # The small slack keeps a cell that sits on a boundary from choosing by its last bit.
     n_1, n_2, n_3 = np.maximum(1, np.ceil(lengths_v / spacing - 1e-6).astype(int))
     return int(n_1), int(n_2), int(n_3)
+
+
+def mesh_points(cell_vc: FloatArray, counts: tuple[int, int, int], shift: float) -> FloatArray:
+    """Return the (k, 3) points in 1/Å, all of equal weight; `shift` is in steps of the mesh."""
+    axes = [(np.arange(count) + shift) / count for count in counts]
+    fractions_kv = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.asarray(2.0 * np.pi * fractions_kv @ np.linalg.inv(cell_vc).T)

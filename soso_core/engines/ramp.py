@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -12,7 +12,9 @@ from pydantic import Field, field_validator, model_validator
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.engines.field_consistency import integrate_fields
-from soso_core.engines.moments import find_lost_moment
+from soso_core.engines.moments import find_lost_moment, measure_angles
+from soso_core.labels import transverse
+from soso_core.quality import LabelQuality
 from soso_core.settings import Settings
 
 ANGLE_NOISE = 0.1
@@ -52,44 +54,45 @@ class RampSettings(Settings):
         return self
 
 
-class RampStep(Protocol):
-    """One converged step of a ramp, as an engine gives it."""
+@dataclass(frozen=True, eq=False)
+class RampStep:
+    """One converged step of a ramp.
 
-    @property
-    def target(self) -> Configuration:
-        """The configuration with the requested spins."""
+    Attributes
+    ----------
+    target : Configuration
+        With the requested spins.
+    lambda_ : float, eV/μB²
+        Strength of the constraint.
+    energy, penalty_energy : float, eV
+        Of the cell without the constraint, and of the constraint.
+    spins_ac, moment_magnitudes_a : (a, 3) and (a,) float, μB
+        As achieved.
+    exchange_fields_ac : (a, 3) float
+        -∂E/∂m; in eV/μB when `has_field_scale`.
+    scf_change : float, eV, optional
+        Last change of the energy in the self-consistency.
+    """
 
-    @property
-    def lambda_(self) -> float:
-        """Strength of the constraint, eV/μB²."""
-
-    @property
-    def energy(self) -> float:
-        """Energy of the cell without that of the constraint, eV."""
-
-    @property
-    def penalty_meV_per_atom(self) -> float:
-        """Energy of the constraint."""
-
-    @property
-    def spins_ac(self) -> FloatArray:
-        """(a, 3) achieved directions."""
-
-    @property
-    def moment_magnitudes_a(self) -> FloatArray:
-        """(a,) achieved moment magnitudes, μB."""
-
-    @property
-    def angles_a(self) -> FloatArray:
-        """(a,) angles between achieved and requested directions, degrees."""
+    target: Configuration
+    lambda_: float
+    energy: float
+    penalty_energy: float
+    spins_ac: FloatArray
+    moment_magnitudes_a: FloatArray
+    exchange_fields_ac: FloatArray
+    has_field_scale: bool = True
+    scf_change: float | None = None
 
     @property
     def effective_fields_ac(self) -> FloatArray:
-        """(a, 3) -∂E/∂e; in eV when the field scale is known."""
+        """(a, 3) -∂E/∂e across the achieved directions; in eV when `has_field_scale`."""
+        return transverse(self.exchange_fields_ac * self.moment_magnitudes_a[:, None], self.spins_ac)
 
     @property
-    def has_field_scale(self) -> bool:
-        """Whether the factor is known that converts printed fields."""
+    def angles_a(self) -> FloatArray:
+        """(a,) angles in degrees between achieved and requested directions; zero without a spin."""
+        return measure_angles(self.target.spins_ac, self.spins_ac)
 
 
 class Action(str, Enum):
@@ -148,13 +151,21 @@ def measure_gates(steps: Sequence[RampStep], settings: RampSettings) -> Mapping[
     last, n_atoms = steps[-1], len(steps[-1].target)
     found = {
         "angle_degree": (float(np.max(last.angles_a)), settings.max_angle_degree),
-        "constraint_energy_meV_per_atom": (last.penalty_meV_per_atom, settings.max_penalty_meV_per_atom),
+        "constraint_energy_meV_per_atom": (1e3 * abs(last.penalty_energy) / n_atoms, settings.max_penalty_meV_per_atom),
     }
     if len(steps) > 1:
         energy, field = energy_change(steps[-2], last), field_change(steps[-2], last)
         found["energy_change_meV_per_atom"] = (1e3 * energy / n_atoms, settings.max_energy_change_meV_per_atom)
         found["field_change_meV"] = (1e3 * field, settings.max_field_change_meV)
     return found
+
+
+def make_quality(steps: Sequence[RampStep], settings: RampSettings) -> LabelQuality:
+    """Return the numbers that determine the grade of a label, from the steps of its ramp (oldest first)."""
+    numbers = {key: value for key, (value, _) in measure_gates(steps, settings).items()}
+    if steps[-1].scf_change is not None:
+        numbers["scf_change_meV_per_atom"] = 1e3 * steps[-1].scf_change / len(steps[-1].target)
+    return LabelQuality(numbers)
 
 
 def energy_change(before: RampStep, last: RampStep) -> float:

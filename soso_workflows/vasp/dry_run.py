@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
-from soso_core.configuration import Configuration
 from soso_core.engines.k_mesh import mesh_counts
-from soso_core.engines.vasp.incar import incar
+from soso_core.engines.vasp.incar import incar, make_ferromagnet
 from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.settings import VaspSettings
 from soso_workflows.vasp.settings import species_settings
@@ -19,9 +17,7 @@ LONG_LIST = 9
 def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
     """Return protocol, potentials, k-mesh, ramp and the INCAR of the first step for the ferromagnet in this cell."""
     checked, species = VaspSettings(**settings["settings"]), species_settings(settings)
-    has_spin_a = np.isin(cell.get_chemical_symbols(), list(species.initial_moments_muB))
-    spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
-    arranged, order = arrange_for_vasp(Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac))
+    arranged, order = arrange_for_vasp(make_ferromagnet(cell, species))
     tags = incar(arranged, checked, species, checked.lambda_ramp_ev_per_muB2[0], is_restart=False)
     potentials = [settings["potential_mapping"].get(symbol, symbol) for symbol in order.species]
     return {

@@ -12,16 +12,15 @@ from aiida.orm import ArrayData, Data, Dict, KpointsData, StructureData
 from ase import Atoms
 
 from soso_core.arrays import FloatArray
-from soso_core.configuration import Configuration
 from soso_core.engines.k_mesh import mesh_counts
-from soso_core.engines.ramp import Action, Verdict, judge
+from soso_core.engines.ramp import Action, RampStep, Verdict, judge, make_quality
 from soso_core.engines.vasp import labelling
 from soso_core.engines.vasp.field_scale import PRINTED, FieldScale, canted_ferromagnet, measure, tilt_first_spin
-from soso_core.engines.vasp.incar import incar
+from soso_core.engines.vasp.incar import incar, make_ferromagnet
 from soso_core.engines.vasp.order import VaspOrder, arrange_for_vasp
 from soso_core.engines.vasp.oszicar import ConstraintTable
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
-from soso_core.engines.vasp.step import VaspStep
+from soso_core.engines.vasp.step import read_step
 from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 from soso_workflows.data.dataset import SosoDataset
@@ -61,7 +60,7 @@ def judge_step(
     ramp_log = ramp.get_dict()
     kept = [*ramp_log["kept"], len(ramp_log["lambdas"]) - 1]
     try:
-        steps = _steps(configuration, field_scale, {**ramp_log, "kept": kept}, runs)
+        steps = _steps(configuration, _scale(field_scale), {**ramp_log, "kept": kept}, runs)
         verdict = judge(steps, VaspSettings(**settings.get_dict()), ramp_log["n_repeats"])
     except InputError as error:  # the table of another run; an exception would end the process without a reason
         verdict = Verdict(Action.UNUSABLE, str(error))
@@ -85,10 +84,11 @@ def make_label(
 ) -> dict[str, Data]:
     """Return `label` and `quality` from the runs that are kept."""
     ramp_log, checked = ramp.get_dict(), VaspSettings(**settings.get_dict())
-    steps = _steps(configuration, field_scale, ramp_log, runs)
+    scale = _scale(field_scale)
+    steps = _steps(configuration, scale, ramp_log, runs)
     last = runs[f"misc_{ramp_log['kept'][-1]:02d}"].get_dict()
-    label = labelling.make_label(steps, checked, _final(last["forces"]), _final(last["stress"]))
-    numbers = labelling.make_quality(steps, checked).as_info()
+    label = labelling.make_label(steps, checked, scale, _final(last["forces"]), _final(last["stress"]))
+    numbers = make_quality(steps, checked).as_info()
     facts = {"lambda_ev_per_muB2": steps[-1].lambda_, "reason": ramp_log["reason"]}
     return {"label": SosoDataset.from_dataset([label]), "quality": Dict({"converged": True, **numbers, **facts})}
 
@@ -96,8 +96,11 @@ def make_label(
 @calcfunction
 def field_scale_configurations(structure: StructureData, species: Dict) -> dict[str, Data]:
     """Return `base`, `plus` and `minus`, and the `printed` scale with which they are labelled."""
-    names = ("base", "plus", "minus")
-    made = dict(zip(names, tilt_first_spin(canted_ferromagnet(_ferromagnet(structure, species))), strict=True))
+    atoms = structure.get_ase()
+    if count_spins(structure, species) == 1:  # a single spin has no partner
+        atoms = atoms.repeat((2, 1, 1))
+    ferromagnet = make_ferromagnet(atoms, SpeciesSettings(**species.get_dict()))
+    made = dict(zip(("base", "plus", "minus"), tilt_first_spin(canted_ferromagnet(ferromagnet)), strict=True))
     nodes = {name: SosoDataset.from_configurations([item]) for name, item in made.items()}
     return {**nodes, "printed": Dict({"field_scale": 1.0, "source": PRINTED})}
 
@@ -120,8 +123,7 @@ def measure_field_scale(base: SosoDataset, plus: SosoDataset, minus: SosoDataset
 
 def count_spins(structure: StructureData, species: Dict) -> int:
     """Return how many atoms of the cell are of an element with a spin."""
-    known = SpeciesSettings(**species.get_dict()).initial_moments_muB
-    return int(np.isin(structure.get_ase().get_chemical_symbols(), list(known)).sum())
+    return make_ferromagnet(structure.get_ase(), SpeciesSettings(**species.get_dict())).n_magnetic
 
 
 def table_of(node: ArrayData) -> ConstraintTable:
@@ -140,17 +142,6 @@ def table_of(node: ArrayData) -> ConstraintTable:
     )
 
 
-def _ferromagnet(structure: StructureData, species: Dict) -> Configuration:
-    """Return the cell with its spins along z; a cell with a single spin is doubled, since that spin has no partner."""
-    atoms = structure.get_ase()
-    if count_spins(structure, species) == 1:
-        atoms = atoms.repeat((2, 1, 1))
-    known = SpeciesSettings(**species.get_dict()).initial_moments_muB
-    has_spin_a = np.isin(atoms.get_chemical_symbols(), list(known))
-    spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
-    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, spins_ac)
-
-
 def _parameters(configuration: SosoDataset, settings: Dict, species: Dict, lambda_: float, *, is_restart: bool) -> Dict:
     item = configuration.get_dataset()[0]
     arranged, order = arrange_for_vasp(item.configuration)
@@ -165,13 +156,12 @@ def _magnitudes(item: LabelledConfiguration, order: VaspOrder) -> FloatArray | N
 
 
 def _steps(
-    configuration: SosoDataset, field_scale: Dict, ramp_log: dict[str, Any], runs: dict[str, Any]
-) -> list[VaspStep]:
+    configuration: SosoDataset, scale: FieldScale, ramp_log: dict[str, Any], runs: dict[str, Any]
+) -> list[RampStep]:
     """Return the runs that are kept."""
     target = configuration.get_dataset()[0].configuration
-    scale = FieldScale(float(field_scale["field_scale"]), str(field_scale["source"]))
     return [
-        VaspStep(
+        read_step(
             target=target,
             lambda_=float(ramp_log["lambdas"][number]),
             free_energy=float(runs[f"misc_{number:02d}"]["total_energies"]["energy_free"]),
@@ -180,6 +170,10 @@ def _steps(
         )
         for number in ramp_log["kept"]
     ]
+
+
+def _scale(field_scale: Dict) -> FieldScale:
+    return FieldScale(float(field_scale["field_scale"]), str(field_scale["source"]))
 
 
 def _final(values: Any) -> Any:

@@ -22,7 +22,7 @@ from soso_core.engines.vasp.labelling import make_label
 from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.oszicar import read_constraint
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
-from soso_core.engines.vasp.step import VaspStep
+from soso_core.engines.vasp.step import read_step
 from soso_core.labels import LabelledConfiguration
 
 SPECIES = {"rwigs_angstrom": {"Fe": 1.3, "Rh": 1.4}, "initial_moments_muB": {"Fe": 2.2}}
@@ -62,9 +62,9 @@ def faultless(
         run, density = one_run(target, settings, strength, density, field_scale)
         arranged, _ = arrange_for_vasp(target)
         table = read_constraint(oszicar_text(run), is_constrained_a=arranged.is_magnetic_a)
-        steps.append(VaspStep(target, strength, round(run.free_energy, 8), table, scale))
+        steps.append(read_step(target, strength, round(run.free_energy, 8), table, scale))
     forces_ac = np.round(run.evaluation.forces_ac, 8)
-    return make_label(steps, settings, forces_ac, None)
+    return make_label(steps, settings, scale, forces_ac, None)
 
 
 def one_run(

@@ -5,7 +5,7 @@ import numpy as np
 from soso_core.configuration import Configuration
 from soso_core.engines.checks import check_distances, check_species
 from soso_core.engines.gpaw.attempts import Attempt, plan_attempts
-from soso_core.engines.gpaw.run import calculate, check_installed, check_setups
+from soso_core.engines.gpaw.run import calculate, check_installed, valence_electrons
 from soso_core.engines.gpaw.settings import GpawSettings
 from soso_core.engines.gpaw.state import State, fields, penalty_energy
 from soso_core.engines.moments import achieved_directions, explain_wrong_moments, measure_angles, measure_magnitudes
@@ -30,7 +30,7 @@ def check(configuration: Configuration, settings: GpawSettings) -> None:
         raise InputError("no atom has a spin; the gpaw engine labels magnetic configurations")
     check_species(configuration, settings.species, configuration.is_magnetic_a)
     check_distances(find_neighbours(configuration, settings.min_distance_angstrom), settings.min_distance_angstrom)
-    check_setups(configuration)
+    valence_electrons(configuration)
 
 
 def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfiguration:

@@ -26,11 +26,6 @@ def check_installed() -> None:
         raise InputError(MISSING)
 
 
-def check_setups(configuration: Configuration) -> None:
-    """Raise InputError for an element without an LDA set-up in GPAW."""
-    valence_electrons(configuration)
-
-
 def valence_electrons(configuration: Configuration) -> int:
     """Return the number of valence electrons of all atoms.  Raises InputError for an element without set-up."""
     from gpaw.setup_data import SetupData

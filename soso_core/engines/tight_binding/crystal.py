@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.engines.checks import check_distances, check_species
+from soso_core.engines.k_mesh import mesh_counts, mesh_points
 from soso_core.engines.moments import start_magnitudes
-from soso_core.engines.tight_binding.k_mesh import mesh_points
 from soso_core.engines.tight_binding.radial import TaperedPower
 from soso_core.engines.tight_binding.settings import TightBindingSettings
 from soso_core.engines.tight_binding.slater_koster import N_ORBITALS, hopping_blocks
@@ -59,6 +59,7 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
     repulsion_a = _parameter_a(configuration, settings, "repulsion_ev")
     hopping_value_p, hopping_slope_p = _radial(settings, settings.hopping_exponent)(neighbours.distances_p)
     repulsion_value_p, repulsion_slope_p = _radial(settings, settings.repulsion_exponent)(neighbours.distances_p)
+    counts = mesh_counts(configuration.cell_vc, settings.k_spacing_per_angstrom, settings.k_mesh)
     hopping_ph = _pair_mean(hopping_a, neighbours)
     half_repulsion_p = 0.5 * _pair_mean(repulsion_a, neighbours)
     initial_moments = {symbol: item.initial_moment_muB for symbol, item in settings.species.items()}
@@ -71,7 +72,7 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
         penalty_a=_parameter_a(configuration, settings, "charge_penalty_ev"),
         stoner_a=np.where(configuration.is_magnetic_a, stoner_a, 0.0),
         initial_a=start_magnitudes(configuration, initial_moments),
-        points_kc=mesh_points(configuration.cell_vc, settings),
+        points_kc=mesh_points(configuration.cell_vc, counts, 0.5 if settings.k_shifted else 0.0),
         hoppings_ph=hopping_ph * hopping_value_p[:, None],
         slopes_ph=hopping_ph * hopping_slope_p[:, None],
         repulsion=float(np.sum(half_repulsion_p * repulsion_value_p)),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
@@ -54,6 +55,13 @@ def incar(
         **_files(is_restart),
         **settings.extra_incar,
     }
+
+
+def make_ferromagnet(atoms: Atoms, species: SpeciesSettings) -> Configuration:
+    """Return a cell in which every element with an initial moment has a spin along z."""
+    has_spin_a = np.isin(atoms.get_chemical_symbols(), list(species.initial_moments_muB))
+    spins_ac = np.where(has_spin_a[:, None], [0.0, 0.0, 1.0], 0.0)
+    return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, spins_ac)
 
 
 def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: SpeciesSettings) -> None:

@@ -6,34 +6,30 @@ import numpy as np
 from ase.units import GPa
 
 from soso_core.arrays import FloatArray
-from soso_core.engines.ramp import RampSettings, measure_gates
+from soso_core.engines.ramp import RampSettings, RampStep, make_quality
+from soso_core.engines.vasp.field_scale import FieldScale
 from soso_core.engines.vasp.order import arrange_for_vasp
-from soso_core.engines.vasp.step import VaspStep
 from soso_core.labels import LabelledConfiguration
-from soso_core.quality import LabelQuality
 
 KBAR = 0.1 * GPa
 """eV/Å³."""
 
 
-def make_quality(steps: Sequence[VaspStep], settings: RampSettings) -> LabelQuality:
-    """Return the numbers that determine the grade of a label, from the steps of its ramp (oldest first)."""
-    numbers = {key: value for key, (value, _) in measure_gates(steps, settings).items()}
-    change, n_atoms = steps[-1].table.scf_change, len(steps[-1].target)
-    if change is not None:
-        numbers["scf_change_meV_per_atom"] = 1e3 * change / n_atoms
-    return LabelQuality(numbers)
-
-
 def make_label(
-    steps: Sequence[VaspStep], settings: RampSettings, forces_ac: FloatArray, stress_kbar_cc: FloatArray | None
+    steps: Sequence[RampStep],
+    settings: RampSettings,
+    field_scale: FieldScale,
+    forces_ac: FloatArray,
+    stress_kbar_cc: FloatArray | None,
 ) -> LabelledConfiguration:
     """Return the label of a finished ramp, at the achieved directions.
 
     Parameters
     ----------
-    steps : sequence of VaspStep, oldest first
+    steps : sequence of RampStep, oldest first
     settings : RampSettings
+    field_scale : FieldScale
+        The one of the steps.
     forces_ac : (a, 3) float, eV/Å
         In VASP's order.
     stress_kbar_cc : (3, 3) float, kB, optional
@@ -44,7 +40,7 @@ def make_label(
     return LabelledConfiguration(
         configuration=last.target.with_spins(last.spins_ac),
         energy=last.energy,
-        exchange_fields_ac=last.field_scale.value * last.printed_fields_ac,
+        exchange_fields_ac=last.exchange_fields_ac,
         moment_magnitudes_a=last.moment_magnitudes_a,
         forces_ac=order.from_vasp(np.asarray(forces_ac)),
         stress_cc=None if stress_kbar_cc is None else tension_positive(stress_kbar_cc),
@@ -53,9 +49,9 @@ def make_label(
             "engine": "vasp",
             "moment_kind": "MW_int",
             "lambda_ev_per_muB2": last.lambda_,
-            "constraint_energy_ev": last.table.penalty_energy,
-            "field_scale": last.field_scale.value,
-            "field_scale_source": last.field_scale.source,
+            "constraint_energy_ev": last.penalty_energy,
+            "field_scale": field_scale.value,
+            "field_scale_source": field_scale.source,
             **make_quality(steps, settings).as_info(),
         },
     )

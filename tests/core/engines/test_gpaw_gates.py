@@ -47,7 +47,7 @@ def outcomes(monkeypatch):
 
     monkeypatch.setattr(engine, "calculate", calculate)
     monkeypatch.setattr(engine, "check_installed", lambda: None)
-    monkeypatch.setattr(engine, "check_setups", lambda configuration: None)
+    monkeypatch.setattr(engine, "valence_electrons", lambda configuration: 16)
     return waiting, made
 
 

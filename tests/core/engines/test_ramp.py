@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vasp_cells import FIELD_AC, MOMENT, SCALE, held, mixed_cell, protocol, step
+from vasp_cells import FIELD_AC, MOMENT, SCALE, held, mixed_cell, printed, protocol, step
 
-from soso_core.engines.ramp import Action, energy_change, field_change, judge, measure_gates
+from soso_core.engines.ramp import Action, energy_change, field_change, judge, make_quality, measure_gates
 from soso_core.engines.vasp.field_scale import PRINTED, FieldScale
-from soso_core.engines.vasp.labelling import make_label, make_quality, tension_positive
+from soso_core.engines.vasp.labelling import make_label, tension_positive
 from soso_core.engines.vasp.order import arrange_for_vasp
-from soso_core.engines.vasp.step import VaspStep, refine_directions
+from soso_core.engines.vasp.step import read_step, refine_directions
 from soso_core.errors import InputError
 from soso_core.labels import transverse
 
@@ -27,8 +27,8 @@ def tilted_away(degrees, lambda_=50.0, atom=2):
 
 
 def test_the_energy_is_without_the_penalty():
-    one = step()
-    assert one.free_energy - one.energy == pytest.approx(one.table.penalty_energy)
+    one, (_, _, free_energy, table, _) = step(), printed()
+    assert free_energy - one.energy == pytest.approx(table.penalty_energy) == pytest.approx(one.penalty_energy)
     assert one.energy == pytest.approx(-float(np.sum(FIELD_AC * held(mixed_cell(), 10.0))), abs=1e-12)
 
 
@@ -133,7 +133,7 @@ def test_the_label():
     steps = [step(10.0), step(50.0)]
     order = arrange_for_vasp(steps[-1].target)[1]
     forces_ac = np.arange(12.0).reshape(4, 3)
-    item = make_label(steps, protocol(), order.to_vasp(forces_ac), 10.0 * np.eye(3))
+    item = make_label(steps, protocol(), SCALE, order.to_vasp(forces_ac), 10.0 * np.eye(3))
     np.testing.assert_array_equal(item.forces_ac, forces_ac)
     np.testing.assert_array_equal(item.target_spins_ac, steps[-1].target.spins_ac)
     np.testing.assert_array_equal(item.configuration.spins_ac, steps[-1].spins_ac)
@@ -153,16 +153,14 @@ def test_stress_is_symmetric():
 
 def test_a_strength_with_more_than_three_digits():
     """VASP prints 0.123E+02 for 12.345; the part across the target is of the true one."""
-    one = step(12.345)
-    table = replace(one.table, lambda_=12.3)
-    found = VaspStep(one.target, 12.345, one.free_energy, table, SCALE)
-    np.testing.assert_array_equal(found.spins_ac, one.spins_ac)
+    target, lambda_, free_energy, table, scale = printed(12.345)
+    found = read_step(target, lambda_, free_energy, replace(table, lambda_=12.3), scale)
+    np.testing.assert_array_equal(found.spins_ac, step(12.345).spins_ac)
 
 
 @pytest.mark.parametrize("change", ["lambda", "ions", "size"])
 def test_a_table_of_something_else_is_refused(change):
-    one = step(10.0)
-    target, lambda_ = one.target, one.lambda_
+    target, lambda_, *rest = printed(10.0)
     if change == "lambda":
         lambda_ = 50.0
     if change == "ions":
@@ -172,7 +170,7 @@ def test_a_table_of_something_else_is_refused(change):
 
         target = Configuration(target.numbers_a[:3], target.positions_ac[:3], target.cell_vc, target.spins_ac[:3])
     with pytest.raises(InputError):
-        VaspStep(target, lambda_, one.free_energy, one.table, SCALE)
+        read_step(target, lambda_, *rest)
 
 
 def test_a_scale_must_be_positive():

@@ -5,9 +5,9 @@ import pytest
 from iron_cells import bcc, distorted, random_spins, skewed
 from reference import tight_binding as twin
 
+from soso_core.engines.k_mesh import mesh_counts, mesh_points
 from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.engines.tight_binding.crystal import build_crystal
-from soso_core.engines.tight_binding.k_mesh import mesh_counts, mesh_points
 from soso_core.engines.tight_binding.radial import TaperedPower
 from soso_core.engines.tight_binding.scf import solve
 from soso_core.engines.tight_binding.slater_koster import bond_gradients, hopping_blocks
@@ -70,19 +70,20 @@ def test_the_label_equals_its_readable_twin(configuration):
 
 
 def test_the_mesh_follows_the_cell():
-    settings = TightBindingSettings()
+    spacing = TightBindingSettings().k_spacing_per_angstrom
     expected = {(1, 1, 1): (6, 6, 6), (2, 1, 1): (3, 6, 6), (2, 2, 2): (3, 3, 3), (3, 3, 3): (2, 2, 2)}
     for repeats, counts in expected.items():
         n_atoms = 2 * int(np.prod(repeats))
-        assert mesh_counts(bcc(repeats, np.zeros((n_atoms, 3))).cell_vc, settings) == counts
+        assert mesh_counts(bcc(repeats, np.zeros((n_atoms, 3))).cell_vc, spacing) == counts
 
 
-@pytest.mark.parametrize("shifted", [False, True])
-def test_the_mesh_contains_minus_k_for_every_k(shifted):
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_the_mesh_contains_minus_k_for_every_k(shift):
     cell_vc = skewed(2, np.zeros((2, 3))).cell_vc
-    points_kc = mesh_points(cell_vc, TightBindingSettings(k_mesh=(2, 3, 4), k_shifted=shifted))
+    points_kc = mesh_points(cell_vc, (2, 3, 4), shift)
     fractions_kv = points_kc @ cell_vc.T / (2 * np.pi)
     assert len(fractions_kv) == 24
+    assert np.abs(fractions_kv - [shift / 2, shift / 3, shift / 4]).sum(axis=1).min() < 1e-12
     for fraction_v in fractions_kv:
         distance_kv = fractions_kv + fraction_v
         assert np.abs(distance_kv - np.round(distance_kv)).max(axis=1).min() < 1e-12

@@ -7,7 +7,7 @@ from soso_core.engines.vasp.field_scale import FieldScale
 from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.engines.vasp.oszicar import ConstraintTable
 from soso_core.engines.vasp.settings import SpeciesSettings, VaspSettings
-from soso_core.engines.vasp.step import VaspStep
+from soso_core.engines.vasp.step import read_step
 from soso_core.labels import transverse
 from soso_core.settings import read_yaml
 
@@ -47,8 +47,8 @@ def held(target, lambda_):
     return spins_ac
 
 
-def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, digits=3, scale=SCALE):
-    """Return a step of the ramp as VASP prints it: three decimals of the moments, energies with the penalty."""
+def printed(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, digits=3, scale=SCALE):
+    """Return the arguments of `read_step` as VASP prints them: rounded moments, energies with the penalty."""
     target = mixed_cell() if target is None else target
     spins_ac = held(target, lambda_) if spins_ac is None else spins_ac
     moments_ac = moment * spins_ac
@@ -65,4 +65,9 @@ def step(lambda_=10.0, target=None, spins_ac=None, moment=MOMENT, shift=0.0, dig
         ionic_step=1,
         scf_change=2e-6,
     )
-    return VaspStep(target, lambda_, -float(np.sum(FIELD_AC * spins_ac)) + shift + penalty, table, scale)
+    return target, lambda_, -float(np.sum(FIELD_AC * spins_ac)) + shift + penalty, table, scale
+
+
+def step(*arguments, **more):
+    """Return a step of the ramp."""
+    return read_step(*printed(*arguments, **more))

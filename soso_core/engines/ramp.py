@@ -1,4 +1,4 @@
-"""A ramp of constraints of growing strength: what follows a step, as a pure function of the steps so far."""
+"""A ramp of constraints of growing strength; the next action is a pure function of the steps so far."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
@@ -40,15 +40,10 @@ class RampSettings(Settings):
     max_field_change_meV: float = Field(gt=0.0, description="of -∂E/∂e, rms per component, from the previous step")
     min_moment_muB: float = Field(gt=0.0, description="a smaller moment has collapsed")
 
-    @field_validator("lambda_ramp_ev_per_muB2")
-    @classmethod
-    def _check_rising(cls, ramp: tuple[float, ...]) -> tuple[float, ...]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(ramp)):
-            raise ValueError("every strength must exceed the one before")
-        return ramp
-
     @model_validator(mode="after")
-    def _check_largest(self) -> "RampSettings":
+    def _check_ramp(self) -> "RampSettings":
+        if any(later <= earlier for earlier, later in itertools.pairwise(self.lambda_ramp_ev_per_muB2)):
+            raise ValueError("every strength of lambda_ramp_ev_per_muB2 must exceed the one before")
         if self.lambda_max_ev_per_muB2 < self.lambda_ramp_ev_per_muB2[-1]:
             raise ValueError("lambda_max_ev_per_muB2 is smaller than the end of lambda_ramp_ev_per_muB2")
         return self

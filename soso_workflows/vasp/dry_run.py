@@ -11,7 +11,7 @@ from soso_core.engines.vasp.settings import VaspSettings
 from soso_workflows.vasp.settings import species_settings
 
 LONG_LIST = 9
-"""Longest list that is shown completely; of longer ones the beginning and the length are shown."""
+"""Longest list that is shown completely; longer ones are abbreviated."""
 
 
 def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:

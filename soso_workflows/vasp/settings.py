@@ -16,7 +16,7 @@ class VaspLabelSettings(Settings):
     """The keys of `engine_settings` with `engine: vasp`."""
 
     protocol: str | None = Field(default=None, description="fast, balanced or stringent; None: balanced")
-    overrides: dict[str, Any] = Field({}, description="keys of the protocol with other values")
+    overrides: dict[str, Any] = Field(default={}, description="keys of the protocol with other values")
     potential_family: str | None = Field(default=None, description="label of the POTCAR family in AiiDA")
     potential_mapping: dict[SpeciesKey, str] = Field(
         default_factory=dict, description="e.g. Fe: Fe_pv; left out: the element"
@@ -28,8 +28,8 @@ class VaspLabelSettings(Settings):
         default_factory=dict, description="by element, of those with a spin"
     )
     field_scale: float | str | None = Field(default=None, description="measure, a number, or node:PK")
-    options: dict[str, Any] = Field({}, description="scheduler options of each job, with AiiDA's names")
-    clean_workdir: bool = Field(True, description="remove charge densities from the cluster when a label is complete")
+    options: dict[str, Any] = Field(default={}, description="scheduler options of each job, with AiiDA's names")
+    clean_workdir: bool = Field(default=True, description="remove charge densities from the cluster after a label")
 
     @field_validator("field_scale")
     @classmethod

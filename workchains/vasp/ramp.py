@@ -35,7 +35,7 @@ DEFAULT_OPTIONS = {
 class VaspRampWorkChain(LabelWorkChain):
     """Run the ramp and collect its label.
 
-    `soso_core.engines.ramp` decides what follows a step.  Failures within a step belong to `soso.vasp.constrained`,
+    `soso_core.engines.ramp` decides on the next step.  Failures within a step belong to `soso.vasp.constrained`,
     whose exit codes (410 to 470) become those of the label.  Additional exit codes: 433, the strongest constraint did
     not hold the directions; 434, configuration and settings do not fit.
     """
@@ -76,7 +76,7 @@ class VaspRampWorkChain(LabelWorkChain):
         return None
 
     def should_run_step(self) -> bool:
-        """Whether another step follows."""
+        """Return whether another step follows."""
         has_failed = self.ctx.engines and not self.ctx.engines[-1].is_finished_ok
         return not has_failed and self.ctx.ramp.get_dict().get("action") in CONTINUING
 

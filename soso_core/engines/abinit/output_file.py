@@ -152,10 +152,10 @@ def _symmetric(stress_cc: FloatArray) -> FloatArray:
     return 0.5 * (stress_cc + stress_cc.T)
 
 
-def _only(pattern: re.Pattern[str], text: str, what: str) -> str:
+def _only(pattern: re.Pattern[str], text: str, item: str) -> str:
     found = pattern.findall(text)
     if len(found) != 1:
-        raise AbinitError(f"ABINIT's output does not hold exactly one {what}")
+        raise AbinitError(f"ABINIT's output does not hold exactly one {item}")
     return str(found[0])
 
 

@@ -22,8 +22,10 @@ class AbinitSettings(Settings):
     command: str = Field(default="abinit", min_length=1, description="how ABINIT is started, e.g. mpirun -n 8 abinit")
     pseudopotentials: dict[SpeciesKey, Path] = Field(default_factory=dict, description="psp8 file by chemical symbol")
     pseudopotential_folder: Path = Field(default=DEBIAN_FOLDER, description="searched for the other species")
-    ecut_ev: float = Field(default=1225.0, ge=100.0, le=10000.0, description="plane waves up to this kinetic energy")
-    ecut_smearing_ev: float = Field(default=13.6, ge=0.0, le=100.0, description="they fade in over this last stretch")
+    ecut_ev: float = Field(default=1225.0, ge=100.0, le=10000.0, description="kinetic-energy cutoff of the plane waves")
+    ecut_smearing_ev: float = Field(
+        default=13.6, ge=0.0, le=100.0, description="range of the smooth cutoff below ecut_ev"
+    )
     fft_box_ratio: float = Field(
         default=2.0, ge=2.0, le=6.0, description="largest wave vector of the real-space grid over that of ecut_ev"
     )
@@ -40,7 +42,7 @@ class AbinitSettings(Settings):
     empty_bands_per_atom: int = Field(default=3, ge=1, le=100, description="bands beyond one for each electron")
     tolvrs: float = Field(default=1e-6, ge=1e-16, le=1e-5, description="potential residual at convergence, ABINIT's")
     stalled_residual: float = Field(
-        default=1e-3, ge=0.0, le=1e-2, description="two attempts that stay below this and agree make a label"
+        default=1e-3, ge=0.0, le=1e-2, description="residual below which two attempts that agree make a label"
     )
     max_iterations: int = Field(default=80, ge=1, le=1000, description="self-consistency steps before giving up")
     magcon_lambda: float = Field(default=0.02, gt=0.0, le=0.1, description="weight of the constraint in the mixing")
@@ -49,7 +51,7 @@ class AbinitSettings(Settings):
     initial_moments_muB: dict[SpeciesKey, Moment] = Field(
         default_factory=dict, description="the same by chemical symbol"
     )
-    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a smaller or reversed moment is an error")
     max_angle_degree: float = Field(default=0.1, gt=0.0, le=10.0, description="of a moment to its spin")
-    timeout_seconds: float = Field(default=43200.0, ge=1.0, description="one run of ABINIT is stopped after this")
+    timeout_seconds: float = Field(default=43200.0, ge=1.0, description="largest wall time of one run of ABINIT")
     keep_failed_in: Path | None = Field(default=None, description="folder for the files of failed runs")

@@ -10,9 +10,9 @@ from soso_core.settings import Settings
 class GpawSpecies(Settings):
     """Start of the self-consistency for one magnetic species; the defaults are for iron."""
 
-    initial_moment_muB: float = Field(default=2.3, ge=0.1, le=8.0, description="start length, μB")
+    initial_moment_muB: float = Field(default=2.3, ge=0.1, le=8.0, description="initial moment magnitude")
     gentle_initial_moment_muB: float = Field(
-        default=2.0, ge=0.1, le=8.0, description="start length of the gentler attempts, μB"
+        default=2.0, ge=0.1, le=8.0, description="the same in the gentler attempts"
     )
 
 
@@ -36,7 +36,7 @@ class GpawSettings(Settings):
     )
     smearing_ev: float = Field(default=0.1, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     empty_bands_percent: float = Field(
-        default=50.0, ge=10.0, le=400.0, description="bands beyond the occupied ones: 50 is six pairs per iron atom"
+        default=50.0, ge=10.0, le=400.0, description="empty bands over occupied ones: 50 is six pairs per iron atom"
     )
     penalty_ev_per_muB2: float = Field(
         default=10.0, ge=0.5, le=40.0, description="strength of the constraint; 100 does not converge"
@@ -45,7 +45,7 @@ class GpawSettings(Settings):
         default=4.0, ge=0.5, le=40.0, description="the same in the gentler attempts"
     )
     gentle_smearing_ev: float = Field(
-        default=0.2, ge=0.005, le=2.0, description="where the last attempt begins, to end at smearing_ev"
+        default=0.2, ge=0.005, le=2.0, description="initial smearing of the last attempt, which ends at smearing_ev"
     )
     energy_tolerance_ev_per_electron: float = Field(default=1e-5, gt=0.0, le=1e-3, description="over three steps")
     density_tolerance: float = Field(default=1e-4, gt=0.0, le=1e-2, description="electrons per electron")
@@ -56,8 +56,8 @@ class GpawSettings(Settings):
     max_angle_degree: float = Field(
         default=10.0, gt=0.0, le=45.0, description="a moment further from its spin is an error"
     )
-    min_moment_muB: float = Field(default=0.3, ge=0.0, le=8.0, description="a shorter or reversed moment is an error")
-    min_distance_angstrom: float = Field(default=1.5, gt=0.0, description="atoms closer than this are refused")
+    min_moment_muB: float = Field(default=0.3, ge=0.0, le=8.0, description="a smaller or reversed moment is an error")
+    min_distance_angstrom: float = Field(default=1.5, gt=0.0, description="smallest allowed distance of two atoms")
 
     @model_validator(mode="after")
     def _check_gentle(self) -> "GpawSettings":

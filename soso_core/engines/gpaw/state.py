@@ -13,7 +13,7 @@ class State:
     """A self-consistent state under the penalty `K sum_i (|m_i|² - (m_i·u_i)²)`.
 
     energy : eV, free energy of the electrons, without the penalty
-    moments_ac : (a, 3) float, μB, within the augmentation spheres: what the penalty acts on
+    moments_ac : (a, 3) float, μB, within the augmentation spheres, where the penalty acts
     forces_ac : (a, 3) float, eV/Å
     energies_s : (s,) float, eV, of the last self-consistency steps
     iterations : steps of all stages

@@ -39,14 +39,14 @@ class TightBindingSettings(Settings):
         default=2.48, gt=0.5, le=10.0, description="distance of the given hoppings"
     )
     hopping_exponent: float = Field(
-        default=5.0, ge=0.0, le=20.0, description="hoppings fall as distance to minus this power"
+        default=5.0, ge=0.0, le=20.0, description="hoppings decrease as distance to minus this power"
     )
     repulsion_exponent: float = Field(default=14.0, ge=0.0, le=40.0, description="repulsion falls likewise")
     cutoff_angstrom: float = Field(default=3.7, gt=0.5, le=12.0, description="hoppings and repulsion end here")
     taper_width_angstrom: float = Field(
-        default=0.6, gt=0.0, description="they are turned off smoothly over this last stretch"
+        default=0.6, gt=0.0, description="range below the cutoff in which they decrease smoothly to zero"
     )
-    min_distance_angstrom: float = Field(default=1.2, gt=0.0, description="atoms closer than this are refused")
+    min_distance_angstrom: float = Field(default=1.2, gt=0.0, description="smallest allowed distance of two atoms")
     smearing_ev: float = Field(default=0.08, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
         default=None, description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"
@@ -57,10 +57,12 @@ class TightBindingSettings(Settings):
     k_shifted: bool = Field(
         default=False, description="half-step shift along each reciprocal vector instead of Gamma-centred"
     )
-    tolerance: float = Field(1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)")
+    tolerance: float = Field(
+        default=1e-5, ge=1e-11, le=1e-2, description="largest residual of moments (μB) and charges (e)"
+    )
     max_iterations: int = Field(default=30, ge=1, le=10000, description="mixing steps before second-order ones")
     max_newton_iterations: int = Field(default=40, ge=1, le=10000, description="second-order steps before giving up")
-    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a shorter or reversed moment is an error")
+    min_moment_muB: float = Field(default=0.05, ge=0.0, description="a smaller or reversed moment is an error")
 
     @model_validator(mode="after")
     def _check_distances(self) -> "TightBindingSettings":

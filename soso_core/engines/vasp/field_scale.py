@@ -39,7 +39,7 @@ class FieldScale:
 
     @property
     def is_known(self) -> bool:
-        """Whether the factor is that of this VASP; False while it is being measured."""
+        """True when the factor is that of this VASP; False while it is being measured."""
         return self.source != PRINTED
 
 

@@ -65,7 +65,7 @@ def make_ferromagnet(atoms: Atoms, species: SpeciesSettings) -> Configuration:
 
 
 def check_species(symbols: tuple[str, ...], has_spin: list[bool], species: SpeciesSettings) -> None:
-    """Raise InputError, with what to write, unless there is a radius for every element and a moment for every spin."""
+    """Raise InputError when an element has no radius, or an element with a spin no moment."""
     for symbol in dict.fromkeys(symbols):
         if symbol not in species.rwigs_angstrom:
             raise InputError(f"rwigs_angstrom has no {symbol}; give the RWIGS of its POTCAR (the value in Å)")

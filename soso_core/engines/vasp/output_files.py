@@ -73,7 +73,7 @@ def check_labels(quantities: Mapping[str, Any], n_atoms: int) -> None:
 
 
 def incar_problems(incar: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
-    """Return what VASP would reject or misread in an INCAR with constrained moments; `kinds` is in the order of POSCAR.
+    """Return the errors of an INCAR with constrained moments, a line each; `kinds` is in the order of POSCAR.
 
     Keys are lower case.  A kind in two blocks counts as two species for RWIGS and POTCAR.
     """

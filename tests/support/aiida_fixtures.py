@@ -50,7 +50,7 @@ def aiida_profile(request, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def localhost(aiida_profile, tmp_path_factory):
-    """Return this machine as a computer without waiting times."""
+    """Return the local machine as a computer without waiting times."""
     from aiida.orm import Computer
 
     computer = Computer(
@@ -71,7 +71,7 @@ def pair_dataset() -> Dataset:
 
 
 def labelled_pair(seed: int) -> LabelledConfiguration:
-    """Return a two-atom cell with random spins and the labels the stand-in would give it."""
+    """Return a two-atom cell with random spins, with the labels that the stand-in makes."""
     spins_ac = np.random.default_rng(seed).normal(size=(2, 3))
     spins_ac /= np.linalg.norm(spins_ac, axis=1, keepdims=True)
     positions_ac = np.array([[0.0, 0.0, 0.0], [1.425, 1.425, 1.425]])
@@ -106,7 +106,7 @@ def model_file(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def stand_in(localhost, model_file, tmp_path_factory) -> Callable[..., Any]:
-    """Return a factory of codes that run the stand-in with the given faults and keep its log in `home`."""
+    """Return a factory of codes that run the stand-in with the given failures and write its log to `home`."""
     from aiida.orm import InstalledCode
 
     script = tmp_path_factory.mktemp("bin") / "soso"
@@ -125,14 +125,14 @@ def stand_in(localhost, model_file, tmp_path_factory) -> Callable[..., Any]:
 
 
 def count_label_calls(home: Path) -> int:
-    """Return how often the stand-in with this home was asked for a label."""
+    """Return the number of labels requested from the stand-in with this home."""
     log = home / "labels.log"
     return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 @pytest.fixture(scope="session")
 def campaign_inputs(stand_in) -> Callable[..., dict[str, Any]]:
-    """Return a factory of inputs of a small campaign; `faults` go to the stand-in, the rest to the policy."""
+    """Return a factory of inputs of a small campaign: `faults` for the stand-in, the rest for the policy."""
     from aiida.orm import Dict, Int, Str, StructureData
     from ase.build import bulk
 

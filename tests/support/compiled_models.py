@@ -1,4 +1,4 @@
-"""Small fitted models of every kind, and cells to try them on."""
+"""Small fitted models of every kind, and cells for their predictions."""
 
 from functools import cache
 

@@ -1,6 +1,6 @@
-"""A profile of its own with broker and daemon, in which campaigns can be killed: every command is a process.
+"""A separate profile with broker and daemon, in which a test can kill campaigns: every command is a process.
 
-The `soso` of these campaigns is the real one but for labels, which come from the stand-in and take a moment.
+These campaigns run the real `soso`, except for labels, which the stand-in makes after a second.
 """
 
 import json
@@ -43,7 +43,7 @@ print(json.dumps({"made": made, "ok": node.is_finished_ok, "said": node.exit_mes
 
 
 class Place:
-    """A folder with a profile, a code and campaign files; `verdi` works in it."""
+    """A folder with a profile, a code and campaign files, in which `verdi` runs."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -59,7 +59,7 @@ class Place:
         )
 
     def slow_soso(self) -> Path:
-        """Return a `soso` whose labels take a moment and are those of the stand-in."""
+        """Return a `soso` whose labels come from the stand-in after LABEL_SECONDS."""
         script = self.home / "soso"
         label = f"sleep {LABEL_SECONDS}; exec {sys.executable} -I -S {HERE / 'stand_in_soso.py'}"
         script.write_text(f'#!/bin/sh\nif [ "$1" = label ]; then {label} "$@"; fi\nexec {BIN / "soso"} "$@"\n')
@@ -67,13 +67,13 @@ class Place:
         return script
 
     def verdi(self, *words: object) -> str:
-        """Return what a command of verdi prints; raise when it fails."""
+        """Return the output of a verdi command.  Raises AssertionError when the command fails."""
         done = subprocess.run(self.words(*words), capture_output=True, text=True, env=self.environment, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        """Start a command of verdi and do not wait."""
+        """Start a verdi command without waiting for its end."""
         return subprocess.Popen(self.words(*words), stdout=subprocess.PIPE, text=True, env=self.environment)
 
     def words(self, *words: object) -> list[str]:
@@ -87,22 +87,22 @@ class Place:
         return ("data", "soso", "launch", path, "--code", "slow@localhost")
 
     def facts(self, pk: int) -> dict[str, object]:
-        """Return what became of a campaign: labels made, how it ended, and `model`, the bytes of its last model.
+        """Return the labels of a campaign, its outcome, and `model`, the bytes of its last model.
 
-        A label is made when its job has it, even if the workchain around the job died before it could pass it on.
+        A label counts when its job finished, even if the workchain around the job was killed afterwards.
         """
         model = self.home / f"{pk}.soso"
-        told = self.verdi("run", self.home / "facts.py", pk, model)
-        return {**json.loads(told.splitlines()[-1]), "model": model.read_bytes()}
+        output = self.verdi("run", self.home / "facts.py", pk, model)
+        return {**json.loads(output.splitlines()[-1]), "model": model.read_bytes()}
 
     def is_terminated(self, pk: int) -> bool:
-        """Whether a process has ended; asked in a way that costs little."""
+        """Return whether a process has ended."""
         code = f"from aiida.orm import load_node; print(load_node({pk}).is_terminated)"
         (self.home / "ended.py").write_text(code)
         return self.verdi("run", self.home / "ended.py").split()[-1] == "True"
 
     def n_asked(self) -> int:
-        """Return how many labels were asked for so far."""
+        """Return the number of labels requested so far."""
         log = self.home / "labels.log"
         return len(log.read_text().splitlines()) if log.exists() else 0
 
@@ -114,13 +114,13 @@ class Place:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail when it takes too long."""
+    """Wait until a condition holds.  Raises AssertionError after PATIENCE_SECONDS."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"the condition did not hold within {PATIENCE_SECONDS:g} s"
         time.sleep(0.5)
 
 
 def kill_hard(pid: int) -> None:
-    """Kill a process in a way that it cannot notice."""
+    """Kill a process by a signal that it cannot handle."""
     os.kill(pid, signal.SIGKILL)

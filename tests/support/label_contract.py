@@ -1,4 +1,4 @@
-"""The physics that every engine's labels obey, and what it takes to run one: see tests/contracts/harness_*.py."""
+"""Physics that the labels of every engine obey, and the harness that runs an engine: tests/contracts/harness_*.py."""
 
 import importlib.util
 import sys
@@ -21,9 +21,9 @@ FOLDER = Path(__file__).parents[1] / "contracts"
 TILT = 0.1
 """rad, each way, of one spin: an energy of some 10 meV, and an error of Simpson's rule of order TILT⁴."""
 LARGEST_ANGLE = 10.0
-"""Degrees between a spin asked for and the one achieved: more is another state (grade D begins here)."""
+"""Degrees between a requested and the achieved spin: beyond it the state is another one (grade D begins here)."""
 SMALLEST_FORCE = 0.05
-"""eV/Å: smaller forces are compared as if they were as large."""
+"""eV/Å: the tolerance of smaller forces is that of a force of this size."""
 UNKNOWN_ELEMENT = 118
 """Oganesson: no engine has parameters for it."""
 
@@ -39,7 +39,7 @@ def iron_pair(angle: float = 1.22) -> Configuration:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a harness may use: this machine as a computer, a folder of its own, any session fixture by its name."""
+    """Resources of a harness: the local machine as a computer, a separate folder, session fixtures by their names."""
 
     computer: Computer
     folder: Path
@@ -69,10 +69,10 @@ class Harness:
 
 def harnesses() -> dict[str, Harness]:
     """Return the harness of every engine, by entry point: `HARNESS` of `harness_<engine>.py`."""
-    return {ENGINE_PREFIX + path.stem.removeprefix("harness_"): _loaded(path) for path in FOLDER.glob("harness_*.py")}
+    return {ENGINE_PREFIX + path.stem.removeprefix("harness_"): _load(path) for path in FOLDER.glob("harness_*.py")}
 
 
-def _loaded(path: Path) -> Harness:
+def _load(path: Path) -> Harness:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -81,26 +81,26 @@ def _loaded(path: Path) -> Harness:
     return module.HARNESS
 
 
-def asked(cell: Configuration) -> dict[str, Configuration]:
-    """Return the cells that the contract wants labels of, by name."""
+def requested_cells(cell: Configuration) -> dict[str, Configuration]:
+    """Return the cells whose labels the contract needs, by name."""
     return {
         "base": cell,
-        "tilted 1": tilted(cell, TILT),
-        "tilted -1": tilted(cell, -TILT),
+        "tilted 1": tilt_spin(cell, TILT),
+        "tilted -1": tilt_spin(cell, -TILT),
         "rotated": cell.with_spins(cell.spins_ac @ ROTATION.T),
         "permuted": Configuration(cell.numbers_a, cell.positions_ac[::-1], cell.cell_vc, cell.spins_ac[::-1]),
     }
 
 
-def tilted(cell: Configuration, angle: float) -> Configuration:
-    """Return the cell with its first spin turned towards the second by an angle (rad)."""
+def tilt_spin(cell: Configuration, angle: float) -> Configuration:
+    """Return the cell with its first spin rotated towards the second by an angle (rad)."""
     spins_ac = np.array(cell.spins_ac)
     spins_ac[0] = rotation(np.cross(spins_ac[0], spins_ac[1]), angle) @ spins_ac[0]
     return cell.with_spins(spins_ac)
 
 
 class Runs:
-    """Labels of one engine for the contract, each made when it is first asked for."""
+    """Labels of one engine for the contract; each is made when a check first uses it."""
 
     def __init__(self, engine: Any, harness: Harness, code: AbstractCode) -> None:
         self.engine, self.cell = engine, harness.cell
@@ -120,8 +120,8 @@ class Runs:
         return self.known[name]
 
     def label(self, name: str) -> LabelledConfiguration:
-        """Return the label of one of the cells that the contract asks for."""
-        results, node = self.of(name, asked(self.cell)[name])
+        """Return the label of one of the `requested_cells`."""
+        results, node = self.of(name, requested_cells(self.cell)[name])
         assert node.is_finished_ok, f"{name}: {node.exit_status} {node.exit_message}"
         return results["label"].get_dataset()[0]
 
@@ -135,12 +135,12 @@ class Runs:
 
     @property
     def energy_scale(self) -> float:
-        """What the tilt changes in the energy, eV."""
+        """Change of the energy by the tilt, eV."""
         return abs(self.tilted(1).energy - self.tilted(-1).energy)
 
 
 def the_label_is_complete_and_graded(runs: Runs) -> None:
-    """All that the contract promises is there, near the directions asked for, with a grade that both outputs say."""
+    """All required labels are there, near the requested directions, and both outputs have the same grade."""
     item, (results, _) = runs.base, runs.of("base", runs.cell)
     for name in runs.engine.REQUIRED_LABELS:
         assert getattr(item, name) is not None, name
@@ -154,7 +154,7 @@ def the_label_is_complete_and_graded(runs: Runs) -> None:
 def the_field_is_minus_the_derivative_of_the_energy(runs: Runs) -> None:
     """From one tilt to the other the energy changes by the integral of the field along the achieved directions."""
     ends = (runs.tilted(-1), runs.base, runs.tilted(1))
-    turn_ac = turn(ends[0].configuration.spins_ac, ends[2].configuration.spins_ac)
+    turn_ac = rotation_vectors(ends[0].configuration.spins_ac, ends[2].configuration.spins_ac)
     work = [np.sum(item.effective_fields_ac * np.cross(turn_ac, item.configuration.spins_ac)) for item in ends]
     change = ends[2].energy - ends[0].energy
     assert abs(change) > 1e-3, "the tilt changes the energy by less than 1 meV: nothing is tested here"
@@ -162,19 +162,19 @@ def the_field_is_minus_the_derivative_of_the_energy(runs: Runs) -> None:
 
 
 def rotating_all_spins_changes_nothing(runs: Runs) -> None:
-    """Energy, lengths and forces stay, the fields turn with the spins."""
+    """Energy, moment magnitudes and forces stay the same; the fields rotate with the spins."""
     assert_same(runs, runs.label("rotated"), runs.base.effective_fields_ac @ ROTATION.T, np.arange(len(runs.cell)))
 
 
 def permuting_like_atoms_permutes_the_results(runs: Runs) -> None:
-    """The atoms in another order: the same label in that order."""
+    """Atoms in another order have the same label in that order."""
     order_a = np.arange(len(runs.cell))[::-1]
     assert np.array_equal(runs.cell.numbers_a, runs.cell.numbers_a[order_a]), "the harness needs like atoms"
     assert_same(runs, runs.label("permuted"), runs.base.effective_fields_ac[order_a], order_a)
 
 
 def an_impossible_request_ends_with_an_exit_code(runs: Runs) -> None:
-    """No exception, no label, and one line that says why."""
+    """The process ends without exception and without label, and gives the reason in one line."""
     cell = runs.cell
     unknown = Configuration(np.full(len(cell), UNKNOWN_ELEMENT), cell.positions_ac, cell.cell_vc, cell.spins_ac)
     results, node = runs.of("impossible", unknown)
@@ -195,7 +195,7 @@ CHECKS = (
 
 
 def assert_same(runs: Runs, item: LabelledConfiguration, gradient_ac: np.ndarray, order_a: np.ndarray) -> None:
-    """Assert that a label has the energy, lengths and forces of the base one (in this order) and these fields."""
+    """Assert that a label has these fields, and energy, magnitudes and forces of the base label in this order."""
     base, tolerance = runs.base, runs.tolerance
     assert abs(item.energy - base.energy) <= tolerance * runs.energy_scale
     largest = np.abs(gradient_ac).max()
@@ -212,8 +212,8 @@ def rotation(axis: Any, angle: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
 
 
-def turn(from_ac: np.ndarray, to_ac: np.ndarray) -> np.ndarray:
-    """Return the rotation vector (rad) that takes each spin to the other on the shortest way, (a, 3)."""
+def rotation_vectors(from_ac: np.ndarray, to_ac: np.ndarray) -> np.ndarray:
+    """Return the rotation vector (rad) of the shortest rotation from each spin to the other, (a, 3)."""
     axis_ac = np.cross(from_ac, to_ac)
     sine_a = np.linalg.norm(axis_ac, axis=1)
     angle_a = np.arctan2(sine_a, np.sum(from_ac * to_ac, axis=1))
@@ -221,4 +221,4 @@ def turn(from_ac: np.ndarray, to_ac: np.ndarray) -> np.ndarray:
 
 
 ROTATION = rotation([1.0, -0.6, 0.8], 2.1)
-"""Of all spins, in the check that nothing changes by it."""
+"""Rotation of all spins, under which a label must not change."""

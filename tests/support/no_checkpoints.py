@@ -1,4 +1,4 @@
-"""A persister that keeps nothing: no test goes on with a process that was interrupted, and writing costs a fifth."""
+"""A persister that stores nothing: no test resumes an interrupted process, and writing costs a fifth of the time."""
 
 from typing import Any
 
@@ -6,21 +6,21 @@ from plumpy.persistence import Persister
 
 
 class NoCheckpoints(Persister):
-    """Forget every checkpoint."""
+    """Store no checkpoint."""
 
     def save_checkpoint(self, process: Any, tag: Any = None) -> None:
         """Do nothing."""
 
     def load_checkpoint(self, pid: Any, tag: Any = None) -> Any:
-        """Raise: there is none."""
+        """Raise NotImplementedError: there is no checkpoint."""
         raise NotImplementedError
 
     def get_checkpoints(self) -> list[Any]:
-        """Return none."""
+        """Return no checkpoints."""
         return []
 
     def get_process_checkpoints(self, pid: Any) -> list[Any]:
-        """Return none."""
+        """Return no checkpoints."""
         return []
 
     def delete_checkpoint(self, pid: Any, tag: Any = None) -> None:

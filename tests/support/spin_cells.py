@@ -1,4 +1,4 @@
-"""Small cells with everything that can go wrong in them: skewed, displaced, two species, one without a spin."""
+"""Small cells without symmetry: skewed, displaced, with two species, one of them without a spin."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ def random_spins(n_atoms, rng):
 
 
 def skewed_iron(seed, n_atoms=4):
-    """A skewed cell of displaced iron atoms with random spins."""
+    """Return a skewed cell of displaced iron atoms with random spins."""
     rng = np.random.default_rng(seed)
     cell_vc = np.array([[2.9, 0.2, 0.1], [0.3, 2.8, -0.2], [0.0, 0.4, 2.9 * n_atoms / 2]])
     fractions = np.array([[0.5 * (k % 2), 0.5 * (k % 2), k / n_atoms] for k in range(n_atoms)])
@@ -24,7 +24,7 @@ def skewed_iron(seed, n_atoms=4):
 
 
 def iron_germanium(seed):
-    """Three iron atoms with spins and one germanium atom without, displaced."""
+    """Return three iron atoms with spins and one germanium atom without a spin, displaced."""
     rng = np.random.default_rng(seed)
     cell_vc = np.diag([3.9, 4.0, 4.1]) + rng.normal(scale=0.05, size=(3, 3))
     fractions = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
@@ -35,7 +35,7 @@ def iron_germanium(seed):
 
 
 def rigid_iron(spins_ac):
-    """bcc iron, 2 x 2 x 1 cells of two atoms, on its lattice sites."""
+    """Return 2 x 2 x 1 cells of bcc iron with the atoms on their lattice sites."""
     corners = [[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 0.5)]
     sites_ac = 2.83 * np.array([[x + z, y + z, z] for x, y, z in corners])
     return Configuration([26] * 8, sites_ac, 2.83 * np.diag([2.0, 2.0, 1.0]), spins_ac)
@@ -74,9 +74,9 @@ def shape_of_bonds(distances_p, reach=3.3):
 
 
 def complete_label(configuration, field_scale=1.0, length_slope=0.05):
-    """The magnet of heisenberg_label with every label: forces, stress, and lengths that follow the neighbours.
+    """Label by the magnet of heisenberg_label, with forces, stress and moment magnitudes that depend on the neighbours.
 
-    Lengths of magnetic atoms are 2.2 + length_slope Σ_j s(r) e_i·e_j μB; fields are divided by `field_scale`.
+    Moment magnitudes of magnetic atoms are 2.2 + length_slope Σ_j s(r) e_i·e_j μB; fields are divided by `field_scale`.
     """
     known, n = heisenberg_label(configuration), find_neighbours(configuration, 3.3)
     e_ac, n_atoms = configuration.spins_ac, len(configuration)
@@ -102,7 +102,7 @@ def complete_dataset(cells, **options):
 
 
 def four_spin_label(cell):
-    """E = A Σ_i |M_i|⁴, M_i the sum of the spins of the first shell: products (e_j·e_k)(e_l·e_m) without e_i."""
+    """Label by E = A Σ_i |M_i|⁴ with M_i the sum of the first shell: products (e_j·e_k)(e_l·e_m) without e_i."""
     near = find_neighbours(cell, 2.6)
     shell_ac = np.zeros((len(cell), 3))
     np.add.at(shell_ac, near.i_p, cell.spins_ac[near.j_p])
@@ -113,14 +113,14 @@ def four_spin_label(cell):
 
 
 def graded(dataset, grades):
-    """The same labels, graded in turn by the letters of `grades`; a blank leaves a label without a grade."""
+    """Return the same labels with the letters of `grades` in turn; a blank leaves a label without a grade."""
     letters = [grades[k % len(grades)] for k in range(len(dataset))]
     facts = [{} if letter == " " else {"label_grade": letter} for letter in letters]
     return Dataset(tuple(replace(item, info={**item.info, **fact}) for item, fact in zip(dataset, facts, strict=True)))
 
 
 def transformed(item, seed, reverse, mirror):
-    """The same physics: spins rotated, crystal rotated, moved and wrapped, atoms renamed; 8 decimals as in files."""
+    """Return an equivalent label: spins and crystal rotated, shifted and wrapped, atoms permuted; 8 decimals."""
     rng = np.random.default_rng(seed)
     where = item.configuration
     spin_rotation, rotation = (Rotation.random(random_state=rng.integers(2**31)).as_matrix() for _ in range(2))

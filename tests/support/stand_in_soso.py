@@ -1,7 +1,7 @@
 """A stand-in for the `soso` command in tests of the workflow: standard library only, thirty milliseconds a call.
 
-It knows cells of two atoms.  Labels are those of one Heisenberg pair; "fitting" copies the file STAND_IN_MODEL.
-STAND_IN_HOME keeps a log with one line a label; STAND_IN_FAULTS (a JSON object) says what goes wrong:
+Cells have two atoms.  Labels are those of one Heisenberg pair; "fitting" copies the file STAND_IN_MODEL.
+STAND_IN_HOME contains a log with one line for each label; STAND_IN_FAULTS (a JSON object) selects failures:
 `label` maps the number of a label call to not-converged, bad-input, crash, truncated, missing, or to the grade that
 its label gets, grade-D for one; `fit`, `explore` and `alternatives` are such a word each; `half_energy` is the error
 left out with half of the labels, which is 1 with all.
@@ -25,12 +25,12 @@ HEADER = (
 
 
 def main(words):
-    """Do what `soso` would do with these words."""
+    """Run one command: write its output file, or fail."""
     faults = json.loads(os.environ.get("STAND_IN_FAULTS", "{}"))
     output = Path(words[words.index("-o") + 1])
     if words[0] == "label":
         fault = faults.get("label", {}).get(str(next_number()), "")
-        finish(output, labelled(Path(words[2]), fault.partition("grade-")[2]), fault)
+        finish(output, make_label(Path(words[2]), fault.partition("grade-")[2]), fault)
     elif words[0] == "alternatives":
         best = {"name": "longer hair", "energy_rmse_meV_per_spin": 0.5, "present_rmse_meV_per_spin": 1.0}
         half = faults.get("half_energy", 1.0)
@@ -41,11 +41,15 @@ def main(words):
         finish(output, Path(os.environ["STAND_IN_MODEL"]).read_bytes(), faults.get("fit"))
     else:
         settings = Path(words[-3]).read_text()
-        finish(output, drawn(number_of(settings, "n_select"), number_of(settings, "seed")), faults.get("explore"))
+        finish(
+            output,
+            draw_frames(read_integer(settings, "n_select"), read_integer(settings, "seed")),
+            faults.get("explore"),
+        )
 
 
 def finish(output, content, fault):
-    """Write the output, or fail in the way asked for."""
+    """Write the output, or fail in the requested way."""
     if fault in FAULT_STATUS:
         print(f"Error: stand-in: {fault}", file=sys.stderr)
         sys.exit(FAULT_STATUS[fault])
@@ -54,7 +58,7 @@ def finish(output, content, fault):
 
 
 def next_number():
-    """Return how many labels were asked for before this one."""
+    """Return the number of labels requested before this one."""
     with open(Path(os.environ["STAND_IN_HOME"]) / "labels.log", "a+") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         log.seek(0)
@@ -63,8 +67,8 @@ def next_number():
     return number
 
 
-def labelled(path, grade):
-    """Return the labels of the first frame, with a grade when there is one to give."""
+def make_label(path, grade):
+    """Return the first frame with its labels, and with a grade if one is given."""
     atoms = [line.split() for line in path.read_text().splitlines()[2:LINES_PER_FRAME]]
     spins = [[float(x) for x in atom[4:7]] for atom in atoms]
     energy = -COUPLING * sum(a * b for a, b in zip(*spins, strict=True))
@@ -76,8 +80,8 @@ def labelled(path, grade):
     return "\n".join(["2", quality + HEADER.format(energy=energy), *rows, ""]).encode()
 
 
-def drawn(count, seed):
-    """Return frames with random spins."""
+def draw_frames(count, seed):
+    """Return `count` frames with random spins."""
     source = random.Random(seed)
     frames = []
     for _ in range(count):
@@ -91,7 +95,7 @@ def drawn(count, seed):
     return "".join(frames).encode()
 
 
-def number_of(settings, key):
+def read_integer(settings, key):
     """Return an integer of the settings file."""
     return int(re.search(rf"^{key}: (\d+)$", settings, re.MULTILINE)[1])
 

@@ -5,7 +5,7 @@ import pytest
 from iron_cells import bcc, distorted, random_spins, unit
 
 from soso_core.configuration import Configuration
-from soso_core.engines.field_consistency import check_field, check_force
+from soso_core.engines.field_consistency import check_field, check_force, integrate_fields
 from soso_core.errors import InputError
 from soso_core.labels import LabelledConfiguration
 
@@ -73,3 +73,13 @@ def test_a_field_too_small_to_tell_is_refused():
 def test_an_engine_without_slopes_is_told_so(check, what):
     with pytest.raises(InputError, match=f"label has no {what}"):
         check(heisenberg, LabelledConfiguration(CELL, energy=-1.0), CELL, 0.05)
+
+
+@pytest.mark.parametrize("angle", [0.1, 1.0, 2.5])
+def test_a_constant_field_along_the_great_circle_works_by_its_whole_arc(angle):
+    """-∫ B·de = -B θ for a field of constant size along the path, whatever the angle between the two ends."""
+    start_ac, along_ac = np.array([[1.0, 0.0, 0.0]]), np.array([[0.0, 1.0, 0.0]])
+    end_ac = np.cos(angle) * start_ac + np.sin(angle) * along_ac
+    end_along_ac = np.cos(angle) * along_ac - np.sin(angle) * start_ac
+    found = integrate_fields(start_ac, 0.3 * along_ac, end_ac, 0.3 * end_along_ac)
+    assert found == pytest.approx(-0.3 * angle, rel=1e-12)

@@ -19,4 +19,5 @@ HARNESS = Harness(
         "field_scale": 2.0,
         "options": {"withmpi": False},
     },
+    costly=True,
 )

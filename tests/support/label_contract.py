@@ -56,7 +56,8 @@ def soso_command(bench: Bench) -> AbstractCode:
 class Harness:
     """How to run an engine: `code(bench)` makes its code, `settings` are those of a campaign file.
 
-    `missing` returns why the engine cannot run here, or None; `slow` marks engines that take minutes.
+    `missing` returns why the engine cannot run here, or None; `slow` marks engines that take minutes.  For an
+    engine that is `costly`, `make test` runs one check of the physics, and `make test-slow` the others.
     `cell` should be as small and quick as it can be with two unlike spins.
     """
 
@@ -65,6 +66,7 @@ class Harness:
     cell: Configuration = field(default_factory=iron_pair)
     missing: Callable[[], str | None] = lambda: None
     slow: bool = False
+    costly: bool = False
 
 
 def harnesses() -> dict[str, Harness]:

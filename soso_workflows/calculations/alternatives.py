@@ -26,7 +26,7 @@ class SosoAlternativesCalculation(SosoCalculation):
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.alternatives"
 
     def command(self) -> list[str]:
-        """Return the words after `soso`."""
+        """Return the arguments of `soso`."""
         return ["alternatives", self.MODEL, self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
 
     def copied_files(self) -> list[tuple[str, str, str]]:

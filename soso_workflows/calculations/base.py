@@ -1,4 +1,4 @@
-"""What all `soso` CalcJobs share: one command, file in, file out, exit status kept."""
+"""The base of all `soso` CalcJobs: one command, an input and an output file, and the exit status in a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +21,8 @@ class SosoCalculation(CalcJob):
 
     - 300: the job ended before the command did (walltime, memory, a signal)
     - 301: the output file is missing
-    - 302: the output file is there but cannot be read (truncated, foreign)
-    - 310: the command refused its input
+    - 302: the output file cannot be read (truncated, or of another program)
+    - 310: the command reported invalid input
     - 320: the command failed for another reason
     - 410: an iteration did not converge (engines only)
     """
@@ -32,11 +32,11 @@ class SosoCalculation(CalcJob):
     OUTPUT = ""
     WALLCLOCK_SECONDS = 3600
     ENVIRONMENT: Mapping[str, str] = ONE_THREAD
-    """One of many jobs keeps to one core; with `ONE_BLAS_THREAD` a job computes on every core it may use."""
+    """A label job uses one core, since many run at once; with `ONE_BLAS_THREAD` a job uses all cores."""
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
-        """Declare what all `soso` CalcJobs share."""
+        """Declare the inputs, options and exit codes of all `soso` CalcJobs."""
         super().define(spec)
         options = spec.inputs["metadata"]["options"]
         options["resources"].default = lambda: {"num_machines": 1, "num_mpiprocs_per_machine": 1}
@@ -52,18 +52,18 @@ class SosoCalculation(CalcJob):
         spec.exit_code(410, "ERROR_NOT_CONVERGED", message="{detail}")
 
     def command(self) -> list[str]:
-        """Return the words after `soso`."""
+        """Return the arguments of `soso`."""
         raise NotImplementedError
 
     def write_inputs(self, folder: Folder) -> None:
-        """Write the input files that hold more than one node; single files are copied instead."""
+        """Write the input files that are not copies of a node's file."""
 
     def copied_files(self) -> list[tuple[str, str, str]]:
-        """Return (node uuid, name in the node, name in the job folder) of inputs copied as they are."""
+        """Return (node UUID, name in the node, name in the job folder) of the files to copy."""
         return []
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Return the job description; the shell keeps the exit status of `soso` in a file of its own."""
+        """Return the job description; the shell writes the exit status of `soso` to a file."""
         self.write_inputs(folder)
         code_info = CodeInfo()
         code_info.code_uuid = self.inputs.code.uuid

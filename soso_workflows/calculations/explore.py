@@ -45,7 +45,7 @@ class SosoExploreCalculation(SosoCalculation):
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
 
     def command(self) -> list[str]:
-        """Return the words after `soso`."""
+        """Return the arguments of `soso`."""
         verb = ["explore", self.MODEL] if "model" in self.inputs else ["generate"]
         return [*verb, self.SETTINGS, "-o", self.OUTPUT]
 

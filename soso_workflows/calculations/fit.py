@@ -22,12 +22,17 @@ class SosoFitCalculation(SosoCalculation):
         spec.input("dataset", valid_type=SosoDataset, help="labelled configurations to train on")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fit")
         spec.input("settings", valid_type=Dict, required=False, help="keys of soso_core.gp.model.settings.FitSettings")
-        spec.input("model", valid_type=SosoModel, required=False, help="gets the labels added and keeps its scales")
+        spec.input(
+            "model",
+            valid_type=SosoModel,
+            required=False,
+            help="model to update; keeps its hyperparameters",
+        )
         spec.output("model", valid_type=SosoModel, help="the fitted model")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.fit"
 
     def command(self) -> list[str]:
-        """Return the words after `soso`."""
+        """Return the arguments of `soso`."""
         words = ["fit", self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
         if "model" in self.inputs:
             words += ["--update", self.OLD]

@@ -1,4 +1,4 @@
-"""`soso.label.<engine>`: label one configuration with an engine that the `soso` command knows."""
+"""`soso.label.<engine>`: label one configuration with an engine of the `soso` command."""
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
@@ -21,11 +21,11 @@ class SosoLabelCalculation(SosoCalculation):
         spec.input("configuration", valid_type=SosoDataset, help="one configuration: cell, positions, unit spins")
         spec.input("settings", valid_type=Dict, required=False, help="keys of the engine's settings")
         spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
-        spec.output("quality", valid_type=Dict, help="what the engine says of the label: converged, residuals")
+        spec.output("quality", valid_type=Dict, help="convergence, residuals and grade of the label")
         spec.inputs["metadata"]["options"]["parser_name"].default = f"soso.label.{cls.ENGINE.replace('-', '_')}"
 
     def command(self) -> list[str]:
-        """Return the words after `soso`."""
+        """Return the arguments of `soso`."""
         words = ["label", self.ENGINE, self.CONFIGURATION, "-o", self.OUTPUT]
         return [*words, "--settings", self.SETTINGS] if "settings" in self.inputs else words
 
@@ -41,19 +41,19 @@ class SosoLabelCalculation(SosoCalculation):
 
 
 class TightBindingLabelCalculation(SosoLabelCalculation):
-    """Label with the embedded electronic structure."""
+    """Label with the embedded tight-binding engine."""
 
     ENGINE = "tight-binding"
 
 
 class GpawLabelCalculation(SosoLabelCalculation):
-    """Label with GPAW, which has to be installed beside the `soso` command."""
+    """Label with GPAW, which must be installed in the environment of the `soso` command."""
 
     ENGINE = "gpaw"
 
 
 class AbinitLabelCalculation(SosoLabelCalculation):
-    """Label with ABINIT, which `soso` starts; it must be installed where the job runs."""
+    """Label with ABINIT, which `soso` starts and which must be installed where the job runs."""
 
     ENGINE = "abinit"
     WALLCLOCK_SECONDS = 86400

@@ -1,4 +1,4 @@
-"""Campaign files: one YAML file that says everything about a campaign, checked before anything runs."""
+"""Campaign files: one YAML file with all settings of a campaign, checked before anything runs."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,10 +21,10 @@ from soso_workchains.label.contract import ENGINE_PREFIX, LabelWorkChain, load_l
 from soso_workflows.data.sources import (
     MEASURE,
     Source,
-    check_given_model,
-    given_content,
-    read_given_dataset,
-    source_of,
+    check_initial_model,
+    read_content,
+    read_initial_dataset,
+    resolve_source,
 )
 
 
@@ -33,17 +33,19 @@ class CampaignSettings(Settings):
 
     name: str = Field(min_length=1, description="label of the process node")
     structure: Path = Field(description="any file ASE reads; a relative path starts at the campaign file")
-    engine: str = Field(default="tight_binding", description="what follows soso.label. in the engine's entry point")
+    engine: str = Field(default="tight_binding", description="the part after soso.label. of the engine's entry point")
     engine_code: str | None = Field(default=None, description="label of the engine's own code, e.g. vasp@cluster")
     engine_settings: dict[str, Any] = Field(default_factory=dict, description="keys of that engine's settings")
-    dataset: str | int | None = Field(default=None, description="labels there are: extended XYZ, or PK of a node")
-    model: str | int | None = Field(default=None, description="a model there is: file of `soso fit`, or PK of a node")
+    dataset: str | int | None = Field(default=None, description="initial labels: extended XYZ, or PK of a node")
+    model: str | int | None = Field(default=None, description="initial model: file of `soso fit`, or PK of a node")
     exploration: ExplorationSettings = Field(default=ExplorationSettings(), description="candidates and selection")
-    fit: FitSettings | None = Field(default=None, description="left out: chosen from the data")
+    fit: FitSettings | None = Field(default=None, description="without it, chosen from the data")
     policy: PolicySettings = Field(default=PolicySettings(), description="targets and limits, see below")
-    min_grade: Literal["A", "B", "C", "D"] = Field(default=DEFAULT_MIN_GRADE, description="worse labels teach nothing")
-    seed: int = Field(default=0, ge=0, lt=2**31, description="seed from which all others are derived")
-    max_parallel: int = Field(default=2, ge=1, description="label calculations at the same time")
+    min_grade: Literal["A", "B", "C", "D"] = Field(
+        default=DEFAULT_MIN_GRADE, description="labels below this grade are excluded from training"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="seed from which all other seeds are derived")
+    max_parallel: int = Field(default=2, ge=1, description="number of label calculations that run at the same time")
 
     @property
     def engine_entry_point(self) -> str:
@@ -63,18 +65,18 @@ class Campaign:
 
     @property
     def exploration(self) -> ExplorationSettings:
-        """What to explore, the user's files under the names that a job finds them by."""
+        """Settings of the exploration, with the user's files under their names in the folder of a job."""
         return self.settings.exploration.with_files(lambda name, _: Path(f"{name}.extxyz"))
 
     @property
-    def given(self) -> dict[str, Source]:
-        """Labels and model that there are before the first batch, those that the file names."""
+    def sources(self) -> dict[str, Source]:
+        """Files or nodes of the initial labels and the initial model, as far as the campaign file names them."""
         named = {"dataset": self.settings.dataset, "model": self.settings.model}
-        return {name: source_of(value, self.folder) for name, value in named.items() if value is not None}
+        return {name: resolve_source(value, self.folder) for name, value in named.items() if value is not None}
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides its result; the same file twice is the same campaign."""
+        """SHA-256 of everything that determines the result; equal files have equal fingerprints."""
         left_out = {"structure", "dataset", "model"}
         engine_files = _engine_files(self.settings, self.engine)
         unnamed = {**self.settings.engine_settings, **dict.fromkeys(engine_files, "")}
@@ -82,18 +84,23 @@ class Campaign:
         digest = sha256(named.model_dump_json(exclude=left_out).encode())
         for file in (*self.settings.exploration.files.values(), *engine_files.values()):
             digest.update(file.read_bytes())
-        for name, source in self.given.items():
-            digest.update(name.encode() + given_content(source))
+        for name, source in self.sources.items():
+            digest.update(name.encode() + read_content(source))
         for array in (self.structure.numbers, self.structure.positions, self.structure.cell.array):
             digest.update(array.tobytes())
         return digest.hexdigest()
 
 
-def read_campaign(path: Path | str, measure: str | None = None, n_before: int | None = None) -> Campaign:
-    """Read and check a campaign file; `measure` names a key of the engine's settings to be measured, whatever it says.
+def read_campaign(path: Path | str, measure: str | None = None, n_existing: int | None = None) -> Campaign:
+    """Read and check a campaign file.
 
-    `n_before`: number of labels of the campaign that this one extends, in place of a first batch of its own.
-    Raises InputError, one line, naming file, key and fault.
+    Parameters
+    ----------
+    path : the YAML file; relative paths in it start at its folder
+    measure : a key of the engine's settings that is to be measured, instead of its value in the file
+    n_existing : number of labels of the campaign that this one extends; they replace its first batch
+
+    Raises InputError with one line that names file, key and problem.
     """
     settings = read_settings(CampaignSettings, path)
     exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
@@ -112,78 +119,76 @@ def read_campaign(path: Path | str, measure: str | None = None, n_before: int | 
         engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
-    n_given = _check_given(campaign, str(path))
+    n_initial = _check_initial_data(campaign, str(path))
     _check_engine(campaign, str(path))
-    _check_generators(campaign, has_model=n_before is not None or bool(campaign.given), source=str(path))
-    _check_sizes(settings, n_given if n_before is None else n_before, str(path))
+    _check_generators(campaign, has_model=n_existing is not None or bool(campaign.sources), source=str(path))
+    _check_sizes(settings, n_initial if n_existing is None else n_existing, str(path))
     return campaign
 
 
 def _with_measured(settings: CampaignSettings, engine: type[LabelWorkChain], key: str, source: str) -> CampaignSettings:
-    """Return the settings with a value of the engine to be measured.  Raises InputError when it has none like that."""
+    """Return the settings with one value to be measured.  Raises InputError when the engine cannot measure it."""
     if key not in engine.MEASURED:
         raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
     return settings.model_copy(update={"engine_settings": {**settings.engine_settings, key: MEASURE}})
 
 
 def _engine_files(settings: CampaignSettings, engine: type[LabelWorkChain]) -> dict[str, Path]:
-    """Return the files that the engine's settings name, by their keys."""
-    given = {key: settings.engine_settings.get(key) for key in engine.FILE_SETTINGS}
-    return {key: Path(value) for key, value in given.items() if isinstance(value, str)}
+    """Return the files named in the engine's settings, by key."""
+    values = {key: settings.engine_settings.get(key) for key in engine.FILE_SETTINGS}
+    return {key: Path(value) for key, value in values.items() if isinstance(value, str)}
 
 
 def _check_files(exploration: ExplorationSettings, source: str) -> None:
-    """Refuse a file of candidates that is not there or cannot be read."""
+    """Raise InputError when a file of candidates is missing or cannot be read."""
     for name, file in exploration.files.items():
         with located(f"{source}: exploration.generators.{name.removeprefix('file_')}"):
             read_configurations(file)
 
 
 def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
-    """Refuse generators that cannot draw from this structure."""
+    """Raise InputError when a generator cannot draw from this structure."""
     bare = checked_structure(campaign.structure, campaign.settings.structure)
     with located(f"{source}: exploration"):
         check_generators(bare, campaign.settings.exploration, has_model)
 
 
-def _check_sizes(settings: CampaignSettings, n_before: int | None, source: str) -> None:
-    """Refuse fewer candidates than a batch takes; labels that there are, `n_before`, stand for the first batch."""
+def _check_sizes(settings: CampaignSettings, n_existing: int | None, source: str) -> None:
+    """Raise InputError when a batch needs more candidates; `n_existing` labels replace the first batch."""
     policy, n_candidates = settings.policy, settings.exploration.n_candidates
-    first = policy.n_initial if n_before is None else n_before
-    taken = {} if n_before is not None else {"n_initial": first}
+    first = policy.n_initial if n_existing is None else n_existing
+    taken = {} if n_existing is not None else {"n_initial": first}
     taken["batch_size"] = min(policy.batch_size, policy.max_labels - first)
     for key, n in taken.items():
         if n > n_candidates:
-            raise InputError(
-                f"{source}: exploration.n_candidates: {n_candidates} are fewer than policy.{key} takes, {n}"
-            )
+            raise InputError(f"{source}: exploration.n_candidates: {n_candidates} is less than policy.{key} needs, {n}")
 
 
-def _check_given(campaign: Campaign, source: str) -> int | None:
-    """Return the number of usable labels given, None without; refuse labels or a model that do not go with the file."""
-    given, settings = campaign.given, campaign.settings
-    n_given = None
-    if "dataset" in given:
-        labels = read_given_dataset(given["dataset"], f"{source}: dataset")
-        n_given = sum(is_at_least(item.grade, settings.min_grade) for item in labels)
-        if not n_given:
-            raise InputError(f"{source}: dataset: no label is of grade {settings.min_grade} or better")
-    if "model" in given:
-        check_given_model(given["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
-        if settings.fit is not None and "dataset" not in given:
+def _check_initial_data(campaign: Campaign, source: str) -> int | None:
+    """Return the number of usable initial labels, None without; raise InputError for unsuitable labels or model."""
+    sources, settings = campaign.sources, campaign.settings
+    n_initial = None
+    if "dataset" in sources:
+        labels = read_initial_dataset(sources["dataset"], f"{source}: dataset")
+        n_initial = sum(is_at_least(item.grade, settings.min_grade) for item in labels)
+        if not n_initial:
+            raise InputError(f"{source}: dataset: no label has grade {settings.min_grade} or better")
+    if "model" in sources:
+        check_initial_model(sources["model"], campaign.structure.get_chemical_symbols(), f"{source}: model")
+        if settings.fit is not None and "dataset" not in sources:
             raise InputError(
-                f"{source}: fit: a model without its labels keeps its settings; leave fit out, or give dataset"
+                f"{source}: fit: a model without its labels keeps its settings; remove fit, or add dataset"
             )
-    return n_given
+    return n_initial
 
 
 def _check_engine(campaign: Campaign, source: str) -> None:
-    """Refuse what the engine lacks: its code, or settings for this cell."""
+    """Raise InputError when the code of the engine or settings for this cell are missing or unsuitable."""
     settings, engine = campaign.settings, campaign.engine
     if engine.OWN_CODE is not None and settings.engine_code is None:
-        raise InputError(f"{source}: engine_code is missing: the label of a code of {engine.OWN_CODE}")
+        raise InputError(f"{source}: engine_code is missing; give the label of a code of {engine.OWN_CODE}")
     if engine.OWN_CODE is None and settings.engine_code is not None:
-        raise InputError(f"{source}: engine_code: {settings.engine} runs `soso` and has no code of its own")
+        raise InputError(f"{source}: engine_code: {settings.engine} runs `soso`, no other code; remove this key")
     wanted = settings.exploration.magnetic_species
     symbols = campaign.structure.get_chemical_symbols()
     has_spin = [wanted is None or symbol in wanted for symbol in symbols]
@@ -192,7 +197,7 @@ def _check_engine(campaign: Campaign, source: str) -> None:
 
 
 def describe(campaign: Campaign) -> dict[str, str]:
-    """Return what the campaign would do, line by line, for a dry run."""
+    """Return the plan of a campaign for a dry run: a text for each heading."""
     settings, policy = campaign.settings, campaign.settings.policy
     cells = [campaign.structure.repeat(counts) for counts in settings.exploration.supercells]
     return {
@@ -200,7 +205,7 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "labels at most": f"{policy.max_labels} ({policy.n_initial} first, then batches of {policy.batch_size})",
         "in parallel": str(settings.max_parallel),
         "trained on": f"labels of grade {settings.min_grade} and better",
-        **{f"starts from {name}": str(source) for name, source in campaign.given.items()},
+        **{f"starts from {name}": str(source) for name, source in campaign.sources.items()},
         **_limits(policy),
         "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
         "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
@@ -215,7 +220,7 @@ def describe(campaign: Campaign) -> dict[str, str]:
 
 
 def _limits(policy: PolicySettings) -> dict[str, str]:
-    """Return the budgets of hours, those that there are."""
+    """Return the budgets of hours that are set."""
     limits = {"core-hours at most": policy.max_core_hours, "hours at most": policy.max_wall_hours}
     return {name: f"{value:g}" for name, value in limits.items() if value is not None}
 

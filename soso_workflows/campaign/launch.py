@@ -1,4 +1,4 @@
-"""From a campaign to a process: build it, run it here or hand it to the daemon."""
+"""Build the process of a campaign, run it here or submit it to the daemon."""
 
 import asyncio
 import logging
@@ -35,27 +35,27 @@ from soso_core.formats import read_configurations
 from soso_workchains.active_learning.chain import ActiveLearningWorkChain
 from soso_workflows.campaign.campaign_file import Campaign
 from soso_workflows.data.dataset import SosoDataset
-from soso_workflows.data.sources import given_dataset, given_model
+from soso_workflows.data.sources import load_dataset_node, load_model_node
 from soso_workflows.provenance.lineage import LAST_SIGN_EXTRA, CampaignProcess
 
 POLL_SECONDS = 0.5
 WATCH_REST = 20.0
-"""Between two looks at a campaign, over what a look takes: looking takes longer as labels grow in number."""
+"""Time between two updates of the table, in units of the time of an update, which grows with the number of labels."""
 UNWIND_SECONDS = 30.0
-"""How long the processes of an interrupted campaign may take to let go."""
+"""How long the processes of an interrupted campaign may take to end."""
 RUNNER_EXTRA = "soso_runner"
-"""Extra of a campaign that runs outside the daemon: host, process id and its start, so that a dead one can be told."""
+"""Extra of a campaign that runs outside the daemon: host, PID and start time, to detect that its process died."""
 SAME_START_SECONDS = 2.0
-"""A clock that is set moves the start of a process by no more; processes with one number start further apart."""
+"""A correction of the clock moves a start time by less; two processes with the same PID start further apart."""
 
 FINGERPRINT_EXTRA = "soso_campaign"
-"""Extra of a campaign: fingerprint of its file, for `launch --once`."""
+"""Extra of a campaign: the fingerprint of its file, for `launch --once`."""
 
-SEVERAL_CODES = "several codes are called '{label}'; write {label}@computer"
+SEVERAL_CODES = "several codes have the label '{label}'; write {label}@computer"
 
 
 def find_code(label: str) -> AbstractCode:
-    """Return the code `soso@localhost`, or another label.  Raises InputError with what to type."""
+    """Return the code of `soso` with this label.  Raises InputError with the command to run."""
     try:
         return load_code(label)
     except NotExistent:
@@ -65,18 +65,18 @@ def find_code(label: str) -> AbstractCode:
 
 
 def find_engine_code(label: str) -> AbstractCode:
-    """Return the code of an engine that is not `soso`.  Raises InputError with what to type."""
+    """Return the code of an engine that is not `soso`.  Raises InputError with the command to run."""
     try:
         return load_code(label)
     except NotExistent:
-        message = f"engine_code: there is no code '{label}' in this profile; `verdi code list` shows those there are"
+        message = f"engine_code: there is no code '{label}' in this profile; list the codes with `verdi code list`"
         raise InputError(message) from None
     except MultipleObjectsError:
         raise InputError(f"engine_code: {SEVERAL_CODES.format(label=label)}") from None
 
 
 def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
-    """Return the builder of the campaign's process; `code` is that of `soso`."""
+    """Return the builder of the campaign's process; `code` runs `soso`."""
     settings = campaign.settings
     engine_code = code if settings.engine_code is None else find_engine_code(settings.engine_code)
     builder = ActiveLearningWorkChain.get_builder()
@@ -88,10 +88,10 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
         name: SosoDataset.from_configurations(read_configurations(path))
         for name, path in settings.exploration.files.items()
     }
-    if "dataset" in campaign.given:
-        builder.dataset = given_dataset(campaign.given["dataset"])
-    if "model" in campaign.given:
-        builder.model = given_model(campaign.given["model"])
+    if "dataset" in campaign.sources:
+        builder.dataset = load_dataset_node(campaign.sources["dataset"])
+    if "model" in campaign.sources:
+        builder.model = load_model_node(campaign.sources["model"])
     if settings.fit is not None:
         builder.fit = Dict(settings.fit.model_dump(mode="json", exclude_unset=True))
     builder.policy = Dict(settings.policy.model_dump(mode="json"))
@@ -103,16 +103,16 @@ def campaign_builder(campaign: Campaign, code: AbstractCode) -> ProcessBuilder:
     return builder
 
 
-def refusals(campaign: Campaign, code_label: str) -> list[str]:
-    """Return, one line each, what this profile lacks so that a launch would be refused; stores nothing."""
-    wanted = [(find_code, code_label), (find_engine_code, campaign.settings.engine_code)]
-    said = [_refusal(find, label) for find, label in wanted if label is not None]
-    lacking = campaign.engine.lacks(campaign.engine_settings, campaign.structure)
-    return [*(line for line in said if line is not None), *lacking]
+def find_launch_problems(campaign: Campaign, code_label: str) -> list[str]:
+    """Return the problems for which a launch from this profile would fail, one line each; nothing is stored."""
+    codes = [(find_code, code_label), (find_engine_code, campaign.settings.engine_code)]
+    problems = [_find_code_problem(find, label) for find, label in codes if label is not None]
+    missing = campaign.engine.missing_prerequisites(campaign.engine_settings, campaign.structure)
+    return [*(line for line in problems if line is not None), *missing]
 
 
-def _refusal(find: Callable[[str], AbstractCode], label: str) -> str | None:
-    """Return why there is no such code, None when there is."""
+def _find_code_problem(find: Callable[[str], AbstractCode], label: str) -> str | None:
+    """Return the error of a code that is missing, None for one that exists."""
     try:
         find(label)
     except InputError as error:
@@ -121,9 +121,9 @@ def _refusal(find: Callable[[str], AbstractCode], label: str) -> str | None:
 
 
 def field_scale_builder(campaign: Campaign, code_label: str) -> ProcessBuilder:
-    """Return the builder of what measures the field scale of a campaign; `code_label` is that of `soso`.
+    """Return the builder of the measurement of the field scale; `code_label` is that of `soso`.
 
-    Raises InputError when the engine, with these settings, measures nothing.
+    Raises InputError when the engine has nothing to measure with these settings.
     """
     named = campaign.settings.engine_code
     code = find_code(code_label) if named is None else find_engine_code(named)
@@ -131,7 +131,7 @@ def field_scale_builder(campaign: Campaign, code_label: str) -> ProcessBuilder:
     inputs = campaign.engine.inputs_from_settings(campaign.engine_settings, code)
     wanted = campaign.engine.preparation(inputs, StructureData(ase=campaign.structure))
     if wanted is None:
-        raise InputError(f"engine {campaign.settings.engine} measures nothing with these settings")
+        raise InputError(f"engine {campaign.settings.engine} has nothing to measure with these settings")
     builder = wanted.process_class.get_builder()
     builder._update(wanted.inputs)
     builder.metadata.label = f"{campaign.settings.name}: field scale"
@@ -139,21 +139,21 @@ def field_scale_builder(campaign: Campaign, code_label: str) -> ProcessBuilder:
 
 
 def submit(builder: ProcessBuilder, fingerprint: str | None = None) -> WorkChainNode:
-    """Hand the campaign to the daemon.  Raises InputError when no daemon runs."""
+    """Submit the campaign to the daemon.  Raises InputError when no daemon is running."""
     if not get_manager().get_daemon_client().is_daemon_running:
-        raise InputError("the daemon does not run; start it with `verdi daemon start 2`, or use --run")
+        raise InputError("the AiiDA daemon is not running; start it with `verdi daemon start 2`, or use --run")
     node = submit_to_daemon(builder)
-    mark(node, fingerprint)
+    set_fingerprint(node, fingerprint)
     return node
 
 
-def mark(node: WorkChainNode, fingerprint: str | None) -> None:
-    """Write on a campaign's node which campaign file it is."""
+def set_fingerprint(node: WorkChainNode, fingerprint: str | None) -> None:
+    """Store the fingerprint of the campaign file with the node of the campaign."""
     node.base.extras.set(FINGERPRINT_EXTRA, fingerprint)
 
 
-def find_marked(fingerprint: str) -> WorkChainNode | None:
-    """Return the newest process of the campaign file with this fingerprint."""
+def find_by_fingerprint(fingerprint: str) -> WorkChainNode | None:
+    """Return the newest campaign with this fingerprint, None when there is none."""
     query = QueryBuilder().append(WorkChainNode, filters={f"extras.{FINGERPRINT_EXTRA}": fingerprint})
     found = query.order_by({WorkChainNode: {"id": "desc"}}).first(flat=True)
     return found if isinstance(found, WorkChainNode) else None
@@ -162,17 +162,17 @@ def find_marked(fingerprint: str) -> WorkChainNode | None:
 def run_here(
     builder: ProcessBuilder, watch: Callable[[WorkChainNode], None], fingerprint: str | None = None
 ) -> WorkChainNode:
-    """Run the campaign in this process and call `watch` now and then; needs neither daemon nor broker.
+    """Run the campaign in this process and call `watch` at intervals; neither daemon nor broker is needed.
 
-    An interrupt kills the jobs, marks every open process as killed and comes out as KeyboardInterrupt:
-    all that had finished is in the database, for `resume`.
+    Raises KeyboardInterrupt after an interrupt, when the jobs and all open processes are killed; finished processes
+    are in the database, for `resume`.
     """
     manager = get_manager()
     manager.reset_runner()
     runner = manager.create_runner(poll_interval=POLL_SECONDS, communicator=None)
     manager.set_runner(runner)
     node = runner.submit(builder)
-    mark(node, fingerprint)
+    set_fingerprint(node, fingerprint)
     node.base.extras.set(RUNNER_EXTRA, _this_process())
     try:
         with _quiet_console(), _interrupt_flag(runner.loop) as interrupted:
@@ -190,28 +190,28 @@ def run_here(
 
 
 def is_alive(node: WorkChainNode) -> bool:
-    """Whether somebody still works on the campaign: the daemon, or the process that runs it on this host."""
+    """Return whether the campaign is open and the process that runs it exists; the daemon is not checked."""
     if node.is_terminated:
         return False
     runner = node.base.extras.get(RUNNER_EXTRA, None)
     return runner is None or runner["host"] != socket.gethostname() or _is_running(runner)
 
 
-def why_idle(node: WorkChainNode) -> str | None:
-    """Return one line with what to type when nobody works on an open campaign."""
+def explain_idle(node: WorkChainNode) -> str | None:
+    """Return a line with the command to run when an open campaign makes no progress; None otherwise."""
     if node.is_terminated:
         return None
     if not is_alive(node):
-        return f"no process is working on this campaign any more; go on with `verdi data soso resume {node.pk}`"
+        return f"the process that ran this campaign has ended; continue with `verdi data soso resume {node.pk}`"
     extras = node.base.extras.all
     was_submitted = FINGERPRINT_EXTRA in extras and RUNNER_EXTRA not in extras
     if was_submitted and not get_manager().get_daemon_client().is_daemon_running:
-        return "the daemon does not run; this campaign goes on after `verdi daemon start 2`"
+        return "the AiiDA daemon is not running; the campaign continues after `verdi daemon start 2`"
     return None
 
 
 def mark_as_killed(campaign: WorkChainNode) -> None:
-    """Mark the open processes of a campaign nobody works on any more as killed; note when it was last alive."""
+    """Mark the open processes of a dead campaign as killed, and store the time of its last change."""
     if not campaign.is_terminated:
         campaign.base.extras.set(LAST_SIGN_EXTRA, CampaignProcess(campaign).last_sign.isoformat())
     for node in [*campaign.called_descendants, campaign]:
@@ -223,7 +223,7 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
     due = time.monotonic()
     while not node.is_terminated and not interrupted.is_set():
         if (begun := time.monotonic()) >= due:
-            give_up_paused(node)
+            kill_paused_jobs(node)
             watch(node)
             ended = time.monotonic()
             due = ended + WATCH_REST * (ended - begun)
@@ -231,11 +231,11 @@ async def _watched(node: WorkChainNode, watch: Callable[[WorkChainNode], Any], i
     watch(node)
 
 
-def give_up_paused(campaign: ProcessNode) -> None:
-    """Close the jobs of a campaign that AiiDA paused after it failed to upload or submit them several times.
+def kill_paused_jobs(campaign: ProcessNode) -> None:
+    """Mark the paused jobs of a campaign as killed: those that AiiDA failed to upload or submit several times.
 
-    Without daemon or broker nothing could ever play them again; a label that is closed so is one that failed.  A job
-    that its scheduler has is left alone: it may still run.
+    Without daemon or broker nothing can continue them; their labels count as failed.  Jobs that a scheduler has are
+    not changed: they may still run.
     """
     paused = QueryBuilder().append(CalcJobNode, filters={"attributes.paused": True}).all(flat=True)
     waiting = {job.pk: job for job in paused if not job.is_terminated and job.get_job_id() is None}
@@ -251,10 +251,10 @@ def _close(process: ProcessNode, status: str) -> None:
 
 
 def _unwind(loop: asyncio.AbstractEventLoop) -> None:
-    """End what is still open on a loop, here and now.
+    """Cancel the open tasks of a loop and wait for their end.
 
-    Left to the garbage collector, the clean-up of a process that was interrupted in a database session would run
-    whenever that collects, in the middle of the transaction of another process.
+    Otherwise the garbage collector would run the clean-up of a process that was interrupted in a database session, at
+    any time, in the middle of the transaction of another process.
     """
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
@@ -264,12 +264,12 @@ def _unwind(loop: asyncio.AbstractEventLoop) -> None:
     ended, _ = loop.run_until_complete(asyncio.wait(tasks, timeout=UNWIND_SECONDS))
     for task in ended:
         if not task.cancelled():
-            task.exception()  # looked at: what ends an interrupted process is no news
+            task.exception()  # retrieved, or asyncio logs it: an interrupted process always ends with one
 
 
 @contextmanager
 def _interrupt_flag(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.Event]:
-    """Yield a flag that Ctrl-C or a termination signal raises; between two steps, never within a transaction."""
+    """Yield a flag that Ctrl-C or a termination signal sets between two steps, never within a transaction."""
     flag = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, flag.set)
@@ -291,12 +291,12 @@ def _kill_jobs(campaign: ProcessNode) -> None:
 
 
 def _this_process() -> dict[str, Any]:
-    """Return what tells this process from all others, one that gets its number later among them."""
+    """Return host, PID and start time of this process, which identify it also after the PID is reused."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
 def _is_running(runner: Mapping[str, Any]) -> bool:
-    """Tell whether the process that runs a campaign is there; a number is given again, a start is not."""
+    """Return whether the process that runs a campaign exists; PIDs are reused, start times are not."""
     try:
         started = psutil.Process(runner["pid"]).create_time()
     except psutil.NoSuchProcess:
@@ -308,7 +308,7 @@ def _is_running(runner: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def _quiet_console() -> Iterator[None]:
-    """Keep AiiDA's log out of the table; the database keeps it (`verdi process report PK`)."""
+    """Print no AiiDA log between the rows of the table; `verdi process report PK` shows it."""
     kinds = (logging.StreamHandler, CliHandler)
     found = [item for item in logging.getLogger("aiida").handlers if isinstance(item, kinds)]
     handlers = [item for item in found if not isinstance(item, logging.FileHandler)]

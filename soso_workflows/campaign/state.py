@@ -1,4 +1,4 @@
-"""Read a campaign back from its nodes: where it stands, what failed, what an unfinished batch has already."""
+"""Read the state of a campaign from its nodes: its batches, failures and unfinished labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PROCESS_TYPE = ActiveLearningWorkChain.build_process_type()
 
 @dataclass(frozen=True)
 class FailedLabel:
-    """A label calculation that gave no label."""
+    """A label calculation that failed."""
 
     batch: int
     index: str
@@ -33,15 +33,15 @@ class FailedLabel:
 
 @dataclass(frozen=True)
 class CampaignState(CampaignProcess):
-    """Where one campaign process stands.
+    """The state of one campaign process.
 
     `dataset`, `model` and `history` are those after the last decided batch (None before the first);
-    `batch` is the number of the next batch, `candidates` and `labels` what it has so far.
+    `batch` is the number of the next batch, `candidates` and `labels` are its configurations and labels so far.
     """
 
     @property
     def prepared(self) -> dict[str, Any]:
-        """What that process gave, as inputs of labels; empty when nothing was wanted."""
+        """Outputs of the preparation, as inputs of labels; empty without a preparation."""
         process = self.preparation
         if process is None or not process.is_finished_ok:
             return {}
@@ -51,7 +51,7 @@ class CampaignState(CampaignProcess):
 
     @cached_property
     def history(self) -> Dict | None:
-        """The history after the last decision; that with advice comes after the one without."""
+        """The history after the last decision; a decision with alternatives replaces the one without."""
         decided: list[Dict | None] = [self._last_output(stage, "history", None) for stage in ("advise", "decide")]
         made = [item for item in decided if item is not None]
         return max(made, key=lambda item: len(item["batches"])) if made else self.resumed("history")
@@ -68,7 +68,7 @@ class CampaignState(CampaignProcess):
 
     @property
     def batch(self) -> int:
-        """Number of the batch that is not decided yet."""
+        """Number of the first batch without a decision."""
         return len(self.batches)
 
     @cached_property
@@ -88,7 +88,7 @@ class CampaignState(CampaignProcess):
 
     @cached_property
     def candidates(self) -> SosoDataset | None:
-        """The batch that was chosen and is not decided yet."""
+        """The chosen configurations of the batch without a decision."""
         explored = self.calls.get(("explore", self.batch, ""))
         if explored is not None and explored.is_finished_ok:
             chosen: SosoDataset = explored.outputs.candidates
@@ -97,7 +97,7 @@ class CampaignState(CampaignProcess):
 
     @cached_property
     def labels(self) -> dict[str, SosoDataset]:
-        """Labels of that batch, by `label_*`; also those whose workchain died before it could pass them on."""
+        """Labels of that batch, by `label_*`; also those whose workchain was killed before it returned them."""
         found = dict(self.resumed("labels") or {}) if self._is_first_batch else {}
         for (stage, batch, index), process in self.calls.items():
             if stage == "label" and batch == self.batch and (label := finished_label(process)) is not None:
@@ -106,13 +106,13 @@ class CampaignState(CampaignProcess):
 
     @property
     def n_labels(self) -> int:
-        """Labels so far, those of the unfinished batch among them."""
+        """Number of labels so far, the unfinished batch included."""
         decided = self.batches[-1].n_labels if self.batches else 0
         return decided + len(self.labels)
 
     @property
     def failures(self) -> list[FailedLabel]:
-        """Label calculations of this process that gave no label, in order; not those killed with the campaign."""
+        """Failed label calculations of this process, in order; not those killed with the campaign."""
         failed = [
             FailedLabel(batch, index, process.pk, failure_reason(process))
             for (stage, batch, index), process in self.calls.items()
@@ -157,7 +157,7 @@ def load_campaign(pk: int | str) -> CampaignState:
 
 
 def finished_label(process: ProcessNode) -> SosoDataset | None:
-    """Return the label that a label workchain, or the engine below it, has made; None when there is none."""
+    """Return the label that a label workchain or the engine below it made; None when there is none."""
     for candidate in _finished_within(process):
         label = candidate.base.links.get_outgoing(link_label_filter="label").all()
         if label and isinstance(label[0].node, SosoDataset):

@@ -1,6 +1,6 @@
-"""`verdi data soso ...` and `aiida-soso ...`: set up, launch, watch, report, resume and extend campaigns.
+"""The commands `verdi data soso ...` and `aiida-soso ...`: set up, launch, watch, report, resume, extend campaigns.
 
-Nothing here loads a profile at import; the modules that need AiiDA's database are imported when a command runs.
+No profile is loaded at import: modules that need AiiDA's database are imported when a command runs.
 """
 
 import sys
@@ -17,14 +17,14 @@ from aiida.common.exceptions import ConfigurationError, IntegrityError, LockedPr
 from rich.console import Console
 
 from soso_core.errors import InputError, SosoError
-from soso_workflows.commands.start import Start, begin, check_mode, go_on, start_options
+from soso_workflows.commands.start import Start, check_mode, show_or_resume, start_campaign, start_options
 
 SOSO_CODE = "soso@localhost"
-"""The code that `setup` makes."""
+"""Label of the code that `setup` creates."""
 
 
 def with_profile(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Load the profile, then run the command; every `SosoError` becomes one line on stderr and an exit code."""
+    """Load the profile and run the command; a `SosoError` becomes one line on stderr and an exit code."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -43,7 +43,7 @@ def _load_profile() -> None:
         load_backend_if_not_loaded()
     except (ConfigurationError, IntegrityError, LockedProfileError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"no AiiDA profile to work in ({reason}); make one with `verdi presto`") from None
+        raise InputError(f"no AiiDA profile can be loaded ({reason}); create one with `verdi presto`") from None
 
 
 @click.group("soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})
@@ -59,12 +59,16 @@ def soso() -> None:
 
 
 @soso.command("setup")
-@click.option("--workdir", type=click.Path(path_type=Path), help="Where jobs run; default: beside the profile.")
+@click.option(
+    "--workdir",
+    type=click.Path(path_type=Path),
+    help="Working folder of jobs; default: beside the profile.",
+)
 @with_profile
 def setup(workdir: Path | None) -> None:
-    """Make this profile ready: computer `localhost`, code `soso@localhost`, short polling.
+    """Prepare this profile: computer `localhost`, code `soso@localhost`, short polling.
 
-    What is there already is kept, so that it can be run again.
+    Safe to re-run: existing computers, codes and options are kept.
 
     \b
     Example:
@@ -82,50 +86,50 @@ def setup(workdir: Path | None) -> None:
 
 @soso.command("launch")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
-@click.option("--once", is_flag=True, help="Show the campaign if it ended before, go on with it if it was cut short.")
+@click.option("--dry-run", is_flag=True, help="Show the plan of the campaign and store nothing.")
+@click.option("--once", is_flag=True, help="Safe to re-run: show a finished campaign, resume an interrupted one.")
 @click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @start_options
 @with_profile
 def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run: bool, start: Start) -> None:
-    """Start a campaign from its YAML file; without --submit it runs here and the command ends with it.
+    """Start a campaign from its YAML file; without --submit it runs in this process.
 
-    A dry run works without codes and potentials, and says which of them a launch would miss.
+    A dry run works without codes and potentials and lists those that are missing.
 
     \b
-    Look first, then run here, or let the daemon work:
+    Show the plan, then run here or submit to the daemon:
       verdi data soso launch bcc_fe_demo.yaml --dry-run
       verdi data soso launch bcc_fe_demo.yaml --run --model-out model.soso --report report.html
       verdi data soso launch bcc_fe_demo.yaml --submit --follow
     """
     from soso_workflows.campaign.campaign_file import describe, read_campaign
-    from soso_workflows.campaign.launch import campaign_builder, find_code, find_marked, refusals
+    from soso_workflows.campaign.launch import campaign_builder, find_by_fingerprint, find_code, find_launch_problems
 
     check_mode(run, start, dry_run)
     campaign = read_campaign(campaign_file)
     if dry_run:
         _show(describe(campaign))
-        for line in refusals(campaign, code_label):
-            click.echo(f"a launch would be refused: {line}")
+        for line in find_launch_problems(campaign, code_label):
+            click.echo(f"a launch would fail: {line}")
         return
-    earlier = find_marked(campaign.fingerprint) if once else None
+    earlier = find_by_fingerprint(campaign.fingerprint) if once else None
     if earlier is not None:
-        go_on(earlier, start)
+        show_or_resume(earlier, start)
         return
-    begin(campaign_builder(campaign, find_code(code_label)), start, campaign.fingerprint)
+    start_campaign(campaign_builder(campaign, find_code(code_label)), start, campaign.fingerprint)
 
 
 @soso.command("status")
 @click.argument("pk")
 @with_profile
 def status(pk: str) -> None:
-    """Show the table of a campaign: labels, blind errors, sigma, pair-only baseline, decisions, failures.
+    """Show the table of a campaign: labels, blind errors, predicted deviations, pair-only errors, decisions, failures.
 
     \b
     Example (the PK was printed by launch; `verdi process list -a` shows it too):
       verdi data soso status 123
     """
-    from soso_workflows.campaign.launch import why_idle
+    from soso_workflows.campaign.launch import explain_idle
     from soso_workflows.campaign.state import load_campaign
     from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
     from soso_workflows.views.table import lineage_lines, status_table
@@ -135,7 +139,7 @@ def status(pk: str) -> None:
     console.print(status_table(state))
     for line in lineage_lines(state):
         click.echo(line)
-    if (idle := why_idle(state.node)) is not None:
+    if (idle := explain_idle(state.node)) is not None:
         click.echo(idle)
     for line in (line for batch in state.batches for line in below_grade_lines(batch)):
         click.echo(line)
@@ -166,11 +170,15 @@ def report(pk: str, output: Path | None) -> None:
 
 @soso.command("resume")
 @click.argument("pk")
-@click.option("--max-labels", type=click.IntRange(min=1), help="A new budget, counted from the very first label.")
-@click.option("--max-core-hours", type=float, help="The same in core-hours.")
-@click.option("--max-wall-hours", type=float, help="The same in hours, those between stop and resumption not counted.")
-@click.option("--target-energy", type=float, help="A new target, meV per spin.")
-@click.option("--target-field", type=float, help="A new target of the fields, meV.")
+@click.option(
+    "--max-labels",
+    type=click.IntRange(min=1),
+    help="New budget, counted from the first label.",
+)
+@click.option("--max-core-hours", type=float, help="New budget in core-hours.")
+@click.option("--max-wall-hours", type=float, help="New budget in hours, without the time between stop and resumption.")
+@click.option("--target-energy", type=float, help="New target of the energy, meV per spin.")
+@click.option("--target-field", type=float, help="New target of the effective fields, meV.")
 @start_options
 @with_profile
 def resume(
@@ -183,9 +191,9 @@ def resume(
     run: bool,
     start: Start,
 ) -> None:
-    """Go on with a campaign that stopped, was killed, or failed; no finished label is made again.
+    """Continue a campaign that stopped, was killed, or failed; finished labels are not repeated.
 
-    One that met its target goes on when the target gets lower.
+    A campaign that met its target continues with a lower target.
 
     \b
     Examples:
@@ -208,22 +216,22 @@ def resume(
     }
     is_same = all(value is None for value in changes.values())
     fingerprint = state.node.base.extras.get(FINGERPRINT_EXTRA, None) if is_same else None
-    begin(resume_builder(state, **changes), start, fingerprint)
+    start_campaign(resume_builder(state, **changes), start, fingerprint)
 
 
 @soso.command("extend")
 @click.argument("pk")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Show what would be done, store nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan of the campaign and store nothing.")
 @click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @start_options
 @with_profile
 def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bool, start: Start) -> None:
-    """Explore something else from where a campaign ended: another supercell, temperature, generator or structure.
+    """Continue a campaign with another supercell, temperature, generator or structure.
 
-    CAMPAIGN.yaml is a whole campaign file. Labels, model and history of campaign PK are its start: the model chooses
-    the first batch and is tested on it, no label is made again, and budgets count from the very first label. Blind
-    tests of the exploration before do not count for the new target.
+    CAMPAIGN.yaml is a complete campaign file. The new campaign starts from labels, model and history of campaign PK:
+    the model chooses the first batch and is tested on it, labels are not repeated, and budgets count from the first
+    label. Earlier blind tests do not count for the new target.
 
     \b
     Example:
@@ -237,32 +245,34 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
 
     check_mode(run, start, dry_run)
     state = load_campaign(pk)
-    campaign = read_campaign(campaign_file, n_before=state.n_labels)
-    if campaign.given:
-        raise InputError(f"{campaign_file}: {next(iter(campaign.given))}: labels and model are those of campaign {pk}")
+    campaign = read_campaign(campaign_file, n_existing=state.n_labels)
+    if campaign.sources:
+        key = next(iter(campaign.sources))
+        raise InputError(f"{campaign_file}: {key}: remove this key; labels and model are those of campaign {pk}")
     builder = campaign_builder(campaign, find_code(code_label))
     check_extension(state, builder)
     if changed := changed_engine_settings(state, builder):
         keys = ", ".join(changed)
         click.echo(
-            f"note: engine_settings differ from those of campaign {pk} ({keys}); one model learns from both", err=True
+            f"note: engine_settings differ from those of campaign {pk} ({keys}); one model is fitted to labels of both",
+            err=True,
         )
     if dry_run:
-        _show({"goes on from": f"campaign {pk}, {state.n_labels} labels", **describe(campaign)})
+        _show({"continues": f"campaign {pk}, {state.n_labels} labels", **describe(campaign)})
         return
-    begin(extend_builder(state, builder), start, None)
+    start_campaign(extend_builder(state, builder), start, None)
 
 
 @soso.command("field-scale")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
-@click.option("--submit", is_flag=True, help="Hand it to the daemon and return; default: run here.")
+@click.option("--submit", is_flag=True, help="Submit to the daemon and return; default: run here.")
 @click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")
 @with_profile
 def field_scale(campaign_file: Path, submit: bool, code_label: str) -> None:
-    """Measure the factor of the field that your VASP prints, with code and settings of a campaign file.
+    """Measure the scale of the field that your VASP prints, with code and settings of a campaign file.
 
-    Three labels of the cell in the file: its first spin turned by 30 degrees, and by 5 degrees more and less. The
-    ratio of energy difference and field is the factor; it is stored with all that led to it.
+    Three labels of the cell in the file are calculated: its first spin is rotated by 30 degrees, and by 5 degrees more
+    and less. The scale is the ratio of energy difference and field; it is stored with its provenance.
 
     \b
     Example:
@@ -286,15 +296,15 @@ def field_scale(campaign_file: Path, submit: bool, code_label: str) -> None:
     click.echo(f"in the campaign file: field_scale: node:{measured.pk}")
 
 
-def _show(told: dict[str, str]) -> None:
-    for name, value in told.items():
+def _show(lines: dict[str, str]) -> None:
+    for name, value in lines.items():
         click.echo(f"{name + ':':<22}{value}")
 
 
 @click.group("aiida-soso", cls=VerdiCommandGroup, context_settings={"help_option_names": ["--help", "-h"]})
 @options.PROFILE(type=types.ProfileParamType(load_profile=True), expose_value=False)
 def main() -> None:
-    """The commands of `verdi data soso`, as a program of its own."""
+    """The commands of `verdi data soso` as a separate program."""
 
 
 for _name, _command in soso.commands.items():

@@ -1,4 +1,4 @@
-"""Make a profile ready: computer, code, polling; what is there already is kept."""
+"""Prepare a profile: computer, code, polling; existing ones are kept."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ PROFILE_OPTIONS = {"daemon.timeout": 30, "runner.poll.interval": 1}
 
 
 def ensure_computer(workdir: Path | None = None) -> tuple[Computer, bool]:
-    """Return the computer `localhost` and whether it was made now."""
+    """Return the computer `localhost` and whether it was created now."""
     try:
         computer, made = Computer.collection.get(label=COMPUTER), False
     except NotExistent:
@@ -27,10 +27,10 @@ def ensure_computer(workdir: Path | None = None) -> tuple[Computer, bool]:
 
 
 def ensure_code(computer: Computer, executable: Path | None = None) -> tuple[InstalledCode, bool]:
-    """Return the code `soso@localhost` and whether it was made now.
+    """Return the code `soso@localhost` and whether it was created now.
 
-    A code of that name that points elsewhere is renamed and hidden, so that results keep the code that
-    made them.  Raises InputError when there is no executable.
+    A code of that name with another executable is renamed and hidden, so that the provenance of earlier results
+    stays true.  Raises InputError when there is no executable.
     """
     path = executable or Path(sys.executable).parent / CODE
     if not path.is_file():
@@ -47,7 +47,7 @@ def ensure_code(computer: Computer, executable: Path | None = None) -> tuple[Ins
 
 
 def ensure_options() -> bool:
-    """Set the options of the profile for short polls and a patient daemon; return whether any changed."""
+    """Set polling interval and daemon timeout of the profile; return whether any option changed."""
     config, profile = get_config(), get_manager().get_profile()
     assert profile is not None
     wrong = {

@@ -1,4 +1,4 @@
-"""What the commands that start a campaign share: their options, the table while it runs, and how it ends."""
+"""Shared parts of the commands that start a campaign: options, running table, and messages at the end."""
 
 import sys
 import time
@@ -14,12 +14,12 @@ from soso_core.errors import InputError
 
 FOLLOW_SECONDS = 2.0
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended."""
+"""Exit status of a program that was ended by Ctrl-C."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """How a campaign is started: here or by the daemon, whether to watch it, and what to write at its end."""
+    """Options of a start: here or in the daemon, whether to watch, and the files to write at the end."""
 
     submit: bool
     follow: bool
@@ -28,10 +28,10 @@ class Start:
 
 
 def start_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of starting; the command gets them as one argument, `start`."""
+    """Add the options of a start; the command receives them as the argument `start`."""
 
     @click.option("--run", is_flag=True, help="Run in this process (the default).")
-    @click.option("--submit", is_flag=True, help="Hand it to the daemon and return; not together with --run.")
+    @click.option("--submit", is_flag=True, help="Submit to the daemon and return; not together with --run.")
     @click.option("--follow", is_flag=True, help="With --submit: print the table while the daemon works.")
     @click.option("--model-out", type=click.Path(path_type=Path), help="Write the final model file here.")
     @click.option("--report", "report_out", type=click.Path(path_type=Path), help="Write the HTML report here.")
@@ -45,15 +45,15 @@ def start_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_mode(run: bool, start: Start, dry_run: bool = False) -> None:
-    """Raise InputError when a campaign is to run both here and in the daemon, or to run and only to be shown."""
+    """Raise InputError when the options contradict each other."""
     if dry_run and (run or start.submit):
-        raise InputError(f"--dry-run starts nothing; leave out {'--run' if run else '--submit'}, or --dry-run")
+        raise InputError(f"--dry-run starts nothing; remove {'--run' if run else '--submit'} or --dry-run")
     if run and start.submit:
         raise InputError("--run and --submit contradict each other; give one of them (--run is the default)")
 
 
-def go_on(node: Any, start: Start) -> None:
-    """Show a campaign that came to a decision, resume one that was cut short."""
+def show_or_resume(node: Any, start: Start) -> None:
+    """Show a campaign that ended by a decision; resume an interrupted one."""
     from soso_workflows.campaign.launch import FINGERPRINT_EXTRA
     from soso_workflows.campaign.resume import has_concluded, resume_builder
     from soso_workflows.campaign.state import CampaignState
@@ -62,12 +62,12 @@ def go_on(node: Any, start: Start) -> None:
     state = CampaignState(node)
     if has_concluded(state):
         Progress(click.echo)(node)
-        finish(node, start)
+        report_end(node, start)
         return
-    begin(resume_builder(state), start, node.base.extras.get(FINGERPRINT_EXTRA))
+    start_campaign(resume_builder(state), start, node.base.extras.get(FINGERPRINT_EXTRA))
 
 
-def begin(builder: Any, start: Start, fingerprint: str | None) -> None:
+def start_campaign(builder: Any, start: Start, fingerprint: str | None) -> None:
     """Run or submit a campaign and print its table."""
     from soso_workflows.campaign.launch import run_here, submit
     from soso_workflows.views.progress import Progress
@@ -87,15 +87,15 @@ def begin(builder: Any, start: Start, fingerprint: str | None) -> None:
         else:
             node = run_here(builder, progress, fingerprint)
     except KeyboardInterrupt:
-        click.echo(progress.farewell("submit" if start.submit else "run"), err=True)
+        click.echo(progress.interrupt_message("submit" if start.submit else "run"), err=True)
         sys.exit(INTERRUPTED)
-    finish(node, start)
+    report_end(node, start)
 
 
-def finish(node: Any, start: Start) -> None:
-    """Say how a campaign ended and write what was asked for; exit with 1 unless the target is met."""
+def report_end(node: Any, start: Start) -> None:
+    """Print the end of a campaign and write the requested files; exit with 1 unless the target is met."""
     from soso_core.formats import write_file
-    from soso_workflows.campaign.resume import how_to_go_on
+    from soso_workflows.campaign.resume import suggest_next_command
     from soso_workflows.campaign.state import load_campaign
     from soso_workflows.views.report import write_report
     from soso_workflows.views.table import state_line
@@ -109,5 +109,5 @@ def finish(node: Any, start: Start) -> None:
         write_report(state, start.report_out)
         click.echo(f"wrote {start.report_out}")
     if not node.is_finished_ok:
-        click.echo(how_to_go_on(state), err=True)
+        click.echo(suggest_next_command(state), err=True)
         sys.exit(1)

@@ -14,18 +14,18 @@ from soso_core.gp.model.model_file import load_model
 
 
 class SosoModel(SinglefileData):
-    """One file written by `soso fit` (npz with a JSON header, no pickle).
+    """A file written by `soso fit` (npz with a JSON header, no pickle).
 
-    The model is loaded when the node is made: the constructor raises `soso_core.errors.InputError`
-    for a truncated or foreign file.  Attributes, for queries: `species` (symbols) and what the model was
-    fitted to: `n_configurations`, `n_energies`, `n_field_configurations`, `fingerprint` (of the dataset).
+    The model is loaded when the node is made: the constructor raises `soso_core.errors.InputError` for a truncated
+    file or one of another program.  Attributes, for queries: `species` (symbols), and of the training set
+    `n_configurations`, `n_energies`, `n_field_configurations`, `digests` and `fingerprint`.
     """
 
     DEFAULT_FILENAME = "model.soso"
     _model: FittedModel | None = None
 
     def set_file(self, file: Any, filename: Any = None) -> None:
-        """Take the file and describe it in the attributes.  Raises InputError when it is not a model."""
+        """Store the file and describe it in the attributes.  Raises InputError when it is not a model."""
         content = Path(file).read_bytes() if isinstance(file, (str, Path)) else file.read()
         self._model = _load(content)
         super().set_file(io.BytesIO(content), filename=Path(filename or self.DEFAULT_FILENAME).name)

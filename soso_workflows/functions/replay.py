@@ -1,4 +1,4 @@
-"""The recorded process of a rehearsal: a label that is looked up."""
+"""The calcfunction of the replay engine: look up a label."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ NOT_IN_POOL_STATUS = 480
 
 @calcfunction
 def replay_label(configuration: SosoDataset, pool: SosoDataset) -> dict[str, Data] | ExitCode:
-    """Return `label`, that of the pool with grade, lengths, fields, forces and all else it has, and its `quality`.
+    """Return `label`, with all that the pool has for this configuration, and its `quality`.
 
     Ends with exit status 480 for a configuration that is not in the pool.
     """

@@ -1,4 +1,4 @@
-"""From exit status, stderr and output file to nodes and exit codes."""
+"""Parse exit status, stderr and output file of a job into nodes and exit codes."""
 
 import tempfile
 from functools import cached_property
@@ -14,19 +14,19 @@ from soso_workflows.calculations.base import SosoCalculation
 from soso_workflows.parsers.retrieved import text_of
 
 FIRST_SIGNAL_STATUS = 128
-"""A shell reports a command that a signal killed as 128 + the number of the signal."""
+"""A shell reports a command that was killed by a signal as 128 + the number of the signal."""
 
 
 class SosoParser(Parser):
-    """Base of the parsers of `soso` CalcJobs: the exit status decides first, then the output file."""
+    """Base of the parsers of `soso` CalcJobs: checks the exit status, then reads the output file."""
 
     @cached_property
     def retrieved(self) -> FolderData:
-        """The retrieved files; AiiDA would query the database for them every time."""
+        """The retrieved files, cached because AiiDA queries the database at each access."""
         return super().retrieved
 
     def parse(self, **_kwargs: Any) -> ExitCode | None:
-        """Return the exit code of the job, or None when the outputs are attached and all is well."""
+        """Return the exit code of the job, or None when it succeeded and its outputs are attached."""
         failure = self._failure_of_command()
         if failure is not None:
             return failure
@@ -58,7 +58,7 @@ class SosoParser(Parser):
         if status == "0":
             return None
         lines = self._text(SosoCalculation.STDERR).strip().splitlines()
-        detail = lines[-1] if lines else f"`soso` ended with status {status} and said nothing"
+        detail = lines[-1] if lines else f"`soso` ended with status {status} without a message"
         if int(status) > FIRST_SIGNAL_STATUS:
             return self.exit_codes.ERROR_OUT_OF_WALLTIME.format(detail=f"killed by signal {int(status) - 128}")
         known = {

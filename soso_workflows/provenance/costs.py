@@ -1,4 +1,4 @@
-"""What labels have cost: core-hours and hours, read from finished processes."""
+"""Cost records: core-hours and hours, read from finished processes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,20 +11,20 @@ from ase import Atoms
 from soso_workflows.provenance.lineage import CampaignProcess
 
 COST_POWER = 3
-"""Diagonalisation: a label of another size counts with this power of the number of atoms."""
-LOOKED_AT = 200
-"""Newest labels of an engine among which one of the same settings is looked for."""
+"""Exponent of the number of atoms in the cost of a label, as for diagonalisation."""
+N_SEARCHED = 200
+"""Number of newest labels among which one with the same settings is searched for."""
 SECONDS_PER_HOUR = 3600.0
 
 
 def cost_record(campaign: CampaignProcess, batch: int, now: datetime | None = None) -> dict[str, Any]:
-    """Return what a batch has cost, also in the campaigns that this one goes on from.
+    """Return the cost record of a batch, including the campaigns that this one continues.
 
-    `core_hours`: of every label process, by its UUID, and of what the engine wanted before them.  `wall_hours`: of the
-    whole lineage until `now`, see `wall_hours`.
+    `core_hours` of each label process and of the preparation of the engine, by UUID; `wall_hours` of the whole
+    lineage until `now`.
     """
     lineage = campaign.lineage
-    processes = [process for state in lineage for process in _paid_in(state, batch)]
+    processes = [process for state in lineage for process in _processes_of(state, batch)]
     return {
         "core_hours": {process.uuid: core_hours(process) for process in processes},
         "wall_hours": wall_hours(lineage, now),
@@ -32,9 +32,9 @@ def cost_record(campaign: CampaignProcess, batch: int, now: datetime | None = No
 
 
 def wall_hours(lineage: Sequence[CampaignProcess], now: datetime | None = None) -> float:
-    """Return the hours in which a process of these campaigns was open: from its start to its last sign of life.
+    """Return the hours during which a process of these campaigns was open: from its start to its last change.
 
-    The time between a stop and a resumption does not count; queues and a daemon that stands still do.
+    Time between a stop and a resumption does not count; time in queues and of a stopped daemon does.
     """
     ends = [*(state.ended for state in lineage[:-1]), now or timezone.now()]
     spans = [(end - state.node.ctime).total_seconds() for state, end in zip(lineage, ends, strict=True)]
@@ -42,39 +42,40 @@ def wall_hours(lineage: Sequence[CampaignProcess], now: datetime | None = None) 
 
 
 def core_hours(process: ProcessNode) -> float:
-    """Return the core-hours of all jobs below a process, also those that failed and were repeated."""
+    """Return the core-hours of all jobs below a process, including failed and repeated jobs."""
     return sum(_job_hours(job) for job in process.called_descendants if isinstance(job, CalcJobNode))
 
 
 def estimate_cost(process_type: str, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
-    """Return core-hours of a label and of `n_labels`, from the newest finished label of this process type.
+    """Return the estimated core-hours of a label and of `n_labels`, as text.
 
-    One with the same settings is preferred to one with others.
+    The estimate scales the cost of the newest finished label of this process type, if possible one with the same
+    settings.
     """
-    found = _newest_paid(process_type, settings)
+    found = _newest_with_cost(process_type, settings)
     if found is None:
-        return {"cost": "unknown: no label of this engine has finished yet"}
+        return {"cost": "unknown: this engine has no finished label yet"}
     hours, same = core_hours(found), _settings_of(found) == settings
     n_atoms = int(found.inputs.configuration.base.attributes.get("n_atoms"))
     scaled = hours * (len(cell) / n_atoms) ** COST_POWER
     basis = f"label <{found.pk}>: {hours:.3g} core-hours with {n_atoms} atoms{'' if same else ', other settings'}"
-    return {"cost": f"{scaled:.3g} core-hours a label, {n_labels * scaled:.3g} for {n_labels} ({basis})"}
+    return {"cost": f"{scaled:.3g} core-hours per label, {n_labels * scaled:.3g} for {n_labels} ({basis})"}
 
 
-def _paid_in(state: CampaignProcess, batch: int) -> Iterator[ProcessNode]:
-    """Yield the processes of one campaign that a batch has to pay for."""
+def _processes_of(state: CampaignProcess, batch: int) -> Iterator[ProcessNode]:
+    """Yield the processes of one campaign whose cost belongs to a batch."""
     if state.preparation is not None and batch == state.first_batch:
         yield state.preparation
     yield from (process for (stage, at, _), process in state.calls.items() if stage == "label" and at == batch)
 
 
-def _newest_paid(process_type: str, settings: dict[str, Any]) -> WorkChainNode | None:
+def _newest_with_cost(process_type: str, settings: dict[str, Any]) -> WorkChainNode | None:
     query = QueryBuilder()
     filters = {"process_type": process_type, "attributes.exit_status": 0}
-    query.append(WorkChainNode, filters=filters).order_by({WorkChainNode: {"id": "desc"}}).limit(LOOKED_AT)
-    paid = [node for node in query.all(flat=True) if core_hours(node) > 0.0]  # those from the cache say nothing
-    same = [node for node in paid if _settings_of(node) == settings]
-    return next(iter([*same, *paid]), None)
+    query.append(WorkChainNode, filters=filters).order_by({WorkChainNode: {"id": "desc"}}).limit(N_SEARCHED)
+    found = [node for node in query.all(flat=True) if core_hours(node) > 0.0]  # labels from the cache cost nothing
+    same = [node for node in found if _settings_of(node) == settings]
+    return next(iter([*same, *found]), None)
 
 
 def _settings_of(label: WorkChainNode) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def _job_hours(job: CalcJobNode) -> float:
 
 
 def n_cores(resources: dict[str, Any]) -> int:
-    """Return how many cores a job holds: machines, processes on each, cores of each process."""
+    """Return the number of cores of a job from the options of its scheduler."""
     machines = int(resources.get("num_machines") or 1)
     processes = resources.get("tot_num_mpiprocs") or machines * (resources.get("num_mpiprocs_per_machine") or 1)
     per_process = resources.get("num_cores_per_mpiproc")
@@ -98,10 +99,9 @@ def n_cores(resources: dict[str, Any]) -> int:
 
 
 def seconds(job: CalcJobNode) -> float:
-    """Return how long a job ran.
+    """Return the run time of a job: from the scheduler's accounting, the engine, or the scheduler's last query.
 
-    The first of these that is known: the accounting of the scheduler, the time stated by the engine, the last state
-    reported by the scheduler, the time from creation to end (queue included).
+    Without any of these it is the time from the creation to the end of the job, queue included.
     """
     for stated in (_accounted(job), _stated(job), _last_seen(job)):
         if stated is not None and stated > 0.0:
@@ -120,7 +120,7 @@ def _accounted(job: CalcJobNode) -> float | None:
 
 
 def _stated(job: CalcJobNode) -> float | None:
-    """Return the seconds that VASP states."""
+    """Return the seconds in the output of VASP."""
     misc = job.base.links.get_outgoing(link_label_filter="misc").all()
     stated = misc[0].node.get_dict().get("run_stats", {}).get("elapsed_time") if misc else None
     return None if stated is None else float(stated)

@@ -1,18 +1,18 @@
-"""A table that grows line by line while a campaign runs; the same in a terminal and in a pipe."""
+"""Print the table of a running campaign line by line, in a terminal or a pipe."""
 
 from collections.abc import Callable
 
 from aiida.orm import WorkChainNode
 
 from soso_core.active.stopping.records import BatchRecord
-from soso_workflows.campaign.launch import why_idle
+from soso_workflows.campaign.launch import explain_idle
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.functions.label_warnings import label_warnings
 from soso_workflows.views.table import UNITS, header_line, row_line, state_line
 
 
 class Progress:
-    """Called with the campaign's node again and again; prints each new fact once."""
+    """Print each new fact of a campaign once; an instance is called with the node at intervals."""
 
     def __init__(self, echo: Callable[[str], None]) -> None:
         self.echo = echo
@@ -22,7 +22,7 @@ class Progress:
         self.last_line = ""
 
     def __call__(self, node: WorkChainNode) -> None:
-        """Print what is new: decided batches, failed labels, and what the campaign does now."""
+        """Print new batches, failed labels and the present activity."""
         if self.node is None:
             self.announce(node)
         state = CampaignState(node)
@@ -31,40 +31,40 @@ class Progress:
                 self.seen_failures.add(failure.pk)
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
         for batch in _settled(state)[self.n_rows :]:
-            self.say_batch(batch)
+            self.print_batch(batch)
             self.n_rows += 1
-        self._say_what_happens(state)
+        self._print_state(state)
 
-    def say_batch(self, batch: BatchRecord) -> None:
-        """Print the row of a decided batch, and what is wrong with its labels."""
+    def print_batch(self, batch: BatchRecord) -> None:
+        """Print the row of a batch and the warnings about its labels."""
         self.echo(row_line(batch))
         for line in label_warnings(batch):
             self.echo(f"  {line}")
 
     def announce(self, node: WorkChainNode) -> None:
-        """Say which process it is, and open the table."""
+        """Print the process and the header of the table."""
         self.node = node
         self.echo(f"campaign {node.label} <{node.pk}>; in another terminal: verdi data soso status {node.pk}")
         self.echo(UNITS)
         self.echo(header_line())
 
-    def farewell(self, mode: str) -> str:
-        """Return what to tell a user who pressed Ctrl-C."""
+    def interrupt_message(self, mode: str) -> str:
+        """Return the message after Ctrl-C, with the next command."""
         if self.node is None:
-            return "interrupted before anything was started"
+            return "interrupted before the campaign was started"
         if mode == "submit":
-            return f"the daemon goes on; watch it with: verdi data soso status {self.node.pk}"
-        return f"interrupted; all finished labels are kept. Go on with: verdi data soso resume {self.node.pk}"
+            return f"the daemon continues the campaign; watch it with: verdi data soso status {self.node.pk}"
+        return f"interrupted; all finished labels are kept. Continue with: verdi data soso resume {self.node.pk}"
 
-    def _say_what_happens(self, state: CampaignState) -> None:
-        line = why_idle(state.node) or state_line(state)
+    def _print_state(self, state: CampaignState) -> None:
+        line = explain_idle(state.node) or state_line(state)
         if line != self.last_line and not state.node.is_terminated:
             self.last_line = line
             self.echo(f"  {line}")
 
 
 def _settled(state: CampaignState) -> tuple[BatchRecord, ...]:
-    """Return the batches whose decision stands; the last one may wait for whether labels help."""
+    """Return the batches with a final decision; the last one may wait for the learning-curve check."""
     batches = state.batches
     goes_on = state.node.is_terminated or ("explore", state.batch, "") in state.calls or state.candidates is not None
     decision = state.last_decision

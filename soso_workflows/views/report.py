@@ -28,13 +28,13 @@ img { max-width: 100%; } pre { background: #f6f6f6; padding: .7rem; overflow-x: 
 PACKAGES = ("aiida-soso", "aiida-core", "numpy", "scipy", "numba", "ase")
 
 SHORTEN = 0.95
-"""J(r) is drawn from a little inside the nearest-neighbour distance; there are no data further in."""
+"""Start of J(r) in units of the nearest-neighbour distance; there are no data at shorter distances."""
 
 
 def write_report(state: CampaignState, path: Path) -> None:
-    """Write the report, whole or not at all.  Raises InputError when no batch has been decided yet."""
+    """Write the report, whole or not at all.  Raises InputError when the campaign has no finished batch."""
     if not state.batches:
-        raise InputError(f"campaign {state.node.pk} has no finished batch yet; there is nothing to report")
+        raise InputError(f"campaign {state.node.pk} has no finished batch; there is nothing to report")
     write_file(path, report_html(state))
 
 
@@ -48,7 +48,7 @@ def report_html(state: CampaignState) -> str:
         _failures(state),
         _below_grade(state),
         _section("Settings", f"<pre>{escape(yaml.safe_dump(_settings(state), sort_keys=False))}</pre>"),
-        _table("Provenance", ["what", "PK", "UUID"], _nodes(state), "verdi node graph generate PK shows all of it"),
+        _table("Provenance", ["node", "PK", "UUID"], _nodes(state), "drawn by `verdi node graph generate PK`"),
         _table("Versions", ["package", "version"], _versions(), ""),
     ]
     head = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{STYLE}</style>"
@@ -86,7 +86,7 @@ def _failures(state: CampaignState) -> str:
 
 
 def _below_grade(state: CampaignState) -> str:
-    title, note = "Labels below the minimum grade", "Kept in the database, not trained on, not in the blind tests."
+    title, note = "Labels below the minimum grade", "Kept in the database, excluded from training and blind tests."
     rows = [
         [str(batch.batch), item.label, item.grade, limit_of(item)]
         for batch in state.batches
@@ -125,7 +125,7 @@ def _plain(value: Data | dict[str, Any]) -> Any:
 def _nodes(state: CampaignState) -> list[list[str]]:
     nodes = {"campaign": state.node, "model": state.model, "dataset": state.dataset, "history": state.history}
     for earlier in state.lineage[:-1]:
-        nodes[f"goes on from campaign {earlier.node.pk}"] = earlier.node
+        nodes[f"continues campaign {earlier.node.pk}"] = earlier.node
     return [[name, str(node.pk), str(node.uuid)] for name, node in nodes.items() if node is not None]
 
 

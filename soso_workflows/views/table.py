@@ -1,4 +1,4 @@
-"""The table of a campaign: one row a batch, the same in the terminal and in the report."""
+"""The table of a campaign, one row for each batch, for the terminal and the report."""
 
 from itertools import pairwise
 
@@ -25,8 +25,8 @@ COLUMNS = (
     ("decision", 0),
 )
 UNITS = (
-    "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before trained on, "
-    "E/field: -dE/de by the energies over the fields of the labels, core-h: of all labels so far, hours: since it began"
+    "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before training, E/field: -dE/de from "
+    "the energies over the fields of the labels, core-h: core-hours of all labels so far, hours: since the start"
 )
 
 
@@ -61,14 +61,14 @@ def _three_digits(value: float | None) -> str:
 
 
 def _field_scale(found: FieldConsistency | None) -> str:
-    """Return c with its error, marked when energies and fields disagree."""
+    """Return the ratio with its error, marked when energies and fields disagree."""
     if found is None:
         return "-"
     return f"{found.value:.2f}±{found.error:.2f}" + ("!" if found.disagrees else "")
 
 
 def header_line() -> str:
-    """Return the column names, for a table that grows line by line."""
+    """Return the column names as a line."""
     return "  ".join(name.rjust(width) for name, width in COLUMNS)
 
 
@@ -89,10 +89,10 @@ def status_table(state: CampaignState) -> Table:
 
 
 def lineage_lines(state: CampaignState) -> list[str]:
-    """Return a line for every campaign that this one goes on from, oldest first; none when there is none."""
+    """Return a line for every campaign that this one continues, oldest first."""
     lineage = state.lineage
     return [
-        f"batches from {earlier.first_batch}: campaign {earlier.node.label or 'without a name'} <{earlier.node.pk}>, "
+        f"batches from {earlier.first_batch}: campaign {earlier.node.label or 'without name'} <{earlier.node.pk}>, "
         f"{state_line(earlier)}; {'extended' if later.is_extension else 'resumed'} as <{later.node.pk}> "
         f"from batch {later.first_batch}"
         for earlier, later in pairwise(lineage)
@@ -100,7 +100,7 @@ def lineage_lines(state: CampaignState) -> list[str]:
 
 
 def state_line(state: CampaignState) -> str:
-    """Return one line on what the campaign does now or how it ended."""
+    """Return a line on the present activity of the campaign, or on its end."""
     node = state.node
     if node.is_finished:
         return "target met" if node.is_finished_ok else f"ended with {node.exit_status}: {node.exit_message}"
@@ -108,7 +108,7 @@ def state_line(state: CampaignState) -> str:
         return failure_reason(node)
     weighing = state.calls.get(("alternatives", state.batch, ""))
     if weighing is not None and not weighing.is_terminated and state.candidates is None:
-        return "finding out whether more labels help, or another form of the model"
+        return "testing whether more labels or another model form would help"
     decision = state.last_decision
     if decision is not None and decision.action is not Action.CONTINUE and state.candidates is None:
         return "writing the outputs"

@@ -120,11 +120,11 @@ def test_an_interrupt_loses_nothing(campaign_inputs, tmp_path):
     state = CampaignState(seen[0])
     assert state.node.is_killed
     assert all(item.is_sealed for item in [*state.node.called_descendants, state.node])
-    n_kept, n_before = len(state.labels), count_label_calls(tmp_path)
+    n_kept, n_existing = len(state.labels), count_label_calls(tmp_path)
     assert 1 <= n_kept < 5
     node = run_here(resume_builder(state), lambda node: None)
     assert node.is_finished_ok, node.exit_message
-    assert count_label_calls(tmp_path) - n_before == (5 - n_kept) + 1
+    assert count_label_calls(tmp_path) - n_existing == (5 - n_kept) + 1
     assert len(label_jobs_behind(node.outputs.model)) == 6
 
 

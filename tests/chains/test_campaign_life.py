@@ -148,7 +148,7 @@ def test_what_cannot_be_extended(finished_campaign, campaign_inputs, tmp_path):
     nothing.base.links.add_incoming(Str("soso.label.tight_binding").store(), LinkType.INPUT_WORK, "engine")
     nothing.set_process_state(ProcessState.KILLED)
     nothing.store()
-    with pytest.raises(InputError, match="has no finished batch yet"):
+    with pytest.raises(InputError, match="has no finished batch"):
         extend_builder(CampaignState(nothing), builder_of(inputs))
 
 

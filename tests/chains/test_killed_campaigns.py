@@ -57,7 +57,7 @@ def test_its_process_was_killed(place, undisturbed):
     said, _ = command.communicate()
     assert command.returncode == -signal.SIGKILL
     status = place.verdi("data", "soso", "status", pk_of(said))
-    assert "no process is working on this campaign any more" in status
+    assert "the process that ran this campaign has ended" in status
     found = facts_of(place, place.verdi("data", "soso", "resume", pk_of(said)))
     assert found["campaigns"] == 2
     is_the_same(found, undisturbed)

@@ -12,7 +12,7 @@ import soso_workchains
 from soso_core.errors import InputError
 from soso_core.formats import write_configurations, write_dataset
 from soso_workflows.campaign.campaign_file import describe, read_campaign
-from soso_workflows.campaign.launch import refusals
+from soso_workflows.campaign.launch import find_launch_problems
 from soso_workflows.provenance import costs
 
 pytestmark = pytest.mark.aiida
@@ -110,7 +110,7 @@ def vasp(**changes):
 
 @pytest.mark.usefixtures("aiida_profile")
 def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written, monkeypatch):
-    monkeypatch.setattr(costs, "_newest_paid", lambda *_: None)  # other tests label with VASP in this profile
+    monkeypatch.setattr(costs, "_newest_with_cost", lambda *_: None)  # other tests label with VASP in this profile
     told = describe(read_campaign(written(**vasp())))
     assert told["engine code"] == "vasp@cluster"
     assert told["potentials"] == "PBE.54: Fe_pv"
@@ -118,7 +118,7 @@ def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written, monkeypatch):
     assert told["constraint"] == "1 -> 10 eV/μB²"
     assert "  ENCUT = 300\n" in told["INCAR (first step)"]
     assert "  MAGMOM = 0 0 2.3 0 0 2.3 0 0 2.3 ... (48 numbers)\n" in told["INCAR (first step)"]
-    assert told["cost"].startswith("unknown: no label of this engine has finished yet")
+    assert told["cost"].startswith("unknown: this engine has no finished label yet")
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_dry_run_of_vasp_shows_incar_mesh_and_cost(written, monkeypatch):
         (vasp(protocol="sloppy"), "protocol: unknown 'sloppy'; available: balanced, fast, stringent"),
         (vasp(overrides={"encut": 500}), "unknown key 'encut'"),
         (vasp(overrides={"spin_orbit": True}), "overrides: spin_orbit: must be false"),
-        ({**vasp(), "engine_code": None}, "engine_code is missing: the label of a code of VASP"),
-        ({"engine_code": "vasp@cluster"}, "runs `soso` and has no code of its own"),
+        ({**vasp(), "engine_code": None}, "engine_code is missing; give the label of a code of VASP"),
+        ({"engine_code": "vasp@cluster"}, "runs `soso`, no other code"),
     ],
 )
 def test_what_vasp_lacks_gets_one_line(written, changes, words):
@@ -147,7 +147,7 @@ def test_what_vasp_lacks_gets_one_line(written, changes, words):
 @pytest.mark.usefixtures("aiida_profile")
 def test_what_a_launch_would_refuse_is_told_line_by_line(written):
     lacking = {"options": {"queue_nam": "long", "resources": 7}, "field_scale": "node:999999"}
-    found = refusals(read_campaign(written(**vasp(**lacking))), "ghost@localhost")
+    found = find_launch_problems(read_campaign(written(**vasp(**lacking))), "ghost@localhost")
     assert not any("\n" in line for line in found)
     begins = (
         "there is no code 'ghost@localhost' in this profile; run `verdi data soso setup`",
@@ -166,8 +166,8 @@ def test_a_code_of_two_computers_wants_its_computer(written, localhost, tmp_path
     other = Computer("elsewhere", "localhost", "", "core.local", "core.direct", str(tmp_path)).store()
     for computer in (localhost, other):
         InstalledCode(computer=computer, filepath_executable="/bin/true", label="twice").store()
-    found = refusals(read_campaign(written(**{**vasp(), "engine_code": "twice"})), "twice")
-    said = "several codes are called 'twice'; write twice@computer"
+    found = find_launch_problems(read_campaign(written(**{**vasp(), "engine_code": "twice"})), "twice")
+    said = "several codes have the label 'twice'; write twice@computer"
     assert found[:2] == [said, f"engine_code: {said}"]
 
 
@@ -205,7 +205,7 @@ def test_labels_and_a_model_that_there_are(written, pair_dataset, model_file):
     path = written(dataset="mine.extxyz", model=str(model_file))
     write_dataset(path.parent / "mine.extxyz", pair_dataset)
     campaign = read_campaign(path)
-    assert campaign.given == {"dataset": path.parent / "mine.extxyz", "model": model_file}
+    assert campaign.sources == {"dataset": path.parent / "mine.extxyz", "model": model_file}
     before = campaign.fingerprint
     write_dataset(path.parent / "mine.extxyz", pair_dataset.subset(range(3)))
     assert read_campaign(path).fingerprint != before
@@ -223,10 +223,10 @@ def test_given_labels_count_by_their_grade(written, pair_dataset):
     write_dataset(path.parent / "mine.extxyz", pair_dataset)
     assert read_campaign(path)
     write_dataset(path.parent / "mine.extxyz", [*bad[:2], *pair_dataset.labelled[2:]])
-    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 5"):
+    with pytest.raises(InputError, match=r"n_candidates: 4 is less than policy.batch_size needs, 5"):
         read_campaign(path)
     write_dataset(path.parent / "mine.extxyz", bad)
-    with pytest.raises(InputError, match=r"dataset: no label is of grade \w or better"):
+    with pytest.raises(InputError, match=r"dataset: no label has grade \w or better"):
         read_campaign(path)
 
 
@@ -237,17 +237,17 @@ def test_labels_that_there_are_stand_for_the_first_batch(written, pair_dataset):
     n_given = len(pair_dataset)
     assert read_campaign(path)
     assert read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 4)))
-    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 5"):
+    with pytest.raises(InputError, match=r"n_candidates: 4 is less than policy.batch_size needs, 5"):
         read_campaign(written(dataset="mine.extxyz", **sizes(4, batch_size=9, max_labels=n_given + 5)))
 
 
 def test_an_extension_has_no_first_batch(written):
     path = written(**sizes(4, batch_size=4))
-    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.n_initial takes, 5"):
+    with pytest.raises(InputError, match=r"n_candidates: 4 is less than policy.n_initial needs, 5"):
         read_campaign(path)
-    assert read_campaign(path, n_before=7)
-    with pytest.raises(InputError, match=r"n_candidates: 4 are fewer than policy.batch_size takes, 6"):
-        read_campaign(written(**sizes(4, batch_size=6)), n_before=7)
+    assert read_campaign(path, n_existing=7)
+    with pytest.raises(InputError, match=r"n_candidates: 4 is less than policy.batch_size needs, 6"):
+        read_campaign(written(**sizes(4, batch_size=6)), n_existing=7)
 
 
 @pytest.mark.usefixtures("aiida_profile")
@@ -257,7 +257,7 @@ def test_nodes_are_named_by_their_pk(written, pair_dataset, model_file):
 
     dataset, model = SosoDataset.from_dataset(pair_dataset).store(), SosoModel(model_file).store()
     campaign = read_campaign(written(dataset=dataset.pk, model=f"node:{model.pk}"))
-    assert campaign.given == {"dataset": dataset.pk, "model": model.pk}
+    assert campaign.sources == {"dataset": dataset.pk, "model": model.pk}
     assert campaign.fingerprint == read_campaign(written(dataset=f"node:{dataset.pk}", model=model.pk)).fingerprint
     with pytest.raises(InputError, match=r"dataset: node \d+ is a SosoModel, not a SosoDataset"):
         read_campaign(written(dataset=model.pk))
@@ -272,7 +272,10 @@ def test_nodes_are_named_by_their_pk(written, pair_dataset, model_file):
         ({"model": "campaign.yaml"}, "model: "),
         ({"dataset": "bare.extxyz"}, "dataset: no configuration has an energy or fields"),
         ({"model": "pair.soso", "fit": {"zeta": 3}}, "fit: a model without its labels keeps its settings"),
-        ({"model": "pair.soso", "structure": "cobalt.cif"}, "Co is in the structure, but the model does not know it"),
+        (
+            {"model": "pair.soso", "structure": "cobalt.cif"},
+            "contains Co, for which the model has no parameters",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_start_gets_one_line(written, pair_dataset, model_file, changes, words):

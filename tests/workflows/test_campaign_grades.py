@@ -77,7 +77,7 @@ def test_a_batch_is_recorded_with_what_was_not_good_enough():
     assert cell(second, "low grade") == "2"
     said = []
     progress = Progress(said.append)
-    progress.say_batch(second)
+    progress.print_batch(second)
     assert said[1] == "  label given 1 of batch 1 has grade D (angle_degree 30) and was excluded from training"
 
 

@@ -95,7 +95,7 @@ def test_dry_run_says_what_a_launch_would_refuse(call, campaign_file):
     result = call("launch", campaign_file, "--dry-run", "--code", "ghost@localhost")
     assert result.exit_code == 0, result.output
     assert re.search(r"labels at most: +4 ", result.output)
-    assert "a launch would be refused: there is no code 'ghost@localhost'" in result.output.splitlines()[-1]
+    assert "a launch would fail: there is no code 'ghost@localhost'" in result.output.splitlines()[-1]
 
 
 def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
@@ -150,10 +150,10 @@ def test_launch_status_report_resume(call, campaign_file, stand_in, tmp_path, pa
     assert "labels and model are those of campaign" in error_line(call("extend", pk, with_start))
     dry = call("extend", pk, campaign_file, "--dry-run", "--code", "cli@localhost")
     assert f"campaign {pk}, 3 labels" in dry.output
-    assert re.search(r"cost: +\S+ core-hours a label", dry.output)
+    assert re.search(r"cost: +\S+ core-hours per label", dry.output)
     small = tmp_path / "small.yaml"
     small.write_text(campaign_file.read_text() + "exploration: {n_candidates: 1}\n")
-    assert "fewer than policy.n_initial takes, 2" in error_line(call("launch", small, "--dry-run"))
+    assert "less than policy.n_initial needs, 2" in error_line(call("launch", small, "--dry-run"))
     dry = call("extend", pk, small, "--dry-run", "--code", "cli@localhost")
     assert dry.exit_code == 0, dry.output
     assert "engine_settings differ" not in dry.output + dry.stderr
@@ -186,18 +186,16 @@ def test_a_campaign_whose_process_died_is_resumed(call, finished_campaign):
     node = WorkChainNode(process_type=finished_campaign.process_type)
     node.set_process_state(ProcessState.WAITING)
     node.store()
-    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": os.getpid()})
-    assert is_alive(node)
-    assert "still runs" in error_line(call("resume", node.pk))
-    assert "no process is working" not in call("status", node.pk).output
     here = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
     node.base.extras.set(RUNNER_EXTRA, here)
     assert is_alive(node)
+    assert "is running" in error_line(call("resume", node.pk))
+    assert "has ended" not in call("status", node.pk).output
     node.base.extras.set(RUNNER_EXTRA, {**here, "started": here["started"] - 3600.0})
     assert not is_alive(node), "another process has its number now"
-    node.base.extras.set(RUNNER_EXTRA, {"host": socket.gethostname(), "pid": 2**22 + 1})
+    node.base.extras.set(RUNNER_EXTRA, {**here, "pid": 2**22 + 1})
     assert not is_alive(node)
-    said = f"no process is working on this campaign any more; go on with `verdi data soso resume {node.pk}`"
+    said = f"the process that ran this campaign has ended; continue with `verdi data soso resume {node.pk}`"
     assert said in call("status", node.pk).output.splitlines()
     lines = []
     Progress(lines.append)(node)
@@ -216,7 +214,7 @@ def test_a_submitted_campaign_waits_for_the_daemon(call, finished_campaign, monk
     node = WorkChainNode(process_type=finished_campaign.process_type)
     node.set_process_state(ProcessState.WAITING)
     node.store()
-    launch.mark(node, None)
-    assert "the daemon does not run" in call("status", node.pk).output
+    launch.set_fingerprint(node, None)
+    assert "the AiiDA daemon is not running" in call("status", node.pk).output
     running.append(True)
-    assert "the daemon does not run" not in call("status", node.pk).output
+    assert "the AiiDA daemon is not running" not in call("status", node.pk).output

@@ -124,10 +124,10 @@ def test_the_estimate_rests_on_labels_of_the_engine(job, pair_dataset):
     cell = SosoDataset.from_configurations([pair_dataset[0].configuration])
     four = bulk("Fe", "bcc", a=2.85, cubic=True).repeat((1, 1, 2))
     kind = f"{ENGINE}.else"
-    assert estimate_cost(kind, {"x": 1}, four, 10)["cost"] == "unknown: no label of this engine has finished yet"
+    assert estimate_cost(kind, {"x": 1}, four, 10)["cost"] == "unknown: this engine has no finished label yet"
     job((last_seen,), process_type=kind, settings={"x": 1}, cell=cell)
     label, _ = job((accounted,), process_type=kind, settings={"x": 2}, cell=cell)
     told = estimate_cost(kind, {"x": 2}, four, 10)["cost"]
-    assert told == f"128 core-hours a label, 1.28e+03 for 10 (label <{label.pk}>: 16 core-hours with 2 atoms)"
+    assert told == f"128 core-hours per label, 1.28e+03 for 10 (label <{label.pk}>: 16 core-hours with 2 atoms)"
     assert estimate_cost(kind, {"x": 3}, four, 10)["cost"].endswith("16 core-hours with 2 atoms, other settings)")
-    assert estimate_cost(kind, {"x": 1}, four, 10)["cost"].startswith("32 core-hours a label")
+    assert estimate_cost(kind, {"x": 1}, four, 10)["cost"].startswith("32 core-hours per label")

@@ -5,7 +5,7 @@ from aiida.common.links import LinkType
 from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, WorkChainNode
 
-from soso_workflows.campaign.launch import give_up_paused
+from soso_workflows.campaign.launch import kill_paused_jobs
 
 pytestmark = pytest.mark.aiida
 
@@ -34,16 +34,16 @@ def paused_job(localhost):
 def test_a_job_that_was_never_submitted_is_given_up(paused_job):
     campaign, job = paused_job()
     _, of_another = paused_job()
-    give_up_paused(campaign)
+    kill_paused_jobs(campaign)
     assert job.is_killed
     assert job.is_sealed
     assert job.process_status == "given up: upload_calculation failed 5 times"
     assert not of_another.is_terminated
-    give_up_paused(campaign)
+    kill_paused_jobs(campaign)
     assert job.process_status == "given up: upload_calculation failed 5 times"
 
 
 def test_a_job_that_its_scheduler_has_is_left_alone(paused_job):
     campaign, job = paused_job(job_id="17")
-    give_up_paused(campaign)
+    kill_paused_jobs(campaign)
     assert not job.is_terminated

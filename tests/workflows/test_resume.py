@@ -9,7 +9,7 @@ from soso_core.active.stopping.policy import PolicySettings
 from soso_core.active.stopping.records import Decision
 from soso_core.errors import InputError
 from soso_workflows.campaign import resume
-from soso_workflows.campaign.resume import check_goes_on, how_to_go_on
+from soso_workflows.campaign.resume import check_continues, suggest_next_command
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
@@ -37,18 +37,18 @@ def state():
 )
 def test_exactly_the_budgets_that_are_spent_are_named(state, limits, said):
     with pytest.raises(InputError) as caught:
-        check_goes_on(state, PolicySettings(**limits))
+        check_continues(state, PolicySettings(**limits))
     assert str(caught.value) == f"campaign 7 would end at once: {said}"
 
 
 def test_an_extension_is_told_the_keys_of_its_file(state):
     """`extend` has no options of budgets: they stand in the campaign file."""
     with pytest.raises(InputError, match=r"raise the budget with policy\.max_labels and policy\.max_wall_hours$"):
-        check_goes_on(state, PolicySettings(max_labels=12, max_wall_hours=1.5), since=1)
+        check_continues(state, PolicySettings(max_labels=12, max_wall_hours=1.5), since=1)
 
 
 def test_a_budget_that_is_left_goes_on(state):
-    check_goes_on(state, PolicySettings(max_labels=13, max_core_hours=3.1, max_wall_hours=1.6))
+    check_continues(state, PolicySettings(max_labels=13, max_core_hours=3.1, max_wall_hours=1.6))
 
 
 def floored(batch):
@@ -67,10 +67,10 @@ def test_a_suspicion_of_the_form_is_left_to_the_campaign(share):
     state = SimpleNamespace(node=SimpleNamespace(pk=7), history=history, dataset="labels")
     policy = PolicySettings(target_energy_meV_per_spin=0.1, max_labels=20, min_blind=2)
     if share != 1.0:
-        check_goes_on(state, policy)
+        check_continues(state, policy)
         return
     with pytest.raises(InputError, match="campaign 7 would end at once: model form"):
-        check_goes_on(state, policy)
+        check_continues(state, policy)
 
 
 @pytest.mark.parametrize("labels", [{}, {"label_000": None}])
@@ -94,11 +94,11 @@ def ended(action, dataset="labels"):
     ("state", "said"),
     [
         (ended("continue"), "resume 7"),
-        (ended("budget exhausted"), "resume 7 (--max-labels"),
+        (ended("budget exhausted"), "resume 7 (options such as --max-labels"),
         (ended("model form"), "extend 7 CAMPAIGN.yaml"),
         (ended("too many failed labels"), "extend 7 CAMPAIGN.yaml"),
-        (ended("too many failed labels", dataset=None), "mend the campaign file and launch it anew"),
+        (ended("too many failed labels", dataset=None), "fix the campaign file and launch it again"),
     ],
 )
 def test_the_last_line_names_a_command_that_will_not_refuse(state, said):
-    assert said in how_to_go_on(state)
+    assert said in suggest_next_command(state)

@@ -1,4 +1,4 @@
-"""The contract, fulfilled by an engine that the `soso` command knows: one command, one job."""
+"""The contract for engines of the `soso` command: one command, one job."""
 
 from typing import Any, ClassVar
 
@@ -29,7 +29,7 @@ class CommandLabelWorkChain(LabelWorkChain):
 
     @classmethod
     def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
-        """Return the keys that were given, checked.  Raises InputError in one line."""
+        """Return the given keys, checked.  Raises InputError in one line."""
         checked = parse_settings(load_engine(cls.ENGINE).settings_class, values, source)
         return checked.model_dump(mode="json", exclude_unset=True)
 
@@ -53,5 +53,5 @@ class CommandLabelWorkChain(LabelWorkChain):
         return self.submit(self.CALCULATION, **{name: self.inputs[name] for name in names})
 
     def collect_label(self, engine: ProcessNode) -> tuple[SosoDataset, Dict]:
-        """Return the two outputs of the CalcJob as they are."""
+        """Return the two outputs of the CalcJob."""
         return engine.outputs.label, engine.outputs.quality

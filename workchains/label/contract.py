@@ -1,4 +1,4 @@
-"""The contract that every engine fulfils: one configuration in, its labels and their quality out."""
+"""The contract of an engine: a workchain that labels one configuration and returns the quality of the label."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from soso_workflows.provenance.failures import failure_reason
 ENGINE_PREFIX = "soso.label."
 """Every engine has the entry point `soso.label.<engine>`."""
 NOT_CONVERGED_STATUS = 410
-"""Exit status by which an engine's process says that its iteration did not converge."""
+"""Exit status of an engine's process whose iteration did not converge."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """A process that a campaign runs before its first label: its class, its inputs, and what the labels need of it.
+    """A process that a campaign runs before its first label: its class, its inputs, and the outputs for the labels.
 
     Each of `outputs` is an output of the process and becomes the input of the same name of every label.
     """
@@ -40,46 +40,46 @@ class LabelWorkChain(WorkChain):
     """Label one configuration.
 
     A new engine is a subclass with the entry point `soso.label.<engine>`: it adds its own inputs (a code,
-    settings, options, potentials), and implements the four abstract methods below.  The loop passes those inputs on
-    without looking at them.
+    settings, options, potentials), and implements the four abstract methods below.  The loop passes these inputs on
+    unchanged.
 
     Outputs: `label`, the configuration at the directions that were *achieved*, with energy (eV, without the
-    energy of the constraint), exchange fields (eV/μB), moment lengths (μB), forces (eV/Å) and, where the engine
-    has it, stress (eV/Å³), and among its facts the grade and the numbers of `soso_core.quality.LabelQuality`;
+    energy of the constraint), exchange fields (eV/μB), moment magnitudes (μB), forces (eV/Å) and, where the engine
+    has it, stress (eV/Å³); its `info` has the grade and the numbers of `soso_core.quality.LabelQuality`;
     `quality`, the same grade and numbers and at least the key `converged`.
 
-    Exit codes: 400 the engine failed, 410 it did not converge, 420 its label lacks something.
+    Exit codes: 400 the engine failed, 410 it did not converge, 420 its label is incomplete.
     """
 
     OWN_CODE: ClassVar[str | None] = None
-    """What `engine_code` must name when the engine has a program of its own; None: it runs `soso`."""
+    """The kind of code that `engine_code` must name; None for an engine that runs `soso`."""
 
     REQUIRED_LABELS: ClassVar[tuple[str, ...]] = REQUIRED_LABELS
     FIELD_TOLERANCE = 0.02
-    """Share by which the field of a label may differ from the finite difference of its energy; a subclass says its own.
+    """Allowed relative difference between the fields of a label and finite differences of its energy.
 
-    The contract's test holds an engine to it, at the directions that were achieved.
+    The contract test checks it at the achieved directions; a subclass may set its own.
     """
 
     FILE_SETTINGS: ClassVar[tuple[str, ...]] = ()
     """Keys of `engine_settings` that name a file.
 
-    In a campaign file a relative path starts there, and the campaign is known by what is in the file, not by its path.
+    Relative paths start at the campaign file; the content of the file, not its path, enters the fingerprint.
     """
 
     MEASURED: ClassVar[tuple[str, ...]] = ()
-    """Keys of `engine_settings` whose value may be `measure`: a process of the engine finds it."""
+    """Keys of `engine_settings` whose value may be `measure`: a process of the engine measures it."""
 
     @classmethod
     def define(cls, spec: ProcessSpec) -> None:
-        """Declare what all engines share."""
+        """Declare inputs, outputs and exit codes of all engines."""
         super().define(spec)
         spec.input("configuration", valid_type=SosoDataset, validator=_is_single, help="one cell with unit spins")
         spec.output("label", valid_type=SosoDataset, help="the configuration with its labels")
         spec.output("quality", valid_type=Dict, help="converged, residuals, warnings")
         spec.exit_code(400, "ERROR_ENGINE_FAILED", message="{detail}")
         spec.exit_code(410, "ERROR_NOT_CONVERGED", message="{detail}")
-        spec.exit_code(420, "ERROR_LABEL_INCOMPLETE", message="the label lacks: {detail}")
+        spec.exit_code(420, "ERROR_LABEL_INCOMPLETE", message="the label is incomplete; missing: {detail}")
         spec.outline(cls.run_engine, cls.collect)
 
     @classmethod
@@ -94,31 +94,31 @@ class LabelWorkChain(WorkChain):
 
     @classmethod
     def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
-        """Raise InputError, in one line, when checked settings lack something for this cell."""
+        """Raise InputError, in one line, when checked settings are incomplete for this cell."""
 
     @classmethod
     def check_exploration(cls, settings: dict[str, Any], exploration: ExplorationSettings, source: str) -> None:
-        """Raise InputError, in one line, when this engine cannot label what the exploration makes."""
+        """Raise InputError, in one line, when this engine cannot label the candidates of the exploration."""
 
     @classmethod
-    def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
-        """Return, one line each, why a launch on this cell from this AiiDA profile would be refused."""
+    def missing_prerequisites(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
+        """Return the problems of a launch on this cell from this AiiDA profile, one line each."""
         return []
 
     @classmethod
     def check_profile(cls, settings: dict[str, Any], cell: Atoms) -> None:
-        """Raise InputError with the first of what `lacks` says."""
-        if lacking := cls.lacks(settings, cell):
-            raise InputError(lacking[0])
+        """Raise InputError with the first missing prerequisite."""
+        if missing := cls.missing_prerequisites(settings, cell):
+            raise InputError(missing[0])
 
     @classmethod
     def preparation(cls, inputs: dict[str, Any], structure: StructureData) -> Preparation | None:
-        """Return what has to run once before labels with these inputs can; None when nothing has to."""
+        """Return the process that must run once before labels with these inputs; None when there is none."""
         return None
 
     @classmethod
     def estimate(cls, settings: dict[str, Any], cell: Atoms, n_labels: int) -> dict[str, str]:
-        """Return what a dry run tells of the cost of `n_labels`, from finished labels in the database.
+        """Return the estimated cost of `n_labels` for a dry run, from finished labels in the database.
 
         `settings` are compared with the input `settings` of those labels.
         """
@@ -126,7 +126,7 @@ class LabelWorkChain(WorkChain):
 
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
-        """Return what a dry run tells of checked settings for this cell, e.g. its k-points."""
+        """Return a description of checked settings for this cell for a dry run, e.g. its k-points."""
         return {"engine settings": str(settings)}
 
     @abstractmethod
@@ -138,11 +138,11 @@ class LabelWorkChain(WorkChain):
         """Return label and quality from the finished engine."""
 
     def run_engine(self) -> dict[str, ProcessNode] | None:
-        """Submit the engine and wait."""
+        """Submit the engine and wait for it."""
         return self.to_context(engine=self.submit_engine())
 
     def collect(self) -> ExitCode | None:
-        """Return the labels, or the exit code that says why there are none."""
+        """Return the labels, or the exit code of the failure."""
         engine = self.ctx.engine
         if not engine.is_finished_ok:
             given_up = engine.process_status if engine.is_killed else None

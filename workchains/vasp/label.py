@@ -35,7 +35,7 @@ class VaspLabelWorkChain(VaspRampWorkChain):
         check_cell_settings(settings, species_settings(settings), cell.get_chemical_symbols(), has_spin, source)
 
     @classmethod
-    def lacks(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
+    def missing_prerequisites(cls, settings: dict[str, Any], cell: Atoms) -> list[str]:
         """Return the problems of POTCAR family, scheduler options and the node of the field scale."""
         return find_profile_problems(settings, sorted(set(cell.get_chemical_symbols())))
 

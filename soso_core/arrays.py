@@ -1,4 +1,4 @@
-"""Validated, read-only arrays: the one place where raw input becomes a frozen value."""
+"""Validated, read-only arrays: the one function that turns raw input into frozen values."""
 
 from collections.abc import Sequence
 
@@ -13,16 +13,16 @@ BoolArray = NDArray[np.bool_]
 
 
 LARGEST = 1e150
-"""Beyond this no quantity here means anything, and squares would overflow."""
+"""No quantity has values beyond this, and their squares would overflow."""
 WHOLE = frozenset({"cell", "stress"})
-"""Quantities of a configuration as a whole, whose first index is no atom."""
+"""Quantities of a configuration as a whole, whose first index is not an atom."""
 
 
 def frozen_floats(name: str, values: ArrayLike, shape: Sequence[int]) -> FloatArray:
     """Return `values` as a read-only float64 copy of the given shape.
 
-    Raises InputError naming the quantity, the atom (first index) and the value when something is not a finite number
-    of any sense, or the shape differs.
+    Raises InputError that names the quantity, the atom (first index) and the value when a number is not finite or
+    exceeds LARGEST in size, and for another shape.
     """
     try:
         array = np.array(values, dtype=np.float64)

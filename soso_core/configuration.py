@@ -1,4 +1,4 @@
-"""Configuration: where the atoms are and where their moments point."""
+"""Configuration: positions of the atoms in a periodic cell and directions of their moments."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ SPIN_LENGTH_TOLERANCE = 1e-6
 """Largest accepted deviation of |e_i| from 1; files carry 7 to 9 digits."""
 
 SMALLEST_VOLUME_PER_ATOM = 0.5
-"""Å³; the densest solids have more than 5, and neighbours within a cutoff grow without bound below."""
+"""Å³; the densest solids have more than 5.  In smaller volumes the number of neighbours has no bound."""
 LONGEST_CELL_VECTOR = 1e4
 """Å; cell lists of larger boxes overflow."""
 
@@ -32,7 +32,11 @@ class Configuration:
     spins_ac : (a, 3) float
         Unit vectors (within 1e-6; renormalised exactly), or exactly zero for an atom that is not magnetic.
 
-    Raises InputError, naming atom and value, for anything else.
+
+    Raises
+    ------
+    InputError
+        For other shapes and values, spins that are not unit vectors, and cells without volume; it names atom and value.
     """
 
     numbers_a: IntArray
@@ -87,11 +91,11 @@ class Configuration:
         return tuple(chemical_symbols[number] for number in self.numbers_a)
 
     def with_spins(self, spins_ac: FloatArray) -> "Configuration":
-        """Return the same lattice with other spins."""
+        """Return a copy with the spins (a, 3).  Raises InputError as the constructor does."""
         return Configuration(self.numbers_a, self.positions_ac, self.cell_vc, spins_ac)
 
     def with_positions(self, positions_ac: FloatArray) -> "Configuration":
-        """Return the same cell and spins with the atoms elsewhere (Å)."""
+        """Return a copy with the positions (a, 3) in Å.  Raises InputError as the constructor does."""
         return Configuration(self.numbers_a, positions_ac, self.cell_vc, self.spins_ac)
 
 
@@ -117,7 +121,7 @@ def _checked_spins(spins: FloatArray, n_atoms: int) -> FloatArray:
             f"spin of atom {atom} has length {lengths_a[atom]:.8g} {tuple(raw_ac[atom].tolist())}; "
             "it must be 1 within 1e-6, or exactly zero for a non-magnetic atom"
         )
-    # A vector that is already unit to rounding is left alone, so that reading back what was written changes no bit.
+    # Vectors that have unit length within rounding stay unchanged, so that a file read back gives the same bits.
     needs_scaling_a = ~is_zero_a & (np.abs(lengths_a - 1.0) > 1e-15)
     unit_ac = raw_ac / np.where(needs_scaling_a, lengths_a, 1.0)[:, None]
     unit_ac.setflags(write=False)

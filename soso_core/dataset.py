@@ -11,7 +11,17 @@ from soso_core.labels import LabelledConfiguration
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled configurations in a fixed order.  Raises InputError when there is none."""
+    """Labelled configurations in a fixed order.
+
+    Parameters
+    ----------
+    labelled : LabelledConfigurations, at least one
+
+    Raises
+    ------
+    InputError
+        When there is no configuration.
+    """
 
     labelled: tuple[LabelledConfiguration, ...]
 
@@ -38,21 +48,21 @@ class Dataset:
 
     @property
     def n_energies(self) -> int:
-        """How many configurations carry an energy."""
+        """Number of configurations with an energy."""
         return sum(item.energy is not None for item in self.labelled)
 
     @property
     def n_field_configurations(self) -> int:
-        """How many configurations carry exchange fields."""
+        """Number of configurations with exchange fields."""
         return sum(item.exchange_fields_ac is not None for item in self.labelled)
 
     @cached_property
     def species(self) -> tuple[int, ...]:
-        """Sorted atomic numbers that occur."""
+        """Sorted atomic numbers of all configurations."""
         return tuple(sorted({int(z) for item in self.labelled for z in item.configuration.numbers_a}))
 
     def without_repeats(self) -> "Dataset":
-        """Return the dataset with the first of every set of items that are equal in every number."""
+        """Return the dataset without items that equal an earlier one in all numbers and the grade."""
         first: dict[str, LabelledConfiguration] = {}
         for item in self.labelled:
             first.setdefault(item.digest, item)
@@ -60,7 +70,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all numbers, to tell which data a model was fitted to."""
+        """SHA-256 of all labels; a model records that of its training data."""
         return self.fingerprint_of([item.digest for item in self.labelled])
 
     @staticmethod

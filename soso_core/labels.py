@@ -1,4 +1,4 @@
-"""LabelledConfiguration: a configuration with what an electronic-structure engine said of it."""
+"""LabelledConfiguration: a configuration with its labels from an electronic-structure calculation."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,24 +17,31 @@ from soso_core.quality import NOISE_FACTORS, grade_of
 
 @dataclass(frozen=True, eq=False)
 class LabelledConfiguration:
-    """Labels of one configuration; any of them may be absent (None).
+    """Labels of one configuration; each of them may be absent (None).
 
     Parameters
     ----------
     configuration : Configuration
-    energy : eV for the whole cell
+    energy : float, eV
+        Energy of the whole cell.
     exchange_fields_ac : (a, 3) float, eV/μB
-        `-∂E/∂m_i`; the part along the spin has no meaning and is projected out.  Needs `moment_magnitudes_a`.
+        h_i = -∂E/∂m_i; the component along the spin has no meaning and is projected out.  Needs
+        `moment_magnitudes_a`.
     moment_magnitudes_a : (a,) float, μB
-        Lengths `|m_i|`, positive for magnetic atoms.
+        m_i, positive for magnetic atoms.
     forces_ac : (a, 3) float, eV/Å
-    stress_cc : (3, 3) float, eV/Å³, symmetric, tension positive (ASE's sign)
-    info : other facts of the label (source, grade, residual, ...), carried along, read-only
+    stress_cc : (3, 3) float, eV/Å³
+        Symmetric, tension positive (ASE's sign).
+    info : mapping
+        Other properties of the label (source, grade, residual, ...), read-only.
     target_spins_ac : (a, 3) float
-        Directions that the engine was asked to hold; energy and field belong to those it achieved, the
-        configuration's.
+        Directions that were requested of the engine.  Energy and fields belong to the directions that it achieved,
+        those of `configuration`.
 
-    Raises InputError for NaN, wrong shapes, fields without lengths, an unknown grade.
+    Raises
+    ------
+    InputError
+        For NaN, wrong shapes, fields without moment magnitudes, an unknown grade.
     """
 
     configuration: Configuration
@@ -65,7 +72,7 @@ class LabelledConfiguration:
         self._check_moments()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Let labels cross to other processes; a read-only mapping alone would not."""
+        """Support pickling between processes, which a read-only mapping does not."""
         labels = (self.energy, self.exchange_fields_ac, self.moment_magnitudes_a, self.forces_ac, self.stress_cc)
         return type(self), (self.configuration, *labels, dict(self.info), self.target_spins_ac)
 
@@ -83,7 +90,7 @@ class LabelledConfiguration:
 
     @cached_property
     def effective_fields_ac(self) -> FloatArray | None:
-        """(a, 3) `-∂E/∂e_i` in eV, transverse to each spin, zero for non-magnetic atoms; None without fields."""
+        """(a, 3) B_i = -∂E/∂e_i = m_i h_i in eV, transverse, zero for non-magnetic atoms; None without fields."""
         if self.exchange_fields_ac is None or self.moment_magnitudes_a is None:
             return None
         raw_ac = self.exchange_fields_ac * self.moment_magnitudes_a[:, None]
@@ -91,12 +98,12 @@ class LabelledConfiguration:
 
     @property
     def grade(self) -> str:
-        """How far the label can be trusted, A to D; A when nothing is said."""
+        """Quality grade, A to D; A when the label has none."""
         return grade_of(self.info)
 
     @property
     def noise_factor(self) -> float:
-        """By how much the noise of this label exceeds that of an A label."""
+        """Noise of this label relative to that of an A label."""
         return NOISE_FACTORS[self.grade]
 
     @cached_property

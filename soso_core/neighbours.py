@@ -40,19 +40,19 @@ class Neighbours:
         return len(self.i_p)
 
     def words(self, pair: int) -> str:
-        """Return in words which two atoms a pair is made of."""
+        """Return the two atoms of a pair in words."""
         return pair_words(int(self.i_p[pair]), int(self.j_p[pair]))
 
 
 def pair_words(i: int, j: int) -> str:
-    """Return in words which two atoms these are: an atom may be near an image of itself."""
+    """Return two atoms in words; an atom may be close to its own image."""
     return f"atom {i} and its own periodic image" if i == j else f"atoms {i} and {j}"
 
 
 def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
     """Return all pairs within `cutoff` (Å), found by vesin's cell list.
 
-    Raises InputError when two atoms are closer than SHORTEST_DISTANCE: no label can be meant by that.
+    Raises InputError when two atoms are closer than SHORTEST_DISTANCE; such positions are wrong.
     """
     search = NeighborList(cutoff=cutoff, full_list=True, sorted=True, n_threads=1)
     i, j, vectors, distances = search.compute(

@@ -1,4 +1,4 @@
-"""Finite differences for tests of anything with derivatives: every entry is scanned, emptiness refused."""
+"""Finite differences for tests of derivatives; every entry is tested, and vanishing derivatives are an error."""
 
 from collections.abc import Callable
 
@@ -28,8 +28,8 @@ def assert_derivative(
 ) -> None:
     """Assert that `derivative` is that of `function` at `at`, every entry within `tolerance` of the largest one.
 
-    Raises AssertionError naming the worst entry, and also when all derivatives are tiny (below 1e-8 in
-    their units), as then nothing was tested.
+    Raises AssertionError that names the worst entry, and also when all derivatives are below 1e-8 in their units,
+    because then nothing was tested.
     """
     numeric = finite_difference(function, at, width)
     largest = float(np.max(np.abs(numeric)))

@@ -1,4 +1,4 @@
-"""`soso data`: sets of labels from and to other formats, and what is wrong with them."""
+"""`soso data`: conversion of sets of labels between formats, and their validation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from soso_core.validation import Finding
 
 FOUND = 1
-"""Exit status of a check that found something."""
+"""Exit code of a check with findings."""
 
 
 @click.group()
 def data() -> None:
-    """Convert sets of labels between formats, check them for faults.
+    """Convert sets of labels between formats and validate them.
 
     \b
     Example:
@@ -43,10 +43,10 @@ def data() -> None:
 def convert(source: Path, output: Path, given: str | None, wanted: str | None, structure: Path | None) -> None:
     """Convert SOURCE (extxyz, deepmd, embset) into another format.
 
-    Names that tell the format: *.extxyz and *.xyz; a folder, or *.deepmd, for DeePMD-kit (`deepspin`, npy);
+    The format follows from the name: *.extxyz and *.xyz; a folder, or *.deepmd, for DeePMD-kit (`deepspin`, npy);
     EMBSET, EMBSET* and *.embset.  An EMBSET file has no lattice: reading one needs --structure; when one is written,
-    --structure names a new extended XYZ file that gets the lattice.  A folder that is there is replaced only when
-    this command wrote it.
+    --structure names a new extended XYZ file for the lattice.  An existing folder is replaced only when this command
+    wrote it.
 
     \b
     Example:
@@ -64,15 +64,15 @@ def convert(source: Path, output: Path, given: str | None, wanted: str | None, s
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the findings to this file too.")
 @click.pass_context
 def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | None) -> None:
-    """Find what is wrong with FILE (extended XYZ), one line for each finding.
+    """Validate FILE (extended XYZ) and print one line for each finding.
 
-    Looked for: numbers that are not finite, cells that are not periodic, spins that are not unit, atoms on top of
-    each other, lengths that are negative or far from the median of their species, MW_int and M_int mixed (suspected),
-    energies and fields missing, energies far from the median, fields along the spin, configurations that
-    symmetry turns into each other.
+    The checks find numbers that are not finite, cells that are not periodic, spins that are not unit vectors, atoms
+    that coincide, moment magnitudes that are negative or far from the median of their species, MW_int mixed with M_int
+    (suspected), missing energies and fields, energies far from the median, fields along the spin, and
+    symmetry-equivalent configurations.
 
-    --clean renormalises spins within 1e-3, projects fields, removes labels that cannot be true, drops what is of no
-    use and duplicates with equal labels; one line for each action.
+    --clean renormalises spins within 1e-3, projects fields, removes impossible labels, and drops unusable
+    configurations and duplicates with equal labels.  It prints one line for each action.
 
     \b
     Exit status: 0 nothing found, 1 something found (cleaned or not), 2 not readable.
@@ -101,7 +101,7 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
         for index, text in result.actions:
             click.echo(f"{file}, configuration {index}: {text}")
         if not result.frames:
-            raise InputError(f"{file}: nothing is left, {cleaned} was not written")
+            raise InputError(f"{file}: no configuration is left; {cleaned} was not written")
         write_atoms(cleaned, result.frames)
         click.echo(f"{len(result.frames)} of {len(frames)} configurations written to {cleaned}")
     if findings:

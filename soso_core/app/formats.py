@@ -48,7 +48,7 @@ def find_format(path: Path, given: str | None, option: str) -> str:
 
 def _read_embset(path: Path, structure: Path | None) -> Dataset:
     if structure is None:
-        raise InputError(f"{path} has no lattice; name a file that has it with --structure")
+        raise InputError(f"{path} has no lattice; give a structure file with --structure")
     return read_embset(path, read_structure(structure))
 
 
@@ -69,7 +69,7 @@ def _write_embset(path: Path, dataset: Dataset, structure: Path | None) -> None:
 def _check_folder(output: Path, inputs: Iterable[Path]) -> None:
     for path in inputs:
         if _is_inside(path, output):
-            raise InputError(f"{output} is input and output at once; choose another name")
+            raise InputError(f"input and output are the same folder: {output}; choose another name for the output")
     check_folder_target(output, is_ours)
     check_output(output / "set", []) if output.is_dir() else check_output(output, [])
 

@@ -1,4 +1,4 @@
-"""Output files, checked before the work starts."""
+"""Checks of output files before a command starts its work."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -8,21 +8,21 @@ from soso_core.errors import InputError
 
 
 def check_output(output: Path, inputs: Iterable[Path]) -> None:
-    """Raise InputError when `output` could not be written in the end, or would overwrite one of `inputs`."""
+    """Raise InputError when the file `output` cannot be written, or when it is one of the `inputs`."""
     folder = output.parent
     if output.is_dir():
         raise InputError(f"cannot write {output}: it is a folder")
     if not folder.is_dir():
-        raise InputError(f"cannot write {output}: there is no folder {folder}")
+        raise InputError(f"cannot write {output}: the folder {folder} does not exist")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {output}: no permission to write in {folder}")
     for given in inputs:
         if output.exists() and given.exists() and output.samefile(given):
-            raise InputError(f"{output} is input and output at once; choose another name")
+            raise InputError(f"input and output are the same file: {output}; choose another name for the output")
 
 
 def check_outputs_differ(outputs: Mapping[str, Path]) -> None:
-    """Raise InputError when two options name one file."""
+    """Raise InputError when two options name the same file."""
     seen: dict[Path, str] = {}
     for option, path in outputs.items():
         other = seen.setdefault(path.resolve(), option)

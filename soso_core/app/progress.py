@@ -1,4 +1,4 @@
-"""The progress bar of long commands: on a terminal's stderr, silent elsewhere."""
+"""Progress bar of long commands, on stderr when it is a terminal."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from soso_core.labels import LabelledConfiguration
 
 
 def progress_bar() -> Progress:
-    """Return a bar with counts and times."""
+    """Return a progress bar with counts and times."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TimeRemainingColumn())
@@ -21,6 +21,6 @@ def progress_bar() -> Progress:
 def track_configurations(
     description: str,
 ) -> Iterator[Callable[[Sequence[LabelledConfiguration]], Iterable[LabelledConfiguration]]]:
-    """Give a function that yields what it is given and moves a bar on."""
+    """Yield a function that iterates over its argument and advances a progress bar."""
     with progress_bar() as progress:
         yield lambda items: progress.track(items, description=description)

@@ -1,4 +1,4 @@
-"""Files: extended XYZ and structures through ASE, DeePMD-kit folders, EMBSET, atomic writing."""
+"""File formats: extended XYZ and structures through ASE, DeePMD-kit folders, EMBSET; atomic writing."""
 
 from soso_core.formats.atomic_write import atomic_write, write_file
 from soso_core.formats.deepmd import read_deepmd

@@ -1,4 +1,4 @@
-"""A folder written beside its target, then renamed: a reader never sees half of one."""
+"""Atomic writing of a folder: it is written beside its target and renamed, so that a reader never sees half of it."""
 
 import shutil
 import tempfile
@@ -13,9 +13,9 @@ from soso_core.errors import InputError
 def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; rename it to `path` when the block succeeds.
 
-    A folder that is there already is replaced when `is_ours(path)` says so or when it is empty.  The temporary
-    folder is removed when the block raises.  Raises InputError for anything else at `path`, and when the parent
-    does not exist or cannot be written.
+    An existing folder is replaced when it is empty or `is_ours(path)` is true.  The temporary folder is removed when
+    the block raises.  Raises InputError for anything else at `path`, and when the parent does not exist or is not
+    writable.
     """
     target = Path(path).resolve()
     check_folder_target(target, is_ours)
@@ -24,10 +24,10 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror}") from None
     try:
-        fresh = temporary / "new"
-        fresh.mkdir()  # mkdtemp's own folder is closed to others; this one has the usual permissions
-        yield fresh
-        _swap(fresh, target, temporary / "old")
+        new = temporary / "new"
+        new.mkdir()  # with the usual permissions; mkdtemp's folder is private
+        yield new
+        _swap(new, target, temporary / "old")
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
@@ -35,21 +35,21 @@ def atomic_folder(path: Path | str, is_ours: Callable[[Path], bool]) -> Iterator
 
 
 def check_folder_target(path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Raise InputError when `path` is there and may not be replaced."""
+    """Raise InputError when `path` exists and must not be replaced."""
     if not path.exists():
         return
     if not path.is_dir():
         raise InputError(f"cannot write {path}: it is a file")
     if any(path.iterdir()) and not is_ours(path):
-        raise InputError(f"cannot write {path}: the folder holds files of others; choose another name")
+        raise InputError(f"cannot write {path}: the folder contains files not written by soso; choose another name")
 
 
-def _swap(fresh: Path, target: Path, old: Path) -> None:
-    """Put `fresh` in the place of `target`; what was there comes back when that fails."""
+def _swap(new: Path, target: Path, old: Path) -> None:
+    """Move `new` to `target`; restore the previous folder when that fails."""
     if target.exists():
         target.replace(old)
     try:
-        fresh.replace(target)
+        new.replace(target)
     except OSError:
         if old.exists():
             old.replace(target)

@@ -1,9 +1,9 @@
-"""DeePMD-kit 3 folders with spins (`deepspin`), read: `type.raw`, `type_map.raw`, `set.*/*.npy`.
+"""Reader of DeePMD-kit 3 folders with spins (`deepspin`): `type.raw`, `type_map.raw`, `set.*/*.npy`.
 
 One folder is one system: frames with the same atoms in the same order.  `spin` holds moment vectors in μB,
 `force_mag` is -∂E/∂m in eV/μB, `virial` is minus the volume times the stress, in eV.
 Source: "Spin data format in PyTorch/DP" and "System" of the DeePMD-kit manual, version 3.  The manual gives eV/Å
-for `force_mag`; the code of its spin model takes the derivative by the vector in `spin.npy`, so by μB.
+for `force_mag`; the code of its spin model differentiates by the vector in `spin.npy`, hence eV/μB.
 """
 
 from collections.abc import Iterator
@@ -19,29 +19,30 @@ from soso_core.errors import InputError, first_line, located, reading
 from soso_core.labels import LabelledConfiguration
 
 WIDTHS = {"coord": 3, "spin": 3, "force": 3, "force_mag": 3}
-"""Numbers per atom in the arrays that have any; those of the others are in FRAME_WIDTHS."""
+"""Numbers per atom of the arrays per atom."""
 FRAME_WIDTHS = {"box": 9, "energy": 1, "virial": 9}
+"""Numbers per frame of the other arrays."""
 REQUIRED = ("coord", "box", "spin")
 
 
 def read_deepmd(path: Path | str) -> Dataset:
     """Read a system folder, or every system folder below `path` in the order of their names.
 
-    Raises InputError, in one line that names the file, for what is missing, malformed, not periodic or without
-    spins.  Pickled arrays are refused.
+    Raises InputError, in one line that names the file, for missing or malformed files, open boundaries, missing spins
+    and pickled arrays.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"cannot read {folder}: {'not a folder' if folder.exists() else 'no such folder'}")
     systems = [folder] if (folder / "type.raw").exists() else sorted(p.parent for p in folder.rglob("type.raw"))
     if not systems:
-        raise InputError(f"cannot read {folder}: no type.raw in it or below it, so no DeePMD-kit data")
+        raise InputError(f"cannot read {folder}: it is no DeePMD-kit data: no type.raw in it or below it")
     return Dataset(tuple(item for system in systems for item in _read_system(system)))
 
 
 def _read_system(folder: Path) -> Iterator[LabelledConfiguration]:
     if (folder / "nopbc").exists():
-        raise InputError(f"{folder}: nopbc is there; only fully periodic cells are supported")
+        raise InputError(f"{folder}: nopbc exists; only fully periodic cells are supported")
     numbers_a = _read_numbers(folder)
     sets = sorted(item for item in folder.glob("set.*") if item.is_dir())
     if not sets:
@@ -124,13 +125,12 @@ def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfig
 
 
 def split_moments(moments_ac: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return unit spins (a, 3) and lengths (a,) in μB of moment vectors; a zero vector stays zero.
+    """Return unit spins (a, 3) and magnitudes (a,) in μB of moment vectors; a zero vector stays zero.
 
     Raises InputError for a vector that is not finite.
     """
     bad = np.flatnonzero(~np.all(np.isfinite(moments_ac), axis=1))
     if len(bad):
         raise InputError(f"moment of atom {bad[0]} is {tuple(moments_ac[bad[0]].tolist())}; it must be finite")
-    lengths_a = np.linalg.norm(moments_ac, axis=1)
-    is_zero_a = lengths_a == 0.0
-    return moments_ac / np.where(is_zero_a, 1.0, lengths_a)[:, None], lengths_a
+    magnitudes_a = np.linalg.norm(moments_ac, axis=1)
+    return moments_ac / np.where(magnitudes_a == 0.0, 1.0, magnitudes_a)[:, None], magnitudes_a

@@ -1,7 +1,7 @@
-"""DeePMD-kit 3 folders with spins, written: the layout of soso_core.formats.deepmd.
+"""Writer of DeePMD-kit 3 folders with spins, in the layout of soso_core.formats.deepmd.
 
-Frames with the same atoms in the same order make a system; a new `set.*` begins where the labels that are
-present change, since a set has a file for all its frames or for none.
+Frames with the same atoms in the same order form a system.  A new `set.*` begins where the present labels change,
+because a file of a set covers all its frames.
 """
 
 import json
@@ -20,7 +20,7 @@ from soso_core.formats.deepmd import FRAME_WIDTHS, WIDTHS
 from soso_core.labels import LabelledConfiguration
 
 MARK = "soso.json"
-"""Tells a folder of ours from those of others, which are never overwritten."""
+"""Marks a folder written by soso; other folders are never overwritten."""
 MARK_TEXT = json.dumps({"format": "soso-deepmd", "version": 1}) + "\n"
 KNOWN_FILES = {MARK, "type.raw", "type_map.raw", *(f"{name}.npy" for name in (*WIDTHS, *FRAME_WIDTHS))}
 
@@ -28,16 +28,16 @@ Frames = Sequence[LabelledConfiguration]
 
 
 def write_deepmd(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
-    """Write a folder, whole or not at all: `path` itself for one system, folders below it for several.
+    """Write a folder atomically: `path` itself for one system, folders below it for several.
 
-    Float64, all digits kept.  Frames keep their order within a system.  `info`, and the length of an atom
-    without a spin, have no place in this format.  Raises InputError for spins without lengths, and when `path`
-    is there and was not written by this function.
+    Arrays are float64 with all digits.  Frames keep their order within a system.  The format has no place for `info`
+    and for the moment of an atom without a spin.  Raises InputError for spins without moment magnitudes, and when
+    `path` exists and was not written by this function.
     """
     frames = list(dataset)
     for k, item in enumerate(frames):
         if item.moment_magnitudes_a is None and item.configuration.n_magnetic:
-            raise InputError(f"configuration {k}: DeePMD-kit needs lengths, and the column 'moments' (μB) is missing")
+            raise InputError(f"configuration {k}: DeePMD-kit needs the column 'moments' (μB)")
     systems = _systems(frames)
     with atomic_folder(path, is_ours) as folder:
         (folder / MARK).write_text(MARK_TEXT, encoding="utf8")
@@ -46,7 +46,7 @@ def write_deepmd(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> 
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether `write_deepmd` made a folder and nobody put another file into it."""
+    """Return whether `write_deepmd` wrote a folder and it contains no other file."""
     try:
         marked = (folder / MARK).read_text(encoding="utf8") == MARK_TEXT
     except (OSError, UnicodeDecodeError):
@@ -62,7 +62,7 @@ def _systems(frames: Frames) -> dict[str, list[LabelledConfiguration]]:
     named: dict[str, list[LabelledConfiguration]] = {}
     for count, (numbers, members) in enumerate(by_atoms.items()):
         formula = Atoms(numbers=numbers).get_chemical_formula("metal")
-        # The number keeps the order, and tells apart orders of atoms.
+        # The number keeps the order, and distinguishes systems with the same formula.
         named[f"{_numbered(count, len(by_atoms))}_{formula}"] = members
     return named
 
@@ -83,7 +83,7 @@ def _write_system(folder: Path, frames: Frames) -> None:
 
 
 def _numbered(count: int, total: int) -> str:
-    """Return a number of three digits, or more where there are many, so that names sort as they are counted."""
+    """Return a number with three digits, or as many as `total` needs, so that names sort by number."""
     return str(count).zfill(max(3, len(str(total - 1))))
 
 
@@ -96,12 +96,12 @@ def _labels(item: LabelledConfiguration) -> tuple[str, ...]:
 
 
 def _arrays(item: LabelledConfiguration) -> Iterator[tuple[str, FloatArray]]:
-    """Yield what a frame has, by the name of its file."""
+    """Yield the arrays of a frame with the names of their files."""
     where = item.configuration
     yield "coord", where.positions_ac
     yield "box", where.cell_vc
-    lengths_a = np.zeros(len(where)) if item.moment_magnitudes_a is None else item.moment_magnitudes_a
-    yield "spin", where.spins_ac * lengths_a[:, None]
+    magnitudes_a = np.zeros(len(where)) if item.moment_magnitudes_a is None else item.moment_magnitudes_a
+    yield "spin", where.spins_ac * magnitudes_a[:, None]
     if item.energy is not None:
         yield "energy", np.array([item.energy])
     if item.exchange_fields_ac is not None:

@@ -1,8 +1,8 @@
-"""EMBSET files of Magesty.jl: energies, moment vectors and fields of one lattice, which is in a file of its own.
+"""EMBSET files of Magesty.jl: energies, moment vectors and fields on one lattice, which is in a separate file.
 
-A block is one line with the energy in eV, then a line for every atom: its number from 1, three components of the
-moment in μB, three of the field in eV/μB.  Empty lines and lines that begin with `#` are skipped; one of the latter
-stands above every block.  The field is taken for -∂E/∂m.  Source: `read_embset` and the fixtures of Magesty.jl.
+A block has one line with the energy in eV, then a line for every atom: its number from 1, three components of the
+moment in μB, three of the field in eV/μB.  Empty lines and lines that begin with `#` are skipped; a comment precedes
+every block.  The field is interpreted as -∂E/∂m.  Source: `read_embset` and the fixtures of Magesty.jl.
 """
 
 from collections.abc import Iterable
@@ -23,9 +23,9 @@ SAME_PLACE = 1e-6
 
 
 def read_embset(path: Path | str, structure: Configuration) -> Dataset:
-    """Read the blocks of a file; `structure` gives lattice and elements, its atoms in the order of the file.
+    """Read labels from a file; `structure` gives lattice and elements, its atoms in the order of the file.
 
-    An atom with a zero moment is not magnetic.  Raises InputError that names the line.
+    An atom with zero moment is not magnetic.  Raises InputError that names the line.
     """
     file = Path(path)
     lines = _lines(file)
@@ -47,7 +47,7 @@ def read_embset(path: Path | str, structure: Configuration) -> Dataset:
 
 
 def write_embset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
-    """Write a file, whole or not at all, all digits kept.
+    """Write a file atomically, with all digits.
 
     Raises InputError for a configuration without energy, moments or fields, or on another lattice than the first.
     """
@@ -58,15 +58,15 @@ def write_embset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> 
 def check_same_lattice(one: Configuration, other: Configuration) -> None:
     """Raise InputError unless atoms, positions and cell are the same within 1e-6 Å."""
     if not np.array_equal(one.numbers_a, other.numbers_a):
-        raise InputError("other atoms; an EMBSET file holds one lattice")
+        raise InputError("the atoms differ; an EMBSET file has one lattice")
     for a, b in ((one.cell_vc, other.cell_vc), (one.positions_ac, other.positions_ac)):
         difference = float(np.max(np.abs(a - b)))
         if difference > SAME_PLACE:
-            raise InputError(f"cell or positions differ by {difference:.3g} Å; an EMBSET file holds one lattice")
+            raise InputError(f"cell or positions differ by {difference:.3g} Å; an EMBSET file has one lattice")
 
 
 def _lines(file: Path) -> list[tuple[int, list[str]]]:
-    """Return number and words of every line that counts."""
+    """Return number and words of every line that is neither empty nor a comment."""
     with reading(file):
         text = file.read_text(encoding="utf8")
     numbered = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))

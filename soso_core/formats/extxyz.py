@@ -1,4 +1,4 @@
-"""Extended XYZ in and out through ASE, with the column names of docs/conventions.md."""
+"""Reader and writer of extended XYZ through ASE, with the columns of docs/conventions.md."""
 
 import io
 import re
@@ -26,7 +26,7 @@ Value = TypeVar("Value")
 
 
 def read_atoms(path: Path | str) -> list[Atoms]:
-    """Return every frame of an extended XYZ file, untouched.
+    """Return every frame of an extended XYZ file, unchecked.
 
     Raises InputError, in one line, for a missing, empty, truncated or malformed file.
     """
@@ -51,7 +51,7 @@ def _parse_atoms(text: str, file: str) -> list[Atoms]:
     n_frames = _check_text(file, text.splitlines())
     try:
         frames = ase_read(io.StringIO(text, newline=None), ":", format="extxyz")
-    except Exception as error:  # ASE's parser raises many kinds; each means the same to a user
+    except Exception as error:  # ASE's parser raises many classes; each means the same to a user
         raise InputError(f"cannot read {file} as extended XYZ: {first_line(error)}") from None
     if len(frames) != n_frames:
         raise InputError(f"cannot read {file}: {n_frames} frames announced, {len(frames)} found")
@@ -59,22 +59,25 @@ def _parse_atoms(text: str, file: str) -> list[Atoms]:
 
 
 def read_dataset(path: Path | str) -> Dataset:
-    """Read labelled configurations; absent labels are None.  Raises InputError naming file, frame and fault."""
+    """Read labelled configurations; absent labels are None.
+
+    Raises InputError that names file, configuration and problem.
+    """
     return Dataset(tuple(_convert_frames(read_atoms(path), path, labelled_from_atoms)))
 
 
 def read_configurations(path: Path | str) -> list[Configuration]:
-    """Read configurations, ignoring any labels.  Raises InputError naming file, frame and fault."""
+    """Read configurations without their labels.  Raises InputError as `read_dataset` does."""
     return list(_convert_frames(read_atoms(path), path, configuration_from_atoms))
 
 
 def write_dataset(path: Path | str, dataset: Iterable[LabelledConfiguration]) -> None:
-    """Write labelled configurations, all digits kept, whole or not at all."""
+    """Write labelled configurations atomically, with all digits."""
     write_atoms(path, [atoms_from_labelled(item) for item in dataset])
 
 
 def write_configurations(path: Path | str, configurations: Iterable[Configuration]) -> None:
-    """Write configurations without labels, all digits kept, whole or not at all."""
+    """Write configurations without labels atomically, with all digits."""
     write_atoms(path, [atoms_from_configuration(item) for item in configurations])
 
 
@@ -90,10 +93,10 @@ def _convert_frames(frames: Iterable[Atoms], path: Path | str, convert: Callable
 
 
 def _check_text(file: str, lines: list[str]) -> int:
-    """Return the number of frames once headers and rows make sense; a fault is named by its line.
+    """Return the number of frames.  Raises InputError that names the line of a bad header or row.
 
-    ASE stops in silence at a blank line, drops columns that Properties does not announce, and says of a
-    bad number only that it is one.
+    ASE alone would stop at a blank line without an error, drop columns that Properties does not announce, and name no
+    line for a bad number.
     """
     while lines and not lines[-1].strip():
         lines.pop()
@@ -135,7 +138,7 @@ def _check_row(where: str, words: list[str], kinds: str) -> None:
 
 
 def _frame_text(atoms: Atoms) -> str:
-    """Format one frame: ASE makes the header, we print the numbers, as ASE keeps only 8 decimals."""
+    """Return one frame as text: the header is ASE's, the numbers have 17 digits, where ASE writes 8 decimals."""
     from ase.io.extxyz import output_column_format
 
     frame = atoms.copy()

@@ -1,4 +1,4 @@
-"""What is wrong with a set of labels: checks on raw frames, and a cleaned copy."""
+"""Validation of a set of labels: findings on the frames of a file, and a cleaned copy."""
 
 from soso_core.validation.check import check_frames
 from soso_core.validation.clean import Cleaned, clean_frames

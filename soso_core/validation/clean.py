@@ -1,4 +1,4 @@
-"""A copy of a set without what the check found, as far as that can be mended without a guess."""
+"""A copy of a set without the problems that can be corrected unambiguously."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import STRUCTURE
 
 RENORMALISED = 1e-3
-"""Spins this near to unit length were rounded to three decimals; further off, nobody knows what they are."""
-UNFIT = frozenset({*STRUCTURE, "pbc"})
+"""Spins this close to unit length were rounded to three decimals; others have no known cause."""
+STRUCTURE_ARRAYS = frozenset({*STRUCTURE, "pbc"})
 REMOVED: dict[Kind, tuple[str, ...]] = {
     Kind.MOMENT_SIGN: ("moments", "fields"),
     Kind.MOMENT_OUTLIER: ("moments", "fields"),
     Kind.ENERGY_OUTLIER: ("energy",),
 }
-"""Labels that go with a finding; fields are of no use without lengths."""
+"""Labels that are removed with a finding; fields need moment magnitudes."""
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What is left of a set, and what was done to it.
+    """The cleaned frames and the actions taken.
 
     Parameters
     ----------
-    frames : ASE frames, every one of which the strict reader takes
-    actions : configuration in the original set, and what was done to it
+    frames : ASE frames, all of which the reader accepts
+    actions : (configuration in the original set, action)
     """
 
     frames: tuple[Atoms, ...]
@@ -39,11 +39,11 @@ class Cleaned:
 
 
 def clean_frames(atoms: Sequence[Atoms], findings: Iterable[Finding]) -> Cleaned:
-    """Return the frames without their faults; the originals are left alone.
+    """Return corrected copies of the frames; the originals do not change.
 
-    Spins within 1e-3 of unit length are renormalised, a field's part along the spin is projected out, labels that
-    cannot be true are removed.  Configurations of no use are dropped, and duplicates with equal labels but the
-    first.  What only a person can decide (missing labels, mixed lengths, duplicates with different labels) stays.
+    Spins within 1e-3 of unit length are renormalised, a field's component along the spin is projected out, and
+    impossible labels are removed.  Unusable configurations are dropped, and so are duplicates with equal labels after
+    the first.  Missing labels, mixed moments and duplicates with different labels stay: they need a person's decision.
     """
     by_frame: dict[int, list[Finding]] = {}
     for finding in findings:
@@ -52,23 +52,23 @@ def clean_frames(atoms: Sequence[Atoms], findings: Iterable[Finding]) -> Cleaned
     kept: dict[int, Atoms] = {}
     actions: list[tuple[int, str]] = []
     for index, item in enumerate(atoms):
-        frame, done = _cleaned(item, by_frame.get(index, []), kept)
+        frame, done = _clean_frame(item, by_frame.get(index, []), kept)
         actions += [(index, text) for text in done]
         if frame is not None:
             kept[index] = frame
     return Cleaned(tuple(kept.values()), tuple(actions))
 
 
-def _cleaned(atoms: Atoms, findings: Sequence[Finding], kept: dict[int, Atoms]) -> tuple[Atoms | None, list[str]]:
-    """Return the mended frame, or None when it is dropped, and what was done."""
+def _clean_frame(atoms: Atoms, findings: Sequence[Finding], kept: dict[int, Atoms]) -> tuple[Atoms | None, list[str]]:
+    """Return the corrected frame, or None when it is dropped, and the actions."""
     for finding in findings:
         if reason := _reason_to_drop(atoms, finding, kept):
             return None, [f"dropped ({reason})"]
     if not findings:
         return atoms, []
     frame = atoms.copy()
-    frame.calc = atoms.calc  # results are replaced, never changed
-    done = [text for finding in findings for text in _mend(frame, finding)]
+    frame.calc = atoms.calc  # results are replaced, never modified
+    done = [text for finding in findings for text in _correct(frame, finding)]
     try:
         labelled_from_atoms(frame)
     except InputError as error:
@@ -82,15 +82,15 @@ def _reason_to_drop(atoms: Atoms, finding: Finding, kept: dict[int, Atoms]) -> s
         return f"repeats configuration {finding.other}" if repeats else None
     if finding.kind is Kind.SPIN_LENGTH:
         spins_ac = atoms.arrays["spins"]
-        # A spin so short that its length underflows is there all the same.
+        # A spin whose length underflows to zero still counts.
         lengths_a = np.linalg.norm(spins_ac, axis=1)[np.any(spins_ac != 0.0, axis=1)]
         error = float(np.max(np.abs(lengths_a - 1.0)))
         return None if error <= RENORMALISED else finding.text
-    return finding.text if finding.array in UNFIT else None
+    return finding.text if finding.array in STRUCTURE_ARRAYS else None
 
 
-def _mend(frame: Atoms, finding: Finding) -> list[str]:
-    """Change the frame, say how."""
+def _correct(frame: Atoms, finding: Finding) -> list[str]:
+    """Correct the frame in place; return the actions."""
     if finding.kind is Kind.SPIN_LENGTH:
         _renormalise(frame)
         return ["spins renormalised"]
@@ -115,16 +115,16 @@ def _project(frame: Atoms) -> list[str]:
     lengths_a = np.linalg.norm(spins_ac, axis=1, keepdims=True)
     unit_ac = spins_ac / np.where(lengths_a > 0.0, lengths_a, 1.0)
     frame.set_array("exchange_fields", transverse(frame.arrays["exchange_fields"], unit_ac))
-    return ["part of the fields along the spins projected out"]
+    return ["component of the fields along the spins projected out"]
 
 
 def _remove(frame: Atoms, name: str) -> bool:
-    """Remove a label; return whether it was there."""
+    """Remove a label; return whether it was present."""
     column = {"moments": "moments", "fields": "exchange_fields"}.get(name)
     if column is not None:
         return frame.arrays.pop(column, None) is not None
-    there = frame.info.pop(name, None) is not None
+    was_present = frame.info.pop(name, None) is not None
     results = dict(frame.calc.results) if frame.calc is not None else {}
-    there = results.pop(name, None) is not None or there
+    was_present = results.pop(name, None) is not None or was_present
     frame.calc = SinglePointCalculator(frame, **results) if results else None
-    return there
+    return was_present

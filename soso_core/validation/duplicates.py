@@ -17,7 +17,7 @@ _UNITS = {"moments": "μB", "fields": "eV/μB", "forces": "eV/Å"}
 
 def check_duplicates(frames: Sequence[RawFrame]) -> list[Finding]:
     """Return a finding for every usable configuration that repeats an earlier one."""
-    usable = [frame for frame in frames if frame.fit]
+    usable = [frame for frame in frames if frame.is_usable]
     first_k = equivalence_classes([frame.configuration for frame in usable])
     return [_duplicate(usable[k], usable[first]) for k, first in enumerate(first_k) if first != k]
 

@@ -1,4 +1,4 @@
-"""Whether the fields of a set are the derivatives of its energies, or only so up to a factor."""
+"""Test of whether the fields of a set are the derivatives of its energies, or differ from them by a factor."""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -13,9 +13,9 @@ from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import RawFrame
 
 
-def check_field_scale(frames: Sequence[RawFrame], faulty: Collection[int | None]) -> list[Finding]:
-    """Return a finding when energies and fields of the frames that are not `faulty` disagree beyond doubt."""
-    labelled = [item for frame in frames if frame.index not in faulty for item in _labels(frame)]
+def check_field_scale(frames: Sequence[RawFrame], flagged: Collection[int | None]) -> list[Finding]:
+    """Return a finding when energies and fields of the frames that are not `flagged` disagree significantly."""
+    labelled = [item for frame in frames if frame.index not in flagged for item in _labels(frame)]
     found = field_scale_of(Dataset(tuple(labelled)), np.random.default_rng(0)) if labelled else None
     if found is None or not found.disagrees:
         return []
@@ -24,9 +24,9 @@ def check_field_scale(frames: Sequence[RawFrame], faulty: Collection[int | None]
 
 
 def _labels(frame: RawFrame) -> Iterator[LabelledConfiguration]:
-    if not frame.fit or frame.energy is None or frame.fields is None:
+    if not frame.is_usable or frame.energy is None or frame.fields is None:
         return
     try:
         yield labelled_from_atoms(frame.atoms)
-    except InputError:  # reported by the other checks already
+    except InputError:  # another check has reported it
         return

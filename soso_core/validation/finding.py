@@ -1,4 +1,4 @@
-"""Finding: one thing that is wrong with a set, and where."""
+"""Finding: one problem of a set of labels and its place."""
 
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Kind(str, Enum):
-    """What can be wrong; the value is the name in JSON."""
+    """Kind of a finding; the value is its name in JSON."""
 
     UNUSABLE = "unusable"
     NOT_PERIODIC = "not_periodic"
@@ -17,7 +17,7 @@ class Kind(str, Enum):
     REFUSED = "refused"
     MOMENT_SIGN = "moment_sign"
     MOMENT_OUTLIER = "moment_outlier"
-    MIXED_LENGTHS = "mixed_lengths"
+    MIXED_MOMENTS = "mixed_moments"
     ENERGY_MISSING = "energy_missing"
     ENERGY_OUTLIER = "energy_outlier"
     FIELDS_MISSING = "fields_missing"
@@ -28,18 +28,18 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault.
+    """One problem of a set of labels.
 
     Parameters
     ----------
     kind : Kind
-    text : what is wrong, with the number, without the place
+    text : the problem, with the number, without the place
     configuration : index from 0, or None for the set as a whole
     atom : index from 0 of the worst atom, or None
-    value : the number that is wrong, in the unit the text gives, or None
-    array : the label or array that is wrong (`energy`, `fields`, ...), or None
+    value : the wrong number, in the unit of the text, or None
+    array : the wrong label or array (`energy`, `fields`, ...), or None
     other : index of the other configuration of a duplicate, or None
-    labels_equal : whether a duplicate has the labels of the other, or None
+    labels_equal : whether the labels of a duplicate equal those of the other, or None
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Finding:
         return f"{place}: {self.text}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values; a number that JSON cannot hold becomes text."""
+        """Return plain values; numbers that JSON cannot represent become text."""
         values = asdict(self) | {"kind": self.kind.value}
         if self.value is not None and not abs(self.value) < float("inf"):
             values["value"] = str(self.value)

@@ -1,7 +1,7 @@
-"""RawFrame: what a file says of one configuration, faults included."""
+"""RawFrame: one configuration as a file has it, invalid numbers included."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from soso_core.configuration import Configuration
 from soso_core.validation.finding import Finding, Kind
 
 STRUCTURE = ("positions", "cell", "spins")
-"""Without these a configuration is of no use; the other arrays are labels."""
+"""A configuration needs all of these; the other arrays are labels."""
 
 
 @dataclass(frozen=True, eq=False)
 class RawFrame:
-    """One frame as it was read; a label that is absent or not usable is None.
+    """One frame as read; a label that is absent or unusable is None.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class RawFrame:
     cell : (3, 3) float, Å
     moments : (a,) float or None, μB
     energy : eV or None
-    moment_kind : what the lengths are (`MW_int`, `M_int`, ...), as the file says, or None
-    fit : whether positions, cell and spins can be used
+    moment_kind : definition of the moment magnitudes in the file (`MW_int`, `M_int`, ...), or None
+    is_usable : whether positions, cell and spins are usable
     """
 
     index: int
@@ -43,7 +43,7 @@ class RawFrame:
     forces: FloatArray | None
     energy: float | None
     moment_kind: str | None
-    fit: bool = True
+    is_usable: bool = True
 
     def __len__(self) -> int:
         return len(self.numbers_a)
@@ -57,7 +57,7 @@ class RawFrame:
 
     @property
     def unit_spins_ac(self) -> FloatArray:
-        """(a, 3) spins scaled to unit length, zero where there is none; beyond rounding only when they need it."""
+        """(a, 3) spins scaled to unit length; zero for atoms without a spin."""
         if self.spins is None:
             return np.zeros((len(self), 3))
         largest_a = np.max(np.abs(self.spins), axis=1, keepdims=True)  # scaled first: squares may over- or underflow
@@ -67,21 +67,21 @@ class RawFrame:
 
     @property
     def configuration(self) -> Configuration:
-        """The frame with spins of unit length, for a frame that is fit."""
+        """A usable frame as a Configuration, its spins scaled to unit length."""
         return Configuration(self.numbers_a, self.positions, self.cell, self.unit_spins_ac)
 
     @property
     def spin_errors_a(self) -> FloatArray:
-        """(a,) how far each spin's length is from 1; zero for atoms without a spin."""
+        """(a,) deviation of each spin's length from 1; zero for atoms without a spin."""
         if self.spins is None:
             return np.zeros(len(self))
         return np.where(self.is_magnetic_a, np.abs(np.linalg.norm(self.spins, axis=1) - 1.0), 0.0)
 
 
 def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
-    """Return a frame, and what cannot be used of it: not finite, of the wrong shape, not a number, missing spins.
+    """Return a frame and findings on numbers that are not finite, wrong shapes, missing spins and open boundaries.
 
-    Labels that cannot be used become None.
+    Labels that are unusable become None.
     """
     n_atoms = len(atoms)
     results = atoms.calc.results if atoms.calc is not None else {}
@@ -100,7 +100,7 @@ def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
     for name, (values, shape) in given.items():
         usable[name], found = _numbers(index, name, values, shape)
         findings += found
-    findings += _whole(index, atoms)
+    findings += _structure(index, atoms)
     bad = {item.array for item in findings}
     kind = atoms.info.get("moment_kind")
     frame = RawFrame(
@@ -115,14 +115,9 @@ def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
         usable["forces"],
         None if usable["energy"] is None else float(usable["energy"]),
         str(kind) if kind is not None else None,
-        fit=not bad & {*STRUCTURE, "pbc"},
+        is_usable=not bad & {*STRUCTURE, "pbc"},
     )
     return frame, findings
-
-
-def unfit(frame: RawFrame) -> RawFrame:
-    """Return the same frame, marked as of no use."""
-    return replace(frame, fit=False)
 
 
 def _numbers(index: int, name: str, values: Any, shape: tuple[int, ...]) -> tuple[Any, list[Finding]]:
@@ -145,10 +140,10 @@ def _numbers(index: int, name: str, values: Any, shape: tuple[int, ...]) -> tupl
 
 
 def _others(count: int) -> str:
-    return "" if count == 1 else f", and {count - 1} more numbers of it are not finite"
+    return "" if count == 1 else f", and {count - 1} more of its numbers are not finite"
 
 
-def _whole(index: int, atoms: Atoms) -> Iterator[Finding]:
+def _structure(index: int, atoms: Atoms) -> Iterator[Finding]:
     if not all(atoms.pbc):
         text = f"pbc is {atoms.pbc.tolist()}; only fully periodic cells are supported"
         yield Finding(Kind.NOT_PERIODIC, text, index, array="pbc")

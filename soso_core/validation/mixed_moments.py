@@ -1,9 +1,9 @@
-"""Two definitions of the moment length in one set.
+"""Detection of two definitions of the moment magnitude in one set.
 
 VASP prints `MW_int`, weighted towards the nucleus, and `M_int`, the whole sphere.  The first is about 0.69 times
-the second.  True lengths spread more than that with disorder, so the test asks for three things at once: medians of
-the configurations in two clusters with that ratio, an empty stretch between them, and the same range of order
-on both sides.  It can only suspect.
+the second.  With disorder true magnitudes vary more than that.  So the test has three conditions: the medians of the
+configurations form two clusters with that ratio, there is a gap between the clusters, and both have the same range of
+magnetic order.  The result is a suspicion, not a proof.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import RawFrame
 
 RATIO, RATIO_TOLERANCE = 0.69, 0.06
-"""MW_int over M_int in the tables of VASP for 3d metals; it depends a little on the configuration."""
-EMPTY_PART = 0.5
-"""The empty stretch takes at least this part of the distance of the clusters; one broad cluster has no such hole."""
+"""MW_int over M_int in the tables of VASP for 3d metals; it depends weakly on the configuration."""
+SMALLEST_GAP = 0.5
+"""Smallest gap as a fraction of the distance of the clusters; one broad cluster has no such gap."""
 FEWEST = 2
-"""Configurations in the smaller cluster; one alone is an outlier, not a definition."""
+"""Configurations in the smaller cluster; a single one is an outlier, not a definition."""
 
 Frames = Sequence[RawFrame]
 
 
-def check_mixed_lengths(frames: Frames) -> list[Finding]:
-    """Return a finding when the set says that it mixes definitions, or else one per species that looks like it."""
-    said = sorted({frame.moment_kind for frame in frames if frame.moments is not None and frame.moment_kind})
-    if len(said) > 1:
-        return [Finding(Kind.MIXED_LENGTHS, f"moment_kind differs: {', '.join(said)}", array="moments")]
+def check_mixed_moments(frames: Frames) -> list[Finding]:
+    """Return a finding when the set names two definitions, or else one per species with two clusters."""
+    kinds = sorted({frame.moment_kind for frame in frames if frame.moments is not None and frame.moment_kind})
+    if len(kinds) > 1:
+        return [Finding(Kind.MIXED_MOMENTS, f"moment_kind differs: {', '.join(kinds)}", array="moments")]
     return [item for species in sorted(_symbols(frames)) for item in _of_species(frames, *species)]
 
 
@@ -49,22 +49,23 @@ def _of_species(frames: Frames, number: int, symbol: str) -> Iterator[Finding]:
     cut = int(np.argmax(np.diff(logs_k))) + 1
     low, high = table[:cut], table[cut:]
     ratio = float(np.median(low[:, 0]) / np.median(high[:, 0]))
-    hole = float(logs_k[cut] - logs_k[cut - 1])
-    separated = hole >= -EMPTY_PART * np.log(ratio)
+    gap = float(logs_k[cut] - logs_k[cut - 1])
+    separated = gap >= -SMALLEST_GAP * np.log(ratio)
     if min(len(low), len(high)) >= FEWEST and abs(ratio - RATIO) <= RATIO_TOLERANCE and separated:
         if not _same_order(low[:, 1], high[:, 1]):
             return
         few = low if len(low) <= len(high) else high
         text = (
-            f"lengths of {symbol} form two groups with ratio {ratio:.2f} ({len(low)} and {len(high)} configurations, "
-            f"the fewer are {_listed(few[:, 2])}); MW_int and M_int mixed? (suspected)"
+            f"moment magnitudes of {symbol} form two groups with ratio {ratio:.2f} "
+            f"({len(low)} and {len(high)} configurations, the fewer are {_listed(few[:, 2])}); "
+            "MW_int and M_int mixed? (suspected)"
         )
-        yield Finding(Kind.MIXED_LENGTHS, text, None, None, ratio, "moments")
+        yield Finding(Kind.MIXED_MOMENTS, text, None, None, ratio, "moments")
 
 
 def _row(frame: RawFrame, number: int) -> tuple[float, float, float] | None:
-    """Return median length of a species, net moment per spin and index of a configuration."""
-    if frame.moments is None or frame.spins is None or not frame.fit:
+    """Return median magnitude of a species, net spin per atom and index of a configuration."""
+    if frame.moments is None or frame.spins is None or not frame.is_usable:
         return None
     counts_a = (frame.numbers_a == number) & frame.is_magnetic_a & (frame.moments > 0.0)
     if not np.any(counts_a):
@@ -74,7 +75,7 @@ def _row(frame: RawFrame, number: int) -> tuple[float, float, float] | None:
 
 
 def _same_order(one_k: FloatArray, other_k: FloatArray) -> bool:
-    """Whether the net moments overlap; if they do not, order explains the lengths."""
+    """Return whether the ranges of net moments overlap; otherwise magnetic order explains the magnitudes."""
     return bool(one_k.min() <= other_k.max() and other_k.min() <= one_k.max())
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with one configuration, seen by itself."""
+"""Checks of one configuration alone."""
 
 from collections.abc import Iterator
 
@@ -14,19 +14,19 @@ from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import RawFrame
 
 ALONG_SPIN = 0.2
-"""Accepted part of the field along the spin, over its length.  The tail of a self-consistency that stopped early, or
-directions that were not quite reached, give a few per cent; a field that was never projected gives a half and more."""
+"""Accepted component of a field along the spin, over the size of the field.  An incomplete self-consistency, or
+directions that were not reached exactly, give a few per cent; a field that was never projected gives 50 % and more."""
 SMALL_FIELD = 0.5
-"""A single atom is judged when its field has this part of the configuration's rms: smaller ones are mostly noise."""
+"""A single atom counts when its field has this fraction of the configuration's rms; smaller ones are mostly noise."""
 
 
 NO_FIELD = 1e-6
-"""eV/μB; less than any calculation resolves."""
+"""eV/μB; below the resolution of any calculation."""
 
 
 def check_single(frame: RawFrame) -> list[Finding]:
-    """Return what is wrong with one frame; nothing when positions, cell or spins are of no use."""
-    if not frame.fit:
+    """Return the findings on one frame; none when positions, cell or spins are unusable."""
+    if not frame.is_usable:
         return []
     try:
         Configuration(frame.numbers_a, frame.positions, frame.cell, np.zeros((len(frame), 3)))
@@ -36,7 +36,7 @@ def check_single(frame: RawFrame) -> list[Finding]:
 
 
 def check_readable(frame: RawFrame) -> Iterator[Finding]:
-    """Yield what the reader says of a frame in which nothing else is wrong: its grade, its target spins, ..."""
+    """Yield the reader's error on a frame without other findings: its grade, its target spins, ..."""
     try:
         labelled_from_atoms(frame.atoms)
     except InputError as error:
@@ -55,7 +55,7 @@ def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
 
 
 def _zero_spins(frame: RawFrame) -> Iterator[Finding]:
-    """An atom without a spin is taken for one that is not magnetic, and its field is ignored."""
+    """Yield a finding for atoms with a field but without a spin: they count as non-magnetic and lose their field."""
     if frame.fields is None or frame.spins is None:
         return
     sizes_a = np.where(frame.is_magnetic_a, 0.0, np.max(np.abs(frame.fields), axis=1, initial=0.0))

@@ -1,4 +1,4 @@
-"""What can be wrong with a set, seen as a whole: labels that are missing, and numbers unlike all others."""
+"""Checks of a set as a whole: missing labels, and outliers among moments and energies."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,14 +8,14 @@ from soso_core.arrays import FloatArray
 from soso_core.validation.finding import Finding, Kind
 from soso_core.validation.frame import RawFrame
 
-LENGTH_FACTOR = 5.0
-"""Between 2.5, by which disorder changes true lengths, and 10, a slip of the decimal point."""
+MOMENT_FACTOR = 5.0
+"""Between 2.5, by which disorder changes true moment magnitudes, and 10, a misplaced decimal point."""
 ENERGY_DEVIATIONS = 10.0
-"""Robust standard deviations.  Sets of ordered and disordered magnets are skewed and reach 5; slips reach thousands."""
+"""Robust standard deviations.  Sets of ordered and disordered magnets reach 5, errors reach thousands."""
 SMALLEST_ENERGY_SPREAD = 1e-3
-"""eV per atom; below, a spread says nothing (all frames alike)."""
+"""eV per atom; a smaller spread means that all frames are alike."""
 FEWEST_ENERGIES = 8
-"""A median absolute deviation of fewer is chance."""
+"""With fewer the median absolute deviation is not significant."""
 MAD_TO_DEVIATION = 1.4826
 """Standard deviation over median absolute deviation of a normal distribution."""
 
@@ -23,7 +23,7 @@ Frames = Sequence[RawFrame]
 
 
 def check_whole(frames: Frames) -> list[Finding]:
-    """Return what is wrong with the set: missing labels, lengths and energies out of line."""
+    """Return the findings on the set: missing labels, and outliers among moment magnitudes and energies."""
     return [*_missing_energies(frames), *_missing_fields(frames), *_long_moments(frames), *_energies(frames)]
 
 
@@ -37,7 +37,7 @@ def _missing_energies(frames: Frames) -> Iterator[Finding]:
 
 
 def _missing_fields(frames: Frames) -> Iterator[Finding]:
-    """No fields at all is a choice; fields on some is an accident."""
+    """Yield the configurations without fields when others have them; a set without any field is valid."""
     without = [frame.index for frame in frames if frame.fields is None]
     if len(without) < len(frames):
         for index in without:
@@ -45,8 +45,8 @@ def _missing_fields(frames: Frames) -> Iterator[Finding]:
 
 
 def _long_moments(frames: Frames) -> Iterator[Finding]:
-    """Compare every length with the median of its species."""
-    medians = {species: float(np.median(values)) for species, values in _lengths(frames).items()}
+    """Yield the configurations with a moment magnitude far from the median of its species."""
+    medians = {species: float(np.median(values)) for species, values in _magnitudes(frames).items()}
     for frame in frames:
         if frame.moments is None:
             continue
@@ -54,7 +54,7 @@ def _long_moments(frames: Frames) -> Iterator[Finding]:
         counts_a = frame.is_magnetic_a & (frame.moments > 0.0)
         ratio_a = np.where(counts_a, frame.moments / reference_a, 1.0)
         distance_a = np.abs(np.log(ratio_a))
-        count = int(np.sum(distance_a > np.log(LENGTH_FACTOR)))
+        count = int(np.sum(distance_a > np.log(MOMENT_FACTOR)))
         if count:
             atom = int(np.argmax(distance_a))
             value = float(frame.moments[atom])
@@ -63,8 +63,8 @@ def _long_moments(frames: Frames) -> Iterator[Finding]:
             yield Finding(Kind.MOMENT_OUTLIER, text + more, frame.index, atom, value, "moments")
 
 
-def _lengths(frames: Frames) -> dict[int, FloatArray]:
-    """Return all positive lengths of magnetic atoms, by species."""
+def _magnitudes(frames: Frames) -> dict[int, FloatArray]:
+    """Return all positive moment magnitudes of magnetic atoms, by species."""
     pairs = [
         (frame.numbers_a[counts_a], frame.moments[counts_a])
         for frame in frames
@@ -74,12 +74,12 @@ def _lengths(frames: Frames) -> dict[int, FloatArray]:
     if not pairs:
         return {}
     numbers_k = np.concatenate([numbers for numbers, _ in pairs])
-    lengths_k = np.concatenate([lengths for _, lengths in pairs])
-    return {int(number): lengths_k[numbers_k == number] for number in np.unique(numbers_k)}
+    values_k = np.concatenate([values for _, values in pairs])
+    return {int(number): values_k[numbers_k == number] for number in np.unique(numbers_k)}
 
 
 def _energies(frames: Frames) -> Iterator[Finding]:
-    """Compare energies per atom, less what the composition explains."""
+    """Yield the outliers among the energies per atom relative to their composition."""
     labelled = [frame for frame in frames if frame.energy is not None]
     if len(labelled) < FEWEST_ENERGIES:
         return
@@ -95,9 +95,9 @@ def _energies(frames: Frames) -> Iterator[Finding]:
 
 
 def composition_residual(frames: Frames) -> FloatArray:
-    """Return (k,) energies per atom in eV less the best sum of species constants, in the least absolute sense.
+    """Return energies per atom less the best sum of one constant per species, (k,) eV, by least absolute deviations.
 
-    With one composition that sum is the median.  Least squares, reweighted: an outlier loses its say.
+    With one composition that sum is the median.  Iteratively reweighted least squares reduces the weight of outliers.
     """
     species = sorted({int(number) for frame in frames for number in frame.numbers_a})
     energies_k = np.array([(frame.energy or 0.0) / len(frame) for frame in frames])

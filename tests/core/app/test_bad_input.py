@@ -224,10 +224,10 @@ def test_bad_outputs(desk, command):
     words = OUTPUT_COMMANDS[command]
     Path("folder").mkdir()
     assert "it is a folder" in desk.refuses(*words, "folder")
-    assert "there is no folder nowhere" in desk.refuses(*words, "nowhere/out")
-    assert "there is no folder fit.yaml" in desk.refuses(*words, "fit.yaml/out")
+    assert "the folder nowhere does not exist" in desk.refuses(*words, "nowhere/out")
+    assert "the folder fit.yaml does not exist" in desk.refuses(*words, "fit.yaml/out")
     given = next(word for word in words[1:-1] if Path(word).exists())
-    assert "input and output at once" in desk.refuses(*words, given)
+    assert "input and output are the same" in desk.refuses(*words, given)
 
 
 @pytest.mark.parametrize("command", OUTPUT_COMMANDS)

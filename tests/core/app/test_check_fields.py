@@ -71,7 +71,7 @@ def test_a_wider_tolerance(desk):
         (("crystal-ball", "batch.extxyz"), "unknown engine 'crystal-ball'; available: tight-binding"),
         (("stand-in", "batch.extxyz", "--index", "99"), "batch.extxyz: there is no configuration 99"),
         (("stand-in", "batch.extxyz", "--atom", "99"), "there is no atom 99"),
-        (("stand-in", "batch.extxyz", "-o", "batch.extxyz"), "input and output at once"),
+        (("stand-in", "batch.extxyz", "-o", "batch.extxyz"), "input and output are the same"),
     ],
 )
 def test_what_makes_no_sense_is_refused(desk, words, message):

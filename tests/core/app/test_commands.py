@@ -248,7 +248,7 @@ def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
     assert second
     assert first.isdisjoint(second)
     outcome = desk("explore", "model.soso", "again.yaml", "-o", "next.extxyz")
-    assert "input and output at once" in outcome.stderr
+    assert "input and output are the same" in outcome.stderr
 
 
 def test_known_and_trusted_are_for_explore_alone(desk):

@@ -84,7 +84,7 @@ def test_a_folder_of_ours_is_replaced_another_is_not(desk):
     for _ in range(2):
         assert desk("data", "convert", "train.extxyz", "-o", "set.deepmd").status == 0
     Path("set.deepmd/notes.txt").write_text("mine")
-    assert "holds files of others" in desk.refuses("data", "convert", "train.extxyz", "-o", "set.deepmd")
+    assert "contains files not written by soso" in desk.refuses("data", "convert", "train.extxyz", "-o", "set.deepmd")
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,19 @@ def test_a_folder_of_ours_is_replaced_another_is_not(desk):
         (("missing.deepmd", "-o", "a.extxyz"), "cannot read missing.deepmd: no such folder"),
         (("train.extxyz", "-o", "a.extxyz", "--from", "deepmd"), "not a folder"),
         (("empty", "-o", "a.extxyz"), "no type.raw in it or below it"),
-        (("EMBSET", "-o", "a.extxyz"), "EMBSET has no lattice; name a file that has it with --structure"),
+        (("EMBSET", "-o", "a.extxyz"), "EMBSET has no lattice; give a structure file with --structure"),
         (("EMBSET", "-o", "a.extxyz", "--structure", "nowhere.cif"), "nowhere.cif: no such file"),
         (("EMBSET", "-o", "a.extxyz", "--structure", "iron.cif"), "EMBSET, line 1 .* expected an energy, found 2"),
         (("train.extxyz", "-o", "new.embset"), "train.extxyz: configuration 1: cell or positions differ"),
         (("batch.extxyz", "-o", "new.embset"), "batch.extxyz: configuration 0: an EMBSET file needs energy"),
-        (("batch.extxyz", "-o", "new.deepmd"), "batch.extxyz: configuration 0: DeePMD-kit needs lengths"),
+        (("batch.extxyz", "-o", "new.deepmd"), "batch.extxyz: configuration 0: DeePMD-kit needs the column"),
         (("one.extxyz", "-o", "new.embset", "--structure", "iron.cif"), "the lattice in iron.cif does not match: "),
         (("one.extxyz", "-o", "new.embset", "--structure", "POSCAR"), "the lattice is written as extended XYZ"),
-        (("one.extxyz", "-o", "new.embset", "--structure", "no/a.xyz"), "there is no folder no"),
-        (("train.extxyz", "-o", "train.extxyz"), "input and output at once"),
-        (("train.extxyz", "-o", ".", "--to", "deepmd"), "input and output at once"),
+        (("one.extxyz", "-o", "new.embset", "--structure", "no/a.xyz"), "the folder no does not exist"),
+        (("train.extxyz", "-o", "train.extxyz"), "input and output are the same"),
+        (("train.extxyz", "-o", ".", "--to", "deepmd"), "input and output are the same"),
         (("train.extxyz", "-o", "fit.yaml", "--to", "deepmd"), "it is a file"),
-        (("train.extxyz", "-o", "no/set.deepmd"), "there is no folder no"),
+        (("train.extxyz", "-o", "no/set.deepmd"), "the folder no does not exist"),
         (("train.extxyz", "-o", "empty", "--to", "extxyz"), "it is a folder"),
         (("train.extxyz", "-o", "a.xyz", "--to", "pickle"), "Invalid value for '--to'"),
     ],
@@ -204,7 +204,7 @@ def test_nothing_left_writes_nothing(desk):
     Path("bad.extxyz").write_text("1\nProperties=species:S:1:pos:R:3:spins:R:3\nFe 0 0 0 0 0 1\n")
     outcome = desk("data", "check", "bad.extxyz", "--clean", "cleaned.extxyz")
     assert outcome.status == 2
-    assert "nothing is left, cleaned.extxyz was not written" in outcome.stderr
+    assert "no configuration is left; cleaned.extxyz was not written" in outcome.stderr
     assert not Path("cleaned.extxyz").exists()
 
 
@@ -214,10 +214,10 @@ def test_nothing_left_writes_nothing(desk):
         (("missing.extxyz",), "cannot read missing.extxyz: No such file"),
         (("cut.extxyz",), "truncated"),
         (("fit.yaml",), "expected a number of atoms"),
-        (("train.extxyz", "--clean", "train.extxyz"), "input and output at once"),
-        (("train.extxyz", "--json", "train.extxyz"), "input and output at once"),
+        (("train.extxyz", "--clean", "train.extxyz"), "input and output are the same"),
+        (("train.extxyz", "--json", "train.extxyz"), "input and output are the same"),
         (("train.extxyz", "--json", "a", "--clean", "a"), "--clean and --json both name a"),
-        (("train.extxyz", "--clean", "no/a"), "there is no folder no"),
+        (("train.extxyz", "--clean", "no/a"), "the folder no does not exist"),
     ],
 )
 def test_check_refuses(desk, words, said):

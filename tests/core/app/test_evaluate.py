@@ -219,6 +219,6 @@ def test_bad_outputs_are_refused_before_the_work(desk):
     assert "its name must end in .png, .svg or .pdf" in desk.refuses("evaluate", "model.soso", "x", "--plot", "e.gif")
     assert "its name must end in" in desk.refuses("evaluate", "model.soso", "train.extxyz", "--plot", "errors")
     words = ("evaluate", "model.soso", "train.extxyz")
-    assert "there is no folder nowhere" in desk.refuses(*words, "--plot", "nowhere/e.png")
-    assert "input and output at once" in desk.refuses(*words, "--calibrate", "model.soso")
+    assert "the folder nowhere does not exist" in desk.refuses(*words, "--plot", "nowhere/e.png")
+    assert "input and output are the same" in desk.refuses(*words, "--calibrate", "model.soso")
     assert "--json and --plot both name e.png" in desk.refuses(*words, "--json", "e.png", "--plot", "./e.png")

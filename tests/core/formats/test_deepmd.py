@@ -210,7 +210,7 @@ def test_garbage_is_refused_or_read_but_never_crashes(folder, name, garbage):
 
 
 def test_spins_need_lengths(tmp_path):
-    with pytest.raises(InputError, match="configuration 1: DeePMD-kit needs lengths"):
+    with pytest.raises(InputError, match="configuration 1: DeePMD-kit needs the column"):
         write_deepmd(tmp_path / "data", [full_label(skewed_iron(0)), LabelledConfiguration(skewed_iron(1))])
     assert list(tmp_path.iterdir()) == []
 
@@ -227,7 +227,7 @@ def test_our_own_folder_is_replaced_and_nothing_of_it_stays(folder):
 def test_a_folder_with_a_file_of_others_is_not_touched(folder, theirs):
     (folder / theirs).write_text("mine")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    with pytest.raises(InputError, match="holds files of others"):
+    with pytest.raises(InputError, match="contains files not written by soso"):
         write_deepmd(folder, [full_label(skewed_iron(1))])
     assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -235,7 +235,7 @@ def test_a_folder_with_a_file_of_others_is_not_touched(folder, theirs):
 def test_a_folder_without_our_mark_is_not_touched(folder):
     for mark in (json.dumps({"format": "other"}), None):
         (folder / "soso.json").write_text(mark) if mark else (folder / "soso.json").unlink()
-        with pytest.raises(InputError, match="holds files of others"):
+        with pytest.raises(InputError, match="contains files not written by soso"):
             write_deepmd(folder, [full_label(skewed_iron(1))])
 
 

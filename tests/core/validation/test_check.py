@@ -257,7 +257,7 @@ class TestMixedLengths:
         for atoms in frames[:scaled]:
             atoms.arrays["moments"] = factor * atoms.arrays["moments"]
         (found,) = check_frames(frames)
-        assert found.kind is Kind.MIXED_LENGTHS
+        assert found.kind is Kind.MIXED_MOMENTS
         assert found.value == pytest.approx(factor, abs=0.02)
         assert "(suspected)" in found.text
         assert f"({scaled} and {14 - scaled} configurations" in found.text

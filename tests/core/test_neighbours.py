@@ -1,10 +1,10 @@
-"""What is said of atoms that are too near each other: an atom may be near an image of itself."""
+"""Messages about atoms that are too close to each other: an atom may be close to an image of itself."""
 
 import numpy as np
 import pytest
 
 from soso_core.configuration import Configuration
-from soso_core.engines.gpaw import engine as gpaw
+from soso_core.engines.checks import check_distances
 from soso_core.engines.tight_binding import TightBindingSettings
 from soso_core.engines.tight_binding import engine as tight_binding
 from soso_core.errors import InputError
@@ -27,7 +27,7 @@ def test_an_atom_and_its_image_are_called_so():
 
 def test_engines_call_them_so():
     cell = iron((1.1, 5.0, 5.0), (0, 0, 0))
-    with pytest.raises(InputError, match=ITSELF + "1.1 Å apart; the tight-binding engine accepts 1.2 Å"):
+    with pytest.raises(InputError, match=ITSELF + "1.1 Å apart; the minimum allowed distance is 1.2 Å"):
         tight_binding.check(cell, TightBindingSettings())
-    with pytest.raises(InputError, match=ITSELF + "1.1 Å apart; the gpaw engine accepts 1.5 Å"):
-        gpaw._check_distances(cell, 1.5)
+    with pytest.raises(InputError, match=ITSELF + "1.1 Å apart; the minimum allowed distance is 1.5 Å"):
+        check_distances(find_neighbours(cell, 1.5), 1.5)

@@ -65,3 +65,14 @@ def test_a_signal_while_the_file_is_made_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "out"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with atomic_write(tmp_path / "out") as temporary:
+            temporary.write_text("new")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == mode

@@ -40,6 +40,7 @@ def labelled(draw):
         exchange_fields_ac=draw(arrays(float, (n, 3), elements=any_number)) if has_fields else None,
         forces_ac=draw(st.none() | arrays(float, (n, 3), elements=any_number)),
         stress_cc=None if stress_cc is None else stress_cc + stress_cc.T,
+        target_spins_ac=draw(st.none() | arrays(float, (n, 3), elements=st.floats(-1, 1))),
         info={"source": "a test", "residual": draw(any_number), "count": draw(st.integers(0, 99))},
     )
 
@@ -47,7 +48,8 @@ def labelled(draw):
 def assert_same(left, right):
     for name in ("numbers_a", "positions_ac", "cell_vc", "spins_ac"):
         assert np.array_equal(getattr(left.configuration, name), getattr(right.configuration, name)), name
-    for name in ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac", "stress_cc"):
+    labels = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "forces_ac", "stress_cc", "target_spins_ac")
+    for name in labels:
         mine, other = getattr(left, name), getattr(right, name)
         assert (mine is None) == (other is None), name
         assert mine is None or np.array_equal(mine, other), name

@@ -13,6 +13,7 @@ from spin_cells import heisenberg_label, iron_germanium, skewed_iron, transforme
 
 from soso_core import Configuration
 from soso_core.symmetry.equivalence import TOLERANCE, equivalence_classes, fingerprint
+from soso_core.symmetry.match import are_equivalent
 
 CELLS = {"iron": skewed_iron, "alloy": iron_germanium, "pair": lambda seed: skewed_iron(seed, 2)}
 
@@ -112,3 +113,13 @@ def test_equivalent_configurations_on_two_sides_of_a_bin_are_found():
     edge = int(np.flatnonzero(np.diff(bins))[0])
     assert equivalence_classes(scaled[edge : edge + 2]).tolist() == [0, 0]
     assert equivalence_classes(scaled[edge + 1 : edge - 1 : -1] if edge else scaled[1::-1]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(0.001, True), (0.5, False)])
+def test_the_exact_comparison_resolves_half_a_degree(degrees, expected):
+    where = skewed_iron(4)
+    spins_ac = where.spins_ac.copy()
+    axis = np.cross(spins_ac[0], spins_ac[1])
+    turn = Rotation.from_rotvec(np.deg2rad(degrees) * axis / np.linalg.norm(axis))
+    spins_ac[0] = turn.apply(spins_ac[0])
+    assert are_equivalent(where, where.with_spins(spins_ac)) is expected

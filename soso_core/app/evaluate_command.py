@@ -163,10 +163,10 @@ def _draw(path: Path, found: Mapping[str, Comparison], evaluation: Evaluation, t
 
 
 def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Comparison]) -> None:
-    from soso_core.gp.assessment.evaluation import stretched
+    from soso_core.gp.assessment.evaluation import calibrate
     from soso_core.gp.model.model_file import save_model
 
-    calibrated = replace(model, calibration=stretched(model, found))
+    calibrated = replace(model, calibration=calibrate(model, found))
     rows = [
         (target, number(model.stretch(target)), number(calibrated.stretch(target))) for target in calibrated.calibration
     ]

@@ -12,13 +12,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
-from soso_core.arrays import FloatArray
-from soso_core.configuration import Configuration
 from soso_core.errors import located
 from soso_core.formats.atoms import configuration_from_atoms
 from soso_core.formats.extxyz import read_atoms, write_atoms
 from soso_core.labels import LabelledConfiguration
-from soso_core.species import species_indices
 from soso_core.voigt import to_voigt
 
 if TYPE_CHECKING:
@@ -36,9 +33,9 @@ def predict(model: Path, data: Path, output: Path) -> None:
     """Predict energy, exchange fields, forces and stress of every configuration of DATA, with error bars.
 
     Labels in DATA are replaced, all else is kept.  `energy_std` (eV), `exchange_fields_std` (eV/μB), `forces_std`
-    (eV/Å) and `moments_std` (μB) are standard deviations of a new label.  Exchange fields are -∂E/∂e over the predicted
-    moment length; a model that has learnt no lengths takes them from the column `moments`, or else the mean of the
-    species in the training data.
+    (eV/Å) and `moments_std` (μB) are standard deviations of a new label.  Exchange fields are the effective fields over
+    the moment magnitudes: the predicted ones, or else the column `moments` of DATA, or else the mean of the species in
+    the training data.
 
     \b
     Example:
@@ -57,7 +54,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
             n_guessed += guessed
     write_atoms(output, predicted)
     if n_guessed:
-        click.echo(f"soso: warning: {n_guessed} moment lengths are known nowhere; 1 μB was taken", err=True)
+        click.echo(f"soso: warning: {n_guessed} atoms have no known moment magnitude; 1 μB was assumed", err=True)
     for target, what in (("force", "forces"), ("stress", "stresses")):
         if target not in fitted.scales.noise:
             click.echo(f"note: the model was fitted to no {what}; those predicted follow from the energies alone")
@@ -65,13 +62,12 @@ def predict(model: Path, data: Path, output: Path) -> None:
 
 
 def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
-    """Return a copy of a frame with predicted labels, and how many moment lengths had to be guessed."""
+    """Return a copy of a frame with predicted labels, and the number of its atoms with an unknown moment magnitude."""
     configuration = configuration_from_atoms(atoms)
     prediction = model.predict(configuration, with_force_std=True)
     given = LabelledConfiguration(configuration, moment_magnitudes_a=atoms.arrays.get("moments"))
-    moment_magnitudes_a, n_guessed = moment_lengths(
-        model, configuration, prediction.moment_magnitudes_a, given.moment_magnitudes_a
-    )
+    known_a = model.moment_magnitudes(configuration, given.moment_magnitudes_a, missing="nan")
+    moment_magnitudes_a = np.where(np.isnan(known_a), 1.0, known_a)
     frame = atoms.copy()
     per_moment_a = np.divide(
         1.0, moment_magnitudes_a, out=np.zeros(len(moment_magnitudes_a)), where=configuration.is_magnetic_a
@@ -86,28 +82,7 @@ def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     frame.set_array("forces_std", prediction.forces_std_ac)
     frame.info["energy_std"] = prediction.energy_std
     frame.calc = SinglePointCalculator(frame, **_kept_results(atoms), **_results(prediction))
-    return frame, n_guessed
-
-
-def moment_lengths(
-    model: FittedModel, configuration: Configuration, predicted_a: FloatArray | None, given_a: FloatArray | None
-) -> tuple[FloatArray, int]:
-    """Return |m| (a,) in μB, zero for non-magnetic atoms, and how many had to be taken as 1 μB.
-
-    Predicted lengths, or else given ones, or else the mean of the species; a predicted length that is not positive,
-    or of a species without a known mean, is replaced by what comes next: the mean, the given one.
-    """
-    mean_a = model.moments_s[species_indices(configuration, model.basis.species)]
-    in_turn = (given_a, mean_a) if predicted_a is None else (predicted_a, mean_a, given_a)
-    moment_magnitudes_a = np.zeros(len(configuration))
-    for values_a in in_turn:
-        if values_a is not None:
-            better_a = np.where(values_a > 0.0, values_a, 0.0)
-            moment_magnitudes_a = np.where(moment_magnitudes_a > 0.0, moment_magnitudes_a, better_a)
-    guessed_a = configuration.is_magnetic_a & (moment_magnitudes_a == 0.0)
-    return np.where(configuration.is_magnetic_a, np.where(guessed_a, 1.0, moment_magnitudes_a), 0.0), int(
-        guessed_a.sum()
-    )
+    return frame, int(np.isnan(known_a).sum())
 
 
 def _kept_results(atoms: Atoms) -> dict[str, object]:

@@ -28,18 +28,14 @@ class CompiledPairs:
     def of(cls, model: FittedModel, accuracy: Accuracy) -> "CompiledPairs":
         """Return the pair part of a model."""
         part, settings = model.basis.pair_part, model.basis.settings.pair
-        n_species = len(model.basis.species)
-        weights_lun = model.weights_m[n_species:][: part.size].reshape(part.n_orders, -1, settings.n_max)
+        weights_lun = part.weights_lun(model.weights_m[model.basis.pair_columns])
         mix_nf = weights_lun.transpose(2, 1, 0).reshape(settings.n_max, -1)
 
         def curves(r_p: FloatArray) -> FloatArray:
             return np.asarray(part.basis.untapered(r_p) @ mix_nf)
 
         where = accuracy.pair_range(settings.cutoff_angstrom, settings.taper_angstrom, settings.decay)
-        index_ss = np.zeros((n_species, n_species), dtype=np.int64)
-        for u, (i, j) in enumerate(part.species_pairs):
-            index_ss[i, j] = index_ss[j, i] = u
-        return cls(fit_polynomials(curves, where), part.n_orders, index_ss)
+        return cls(fit_polynomials(curves, where), part.n_orders, part.pair_index_ss)
 
     @cached_property
     def packed(self) -> Radial:

@@ -1,1 +1,1 @@
-"""The sparse Gaussian process: model, inference and assessment."""
+"""The sparse Gaussian process; imports go from assessment to inference to model, never back."""

@@ -8,19 +8,15 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
-from soso_core.arrays import FloatArray
 from soso_core.compiled.accuracy import Accuracy
 from soso_core.compiled.model import CompiledModel
 from soso_core.compiled.verlet import VerletList
-from soso_core.configuration import Configuration
-from soso_core.errors import InputError
 from soso_core.formats.atoms import SPINS, atoms_from_configuration, configuration_from_atoms
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.gp.model.model_file import load_model
-from soso_core.species import species_indices
 from soso_core.voigt import to_voigt
 
-__all__ = ["SosoCalculator", "atoms_from_configuration", "configuration_from_atoms", "moment_lengths"]
+__all__ = ["SosoCalculator", "atoms_from_configuration", "configuration_from_atoms"]
 
 
 class SosoCalculator(Calculator):
@@ -95,25 +91,10 @@ class SosoCalculator(Calculator):
             "effective_fields": predicted.effective_fields_ac,
         }
         if {"magmoms", "exchange_fields"} & set(properties):
-            lengths_a = moment_lengths(self.compiled.model, configuration)
-            per_length_a = np.divide(1.0, lengths_a, out=np.zeros(len(lengths_a)), where=lengths_a > 0.0)
-            self.results["magmoms"] = lengths_a
-            self.results["exchange_fields"] = predicted.effective_fields_ac * per_length_a[:, None]
-
-
-def moment_lengths(model: FittedModel, configuration: Configuration) -> FloatArray:
-    """Return |m| of every atom, (a,) μB, zero without a spin: as learnt, or else the mean of the species in the data.
-
-    Raises InputError when the model knows none of a species.
-    """
-    lengths_a, _ = model.predict_moments(configuration)
-    if lengths_a is None:
-        means_a = model.moments_s[species_indices(configuration, model.basis.species)]
-        lengths_a = np.where(configuration.is_magnetic_a, means_a, 0.0)
-    if not np.isfinite(lengths_a).all():
-        unknown = configuration.symbols[int(np.flatnonzero(~np.isfinite(lengths_a))[0])]
-        raise InputError(f"the model knows no moment lengths of {unknown}: there were none in the data of the fit")
-    return lengths_a
+            magnitudes_a = self.compiled.model.moment_magnitudes(configuration)
+            inverse_a = np.divide(1.0, magnitudes_a, out=np.zeros(len(magnitudes_a)), where=magnitudes_a > 0.0)
+            self.results["magmoms"] = magnitudes_a
+            self.results["exchange_fields"] = predicted.effective_fields_ac * inverse_a[:, None]
 
 
 def _same_spins(before: Atoms, now: Atoms) -> bool:

@@ -15,15 +15,16 @@ import numpy as np
 from soso_core.active.selection.uncertainty import CandidateRows, whitened
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
-from soso_core.gp.assessment.calibration import left_out_errors, stretches
-from soso_core.gp.inference.evidence import Hyperparameters, posterior
+from soso_core.gp.inference.calibration import left_out_errors, stretches
+from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import FIXED_BLOCKS, FittedHyperparameters, fit_hyperparameters
 from soso_core.gp.inference.hyperprior import build_hyperprior
-from soso_core.gp.inference.normal_equations import NormalEquations
 from soso_core.gp.inference.regression import basis_of
 from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
 from soso_core.gp.inference.targets import reference_energies
 from soso_core.gp.model.basis import ModelBasis
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
 from soso_core.species import species_counts
 from soso_core.threads import in_threads

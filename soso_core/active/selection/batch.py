@@ -108,7 +108,7 @@ def next_batch(
             rank,
             float(energy_k[k]),
             float(label_k[k]),
-            expected_lengths(model, candidates[k].configuration),
+            initial_moments(model, candidates[k].configuration),
             float(mean_k[k]) if rows.has_fields else None,
             float(largest_k[k]) if rows.has_fields else None,
             float(score_k[k]),
@@ -167,12 +167,12 @@ def _fresh(twins_k: IntArray, n_known: int) -> IntArray:
     return np.where(own_k < n_known, -1, own_k)
 
 
-def expected_lengths(model: FittedModel, configuration: Configuration) -> FloatArray | None:
-    """Return the lengths (a,), μB, that an engine may start from; None when the model knows none that make sense."""
-    moment_magnitudes_a, _ = model.predict_moments(configuration)
-    if moment_magnitudes_a is None or not np.all(moment_magnitudes_a[configuration.is_magnetic_a] > 0.0):
+def initial_moments(model: FittedModel, configuration: Configuration) -> FloatArray | None:
+    """Return the moment magnitudes (a,), μB, that an engine starts from; None when the model was fitted to none."""
+    if model.lengths is None:
         return None
-    return moment_magnitudes_a
+    magnitudes_a = model.moment_magnitudes(configuration, missing="nan")
+    return None if np.isnan(magnitudes_a).any() else magnitudes_a
 
 
 def check_counts(settings: ExploreSettings) -> None:

@@ -33,12 +33,8 @@ class Couplings:
         species_a = species_indices(configuration, model.basis.species)
         near = neighbours_within(find_neighbours(configuration, settings.cutoff_angstrom), settings.cutoff_angstrom)
         pairs = merge_images(configuration, near, species_a, part.basis, 0)
-        index_ss = np.zeros((len(model.basis.species),) * 2, dtype=np.int64)
-        for u, (i, j) in enumerate(part.species_pairs):
-            index_ss[i, j] = index_ss[j, i] = u
-        weights_m = model.weights_m[model.basis.pair_columns]
-        weights_uln = weights_m.reshape(part.n_orders, -1, settings.n_max).swapaxes(0, 1)
-        u_q = index_ss[species_a[pairs.i_p], species_a[pairs.j_p]]
+        weights_uln = part.weights_lun(model.weights_m[model.basis.pair_columns]).swapaxes(0, 1)
+        u_q = part.pair_index_ss[species_a[pairs.i_p], species_a[pairs.j_p]]
         return cls(pairs.i_p, pairs.j_p, np.einsum("qn,qln->ql", pairs.h_pn, weights_uln[u_q]))
 
     @classmethod

@@ -7,9 +7,9 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
-from soso_core.gp.inference.evidence import Hyperparameters
-from soso_core.gp.inference.targets import LENGTH, mean_moments, reference_energies
+from soso_core.gp.inference.targets import mean_moments, reference_energies
 from soso_core.gp.model.fitted import Prediction
+from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
 from soso_core.voigt import to_voigt

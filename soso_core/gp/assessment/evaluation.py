@@ -6,11 +6,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from soso_core.dataset import Dataset
-from soso_core.gp.assessment.calibration import reliability, stretch
 from soso_core.gp.assessment.comparison import Comparison, compare, rms
-from soso_core.gp.inference.evidence import Hyperparameters
-from soso_core.gp.inference.targets import LENGTH
+from soso_core.gp.inference.calibration import reliability, stretch
 from soso_core.gp.model.fitted import FittedModel, Prediction
+from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 
 Track = Callable[[Sequence[LabelledConfiguration]], Iterable[LabelledConfiguration]]
@@ -110,15 +109,7 @@ def predictions_for(model: FittedModel, dataset: Dataset) -> list[Prediction]:
     return [_predicted(model, item) for item in dataset]
 
 
-def recalibrated(model: FittedModel, blind: Dataset) -> dict[str, float]:
-    """Return the calibration that makes the deviations true on labels the model has not seen.
-
-    Targets of which `blind` has nothing keep what they have.
-    """
-    return stretched(model, compare(predictions_for(model, blind), blind, model.scales))
-
-
-def stretched(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
+def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
     """Return the calibration that makes the deviations true on labels beside predictions of this model.
 
     It starts from deviations that are not stretched, so that doing it twice changes nothing.

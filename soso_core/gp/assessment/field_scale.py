@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soso_core.dataset import Dataset
-from soso_core.gp.assessment.calibration import evenly_spaced
+from soso_core.gp.inference.calibration import evenly_spaced
 from soso_core.gp.inference.defaults import choose_settings
 from soso_core.gp.inference.evidence import curvature, free_scales, slopes_of
 from soso_core.gp.inference.hyperparameters import (

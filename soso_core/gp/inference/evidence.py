@@ -19,7 +19,8 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 
 LOG_WIDTH = 2.0
 """A scale is expected within a factor exp(2) of its centre."""
@@ -32,22 +33,6 @@ JITTER = 1e-14
 """What rounding in the sums of products of one column, relative to it and the number of columns, can take off."""
 CURVATURE_STEP = 1e-3
 """In the logarithm of a scale: differences of slopes are good to its square, rounding leaves ten digits of slopes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Hyperparameters:
-    """Prior standard deviation of each block and noise standard deviation of each target (eV).
-
-    `field_scale` is c in -∂E/∂e = c · (field of the labels).
-    """
-
-    prior: Mapping[str, float]
-    noise: Mapping[str, float]
-    field_scale: float = 1.0
-
-    def factor(self, target: str) -> float:
-        """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
-        return 1.0 / self.field_scale if target == "field" else 1.0
 
 
 @dataclass(frozen=True, eq=False)

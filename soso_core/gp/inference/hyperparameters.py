@@ -9,12 +9,12 @@ from soso_core.gp.inference.evidence import (
     FIELD_SCALE,
     FIELD_SCALE_WIDTH,
     EvidenceMaximum,
-    Hyperparameters,
     Hyperprior,
     maximise_evidence,
 )
 from soso_core.gp.inference.hyperprior import build_hyperprior, extend_hyperprior_to_gp, free_energy_noise
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 
 FIXED_BLOCKS = frozenset({"species"})
 """Blocks whose prior width is not learnt."""

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.linalg import cho_solve
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, posterior
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.evidence import Hyperprior, posterior
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 
 SPECIES_PRIOR = 1.0
 """eV per atom around the least-squares reference energies: wide, they are not shrunk."""

@@ -8,7 +8,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, stretches
+from soso_core.gp.inference.calibration import evenly_spaced, left_out_errors, stretches
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import (
     Equations,
@@ -16,14 +16,16 @@ from soso_core.gp.inference.hyperparameters import (
     fit_hyperparameters,
     restrict_columns,
 )
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.moments import fit_moment_model, solve_moment_model
 from soso_core.gp.inference.sums import Levels, equations_of, labelled_rows, merged
-from soso_core.gp.inference.targets import LENGTH, TARGETS, mean_moments, reference_energies
+from soso_core.gp.inference.targets import mean_moments, reference_energies
 from soso_core.gp.model.basis import ModelBasis, centred
 from soso_core.gp.model.covariance import Points, joined
 from soso_core.gp.model.fitted import FitRecord, FittedModel
+from soso_core.gp.model.hyperparameters import LENGTH, TARGETS
 from soso_core.gp.model.inducing import choose_inducing_points
-from soso_core.gp.model.moments import MomentModel, fit_lengths, solve_lengths
+from soso_core.gp.model.moments import MomentModel
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
@@ -89,7 +91,7 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     """Return the model with new labels added; the work is in the new rows alone.
 
     Inducing points, scales, reference energies and the calibration are kept, the sums over old and new rows are exact:
-    the same model comes from `refit` on all labels.  Labels that the model has seen already are left out.
+    so the model is that of all labels at once.  Labels that the model has seen already are left out.
     Raises InputError when the model carries no sums, or the new labels hold an element or a kind of label that it
     does not know.
     """
@@ -104,14 +106,7 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     if not all(np.isfinite(equation.yty) for equation in added.values()):
         raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
     record = model.record.extended(Dataset(tuple(fresh)))
-    return _resolved(model, merged(model.equations, added), record)
-
-
-def refit(model: FittedModel, dataset: Dataset) -> FittedModel:
-    """Return the model fitted to `dataset` from nothing; inducing points, scales and reference energies are kept."""
-    dataset = checked(dataset)
-    equations = equations_of(dataset.labelled, model.basis, _levels(model))
-    return _resolved(model, equations, FitRecord.of(dataset))
+    return solve_with(model, merged(model.equations, added), record)
 
 
 def checked(dataset: Dataset) -> Dataset:
@@ -154,7 +149,9 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
         solved = posterior(restrict_columns(energy, small.size), small.blocks, chosen.fitted.baseline.scales)
         scales = chosen.fitted.baseline.scales
         baseline = FittedModel(small, *solved, scales, levels.offsets_s, levels.moments_s, record, None)
-        lengths = fit_lengths(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
+        lengths = (
+            fit_moment_model(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
+        )
         solved = posterior(energy, chosen.basis.blocks, chosen.fitted.best.scales)
     model = FittedModel(
         chosen.basis,
@@ -187,8 +184,8 @@ def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
     return stretches(errors)
 
 
-def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
-    """Return the model with the weights of other sums, scales kept."""
+def solve_with(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
+    """Return the model with the weights that other sums give; hyperparameters are kept."""
     energy = energy_equations(equations)
     with one_blas_thread():
         weights_m, cholesky_mm = posterior(energy, model.basis.blocks, model.scales)
@@ -211,7 +208,7 @@ def _resolved(model: FittedModel, equations: Equations, record: FitRecord) -> Fi
 def _lengths(model: FittedModel, equations: Equations) -> MomentModel | None:
     if LENGTH not in equations or model.lengths is None:
         return model.lengths
-    return solve_lengths(equations[LENGTH], model.basis.blocks, model.lengths.scales)
+    return solve_moment_model(equations[LENGTH], model.basis.blocks, model.lengths.scales)
 
 
 def _levels(model: FittedModel) -> Levels:

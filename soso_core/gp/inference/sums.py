@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.targets import LENGTH, has_positions, length_rows, target_rows
+from soso_core.gp.inference.targets import has_positions, length_rows, target_rows
 from soso_core.gp.model.basis import ModelBasis
+from soso_core.gp.model.hyperparameters import LENGTH
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts
 from soso_core.threads import one_blas_thread, worker_count

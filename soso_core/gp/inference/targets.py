@@ -11,11 +11,6 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
 from soso_core.voigt import to_voigt
 
-TARGETS = ("energy", "field", "force", "stress")
-"""Kinds of label that the energy model learns from."""
-LENGTH = "length"
-"""The kind of label that the moment lengths are learnt from."""
-
 
 def has_positions(item: LabelledConfiguration) -> bool:
     """Tell whether a label says something of derivatives by positions."""

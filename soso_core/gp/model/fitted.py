@@ -1,10 +1,10 @@
 """FittedModel: an immutable model that predicts, with its uncertainty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -13,10 +13,11 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.descriptors.environment import EnvironmentFeatures
-from soso_core.gp.inference.evidence import Hyperparameters
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.errors import InputError
 from soso_core.gp.model.basis import DesignRows, ModelBasis
+from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.moments import MomentModel
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.labels import transverse
 from soso_core.neighbours import Neighbours
 from soso_core.species import species_indices
@@ -164,6 +165,30 @@ class FittedModel:
             return None, None
         return self._moments(configuration, self.basis.rows(configuration, by_spin=False), 1.0)
 
+    def moment_magnitudes(
+        self,
+        configuration: Configuration,
+        given_a: FloatArray | None = None,
+        missing: Literal["raise", "nan"] = "raise",
+    ) -> FloatArray:
+        """Return the moment magnitudes by which effective fields (eV) become exchange fields (eV/μB).
+
+        They are the predicted ones, or else `given_a` (a,), or else the mean of the species in the training data.
+        Values that are not positive are passed over.
+
+        Returns: (a,) μB, zero for atoms without a spin, NaN where nothing is known and `missing` is "nan".
+        Raises InputError where nothing is known and `missing` is "raise".
+        """
+        means_a = self.moments_s[species_indices(configuration, self.basis.species)]
+        found_a = np.where(configuration.is_magnetic_a, np.nan, 0.0)
+        for values_a in (self.predict_moments(configuration)[0], given_a, means_a):
+            if values_a is not None:
+                found_a = np.where(np.isnan(found_a) & (values_a > 0.0), values_a, found_a)
+        if missing == "raise" and np.isnan(found_a).any():
+            unknown = configuration.symbols[int(np.argmax(np.isnan(found_a)))]
+            raise InputError(f"the model knows no moment magnitude of {unknown}: its training data contain none")
+        return found_a
+
     def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:
         """Return E(left) - E(right), eV, and the standard deviation of the model's part of it.
 
@@ -174,15 +199,6 @@ class FittedModel:
         half_m = solve_triangular(self.cholesky_mm, row_m, lower=True)
         return mean[0] - mean[1], self.stretch("energy") * float(np.sqrt(half_m @ half_m))
 
-    def energy_rows(self, configurations: Sequence[Configuration]) -> FloatArray:
-        """Return ∂E/∂w of several configurations, (k, m): what selection by joint variance needs."""
-        return np.array([self.basis.energy_row(item) for item in configurations])
-
-    def model_covariance(self, rows_km: FloatArray) -> FloatArray:
-        """Return the posterior covariance (k, k) of the quantities Φ w with rows Φ (k, m)."""
-        half_mk = solve_triangular(self.cholesky_mm, rows_km.T, lower=True)
-        return np.asarray(half_mk.T @ half_mk)
-
     def pair_curves(self, r_r: FloatArray) -> list[PairCurve]:
         """Return J_λ(r) in E = Σ_{i<j} J_λ(r) P_λ(e_i·e_j) for every λ >= 1 and species pair, with its error band.
 
@@ -191,13 +207,12 @@ class FittedModel:
         model = self.baseline or self
         h_rn, _ = model.basis.pair_part.basis.evaluate(np.asarray(r_r, dtype=float))
         pair = model.basis.pair_part
+        columns_lun = pair.weights_lun(np.arange(float(model.basis.size))[model.basis.pair_columns]).astype(int)
         curves: list[PairCurve] = []
         for order in range(1, pair.n_orders):
-            start = len(model.basis.species) + order * pair.size_per_order
             for u, (i, j) in enumerate(pair.species_pairs):
-                columns = slice(start + u * pair.settings.n_max, start + (u + 1) * pair.settings.n_max)
                 rows_rm = np.zeros((len(h_rn), len(model.weights_m)))
-                rows_rm[:, columns] = h_rn
+                rows_rm[:, columns_lun[order, u]] = h_rn
                 variance_r = np.sum(solve_triangular(model.cholesky_mm, rows_rm.T, lower=True) ** 2, axis=0)
                 curves.append(
                     PairCurve(

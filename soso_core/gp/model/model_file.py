@@ -18,14 +18,13 @@ from ase.data import chemical_symbols
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
 from soso_core.formats.atomic_write import atomic_write
-from soso_core.gp.inference.evidence import Hyperparameters
-from soso_core.gp.inference.normal_equations import NormalEquations
-from soso_core.gp.inference.targets import LENGTH, TARGETS
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.covariance import Points
 from soso_core.gp.model.fitted import FitRecord, FittedModel
+from soso_core.gp.model.hyperparameters import LENGTH, TARGETS, Hyperparameters
 from soso_core.gp.model.inducing import InducingPoints
 from soso_core.gp.model.moments import MomentModel
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings
 

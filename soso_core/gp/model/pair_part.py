@@ -41,6 +41,14 @@ class PairPart:
         n = len(self.species)
         return tuple((i, j) for i in range(n) for j in range(i, n))
 
+    @cached_property
+    def pair_index_ss(self) -> IntArray:
+        """Index u of the unordered pair of two species, (s, s)."""
+        index_ss = np.zeros((len(self.species), len(self.species)), dtype=np.int64)
+        for u, (i, j) in enumerate(self.species_pairs):
+            index_ss[i, j] = index_ss[j, i] = u
+        return index_ss
+
     @property
     def n_orders(self) -> int:
         """Number of Legendre orders, λ = 0 included."""
@@ -55,6 +63,10 @@ class PairPart:
     def size(self) -> int:
         """Columns in all."""
         return self.n_orders * self.size_per_order
+
+    def weights_lun(self, weights_m: FloatArray) -> FloatArray:
+        """Return the weights (m,) of the pair part as (λ, u, n): order, unordered species pair, radial function."""
+        return weights_m.reshape(self.n_orders, len(self.species_pairs), self.settings.n_max)
 
     def rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
         """Return what each atom has of ∂E/∂w, (a, m), and ∂E/∂w derived by the spins, (a, c, m), not projected.
@@ -110,8 +122,7 @@ class PairPart:
         near = neighbours_within(neighbours, self.settings.cutoff_angstrom)
         _, dh_pn = self.basis.evaluate(near.distances_p)
         values_pl, _ = pair_legendre(configuration, near.i_p, near.j_p, self.settings.lambda_max)
-        w_lun = weights_m.reshape(self.n_orders, len(self.species_pairs), self.settings.n_max)
-        g_asnl = 0.5 * w_lun[:, self._pair_index_ss[species_a]].transpose(1, 2, 3, 0)
+        g_asnl = 0.5 * self.weights_lun(weights_m)[:, self.pair_index_ss[species_a]].transpose(1, 2, 3, 0)
         return density_position_adjoint(
             near.i_p,
             near.j_p,
@@ -123,18 +134,11 @@ class PairPart:
             np.ascontiguousarray(g_asnl),
         )
 
-    @cached_property
-    def _pair_index_ss(self) -> IntArray:
-        index_ss = np.zeros((len(self.species), len(self.species)), dtype=np.int64)
-        for u, (i, j) in enumerate(self.species_pairs):
-            index_ss[i, j] = index_ss[j, i] = u
-        return index_ss
-
     def _fold(self, values_acsnl: FloatArray, species_a: IntArray) -> FloatArray:
         """Sum ordered species blocks into unordered ones: (a, c, s, n, l) -> (a, c, m), m = [λ, u, n]."""
         n_atoms, n_c, n_species, n_max, n_orders = values_acsnl.shape
         folded = np.zeros((n_atoms, n_c, n_orders, len(self.species_pairs), n_max))
         atoms = np.arange(n_atoms)
         for s in range(n_species):
-            folded[atoms, :, :, self._pair_index_ss[species_a, s]] += values_acsnl[:, :, s].swapaxes(2, 3)
+            folded[atoms, :, :, self.pair_index_ss[species_a, s]] += values_acsnl[:, :, s].swapaxes(2, 3)
         return folded.reshape(n_atoms, n_c, -1)

@@ -5,7 +5,7 @@ import pytest
 from spin_cells import complete_label
 
 from soso_core.active.candidates.settings import ExploreSettings
-from soso_core.active.selection.batch import expected_lengths, first_batch, next_batch
+from soso_core.active.selection.batch import first_batch, next_batch
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
@@ -114,14 +114,6 @@ def test_lengths_that_the_model_predicts_come_along(iron):
         expected, _ = model.predict_moments(item.candidate.configuration)
         assert expected is not None
         np.testing.assert_array_equal(item.moment_magnitudes_a, expected)
-
-
-def test_a_length_below_zero_is_no_place_to_start(iron):
-    class Wrong:
-        def predict_moments(self, configuration):
-            return np.array([1.0, -0.1]), None
-
-    assert expected_lengths(Wrong(), iron.with_spins(np.tile([0.0, 0.0, 1.0], (2, 1)))) is None
 
 
 @pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point", "random"])

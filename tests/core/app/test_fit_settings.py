@@ -139,7 +139,7 @@ def test_lengths_of_a_species_that_never_had_one(iron):
     for data, expected, warned in (("given", 0.7, False), ("bare", 1.0, True)):
         outcome = iron("predict", "m.soso", f"{data}.extxyz", "-o", "out.extxyz")
         assert outcome.status == 0
-        assert ("2 moment lengths are known nowhere" in outcome.stderr) == warned
+        assert ("2 atoms have no known moment magnitude" in outcome.stderr) == warned
         predicted = read_dataset("out.extxyz")[0]
         np.testing.assert_allclose(predicted.moment_magnitudes_a[1:3], expected)
         assert np.all(predicted.moment_magnitudes_a[[0, 3]] > 1.5)

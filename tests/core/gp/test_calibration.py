@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from refits import refit
 from scipy.linalg import solve_triangular
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Dataset, LabelledConfiguration
-from soso_core.gp.assessment.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
-from soso_core.gp.assessment.evaluation import compare, evaluate, predictions_for, recalibrated
-from soso_core.gp.inference.regression import fit, refit
+from soso_core.gp.assessment.evaluation import calibrate, compare, evaluate, predictions_for
+from soso_core.gp.inference.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
+from soso_core.gp.inference.regression import fit
 from soso_core.gp.inference.sums import Levels, labelled_rows
 from soso_core.gp.model.settings import FitSettings
 
@@ -19,6 +20,10 @@ SETTINGS = FitSettings(
     zeta=2,
     n_inducing=6,
 )
+
+
+def recalibrate(model, blind):
+    return calibrate(model, compare(predictions_for(model, blind), blind, model.scales))
 
 
 def noisy(label, rng, width=2e-3):
@@ -139,24 +144,24 @@ def test_a_blind_test_recalibrates_and_the_curve_follows(model):
     sure = fit_with(model, {target: 0.25 * value for target, value in model.calibration.items()})
     blind = noisy_dataset(range(200, 230))
     first, second = blind.subset(range(15)), blind.subset(range(15, 30))
-    better = fit_with(sure, recalibrated(sure, first))
+    better = fit_with(sure, recalibrate(sure, first))
     before, after = (evaluate(each, second).reliability for each in (sure, better))
     for target in ("field", "force"):
         assert abs(after[target].coverage_90 - 0.9) < abs(before[target].coverage_90 - 0.9)
         # The errors of one cell are alike: 15 of them fix a coverage to about 8 %.
         assert after[target].coverage_90 == pytest.approx(0.9, abs=0.09)
     assert "stress" not in after
-    assert recalibrated(sure, first).keys() == sure.calibration.keys()
+    assert recalibrate(sure, first).keys() == sure.calibration.keys()
 
 
 def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     blind = Dataset(tuple(complete_label(iron_germanium(seed)) for seed in range(300, 304)))
-    found = recalibrated(model, blind)
+    found = recalibrate(model, blind)
     assert found["stress"] == model.calibration["stress"]
     z_k = compare(predictions_for(model, blind), blind, model.scales)["length"].z
     assert len(z_k) == 12
     assert found["length"] == pytest.approx(stretch(z_k * model.calibration["length"]), rel=1e-12)
-    again = recalibrated(fit_with(model, found), blind)
+    again = recalibrate(fit_with(model, found), blind)
     assert again == pytest.approx(found, rel=1e-12), "calibrating twice changes nothing"
 
 

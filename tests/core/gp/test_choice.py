@@ -56,7 +56,7 @@ def test_no_settings_no_choice():
 
 def gp_share(model, dataset):
     """Variance of the energies that the GP explains over that of the predicted energies."""
-    rows_km = model.energy_rows([item.configuration for item in dataset])
+    rows_km = np.array([model.basis.energy_row(item.configuration) for item in dataset])
     gp_k = rows_km[:, model.basis.gp_columns] @ model.weights_m[model.basis.gp_columns]
     return float(np.var(gp_k) / np.var(rows_km @ model.weights_m))
 

@@ -1,15 +1,16 @@
 """Fits to energies, fields, forces, stresses and lengths together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from spin_cells import complete_dataset, complete_label, iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
-from soso_core.active.selection.batch import expected_lengths
+from soso_core.active.selection.batch import initial_moments
 from soso_core.gp.assessment.evaluation import evaluate
 from soso_core.gp.inference.regression import fit
 from soso_core.gp.model.settings import FitSettings
-from soso_core.interfaces.ase import moment_lengths
 from soso_core.testing import assert_derivative
 
 SETTINGS = FitSettings(
@@ -201,6 +202,26 @@ def test_lengths_of_a_species_that_had_none_stay_unknown():
     errors = evaluate(model, Dataset((LabelledConfiguration(mixed[0], moment_magnitudes_a=np.ones(len(mixed[0]))),)))
     expected = np.sqrt(np.mean((said.moment_magnitudes_a[is_iron_a] - 1.0) ** 2))
     assert errors.moment_rmse_muB == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(InputError, match="knows no moment lengths of Ge"):
-        moment_lengths(model, mixed[0])
-    assert expected_lengths(model, mixed[0]) is None
+    with pytest.raises(InputError, match="knows no moment magnitude of Ge"):
+        model.moment_magnitudes(mixed[0])
+    assert initial_moments(model, mixed[0]) is None
+
+
+def test_moment_magnitudes_fall_back_to_given_ones_and_to_the_mean():
+    dataset = complete_dataset([skewed_iron(seed) for seed in range(6)])
+    model, cell = fitted(dataset), skewed_iron(9)
+    np.testing.assert_array_equal(model.moment_magnitudes(cell), model.predict(cell).moment_magnitudes_a)
+    negative = replace(model, lengths=replace(model.lengths, weights_m=-1e6 * np.abs(model.lengths.weights_m)))
+    given_a, means_a = np.full(len(cell), np.nan), np.where(cell.is_magnetic_a, model.moments_s[0], 0.0)
+    given_a[0] = 3.0
+    for without in (replace(model, lengths=None), negative):
+        predicted_a = without.predict_moments(cell)[0]
+        bad_a = cell.is_magnetic_a if predicted_a is None else ~(predicted_a > 0.0) & cell.is_magnetic_a
+        assert bad_a[0]
+        found_a = without.moment_magnitudes(cell, given_a)
+        assert found_a[0] == 3.0
+        np.testing.assert_array_equal(found_a[1:][bad_a[1:]], means_a[1:][bad_a[1:]])
+    unknown = replace(model, lengths=None, moments_s=np.array([np.nan]))
+    found_a = unknown.moment_magnitudes(cell, given_a, missing="nan")
+    assert found_a[0] == 3.0
+    assert np.isnan(found_a[1:][cell.is_magnetic_a[1:]]).all()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from soso_core.gp.inference.evidence import Hyperparameters, Hyperprior, log_evidence, maximise_evidence, posterior
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.evidence import Hyperprior, log_evidence, maximise_evidence, posterior
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.testing import assert_derivative
 
 BLOCKS = {"a": slice(0, 2), "b": slice(2, 5)}

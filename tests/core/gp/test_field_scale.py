@@ -10,15 +10,9 @@ from spin_cells import complete_dataset, graded, iron_germanium, skewed_iron
 from soso_core import Dataset
 from soso_core.formats import read_dataset
 from soso_core.gp.assessment.field_scale import FEWEST, FieldScale, field_scale_of
-from soso_core.gp.inference.evidence import (
-    FIELD_SCALE,
-    Hyperparameters,
-    Hyperprior,
-    curvature,
-    free_scales,
-    log_evidence,
-)
-from soso_core.gp.inference.normal_equations import NormalEquations
+from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, free_scales, log_evidence
+from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.normal_equations import NormalEquations
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refits import refit
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
-from soso_core.gp.inference.regression import fit, refit, update
+from soso_core.gp.inference.regression import fit, update
 from soso_core.gp.inference.sums import CHUNK, Levels, equations_of
 from soso_core.gp.model.settings import FitSettings
 

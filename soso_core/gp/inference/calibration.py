@@ -8,8 +8,8 @@ from scipy.linalg import eigh, solve_triangular
 from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import, in every job
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.evidence import Hyperparameters
 from soso_core.gp.inference.sums import Rows
+from soso_core.gp.model.hyperparameters import Hyperparameters
 
 CONFIDENCE = 0.9
 """The interval that a calibrated deviation gets right."""

@@ -1,0 +1,25 @@
+"""Hyperparameters of a model, and the names of the targets that have a noise level."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TARGETS = ("energy", "field", "force", "stress")
+"""Kinds of label that the energy model is fitted to."""
+LENGTH = "length"
+"""The kind of label that the model of moment magnitudes is fitted to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperparameters:
+    """Prior standard deviation of each block and noise standard deviation of each target (eV).
+
+    `field_scale` is c in -∂E/∂e = c · (field of the labels).
+    """
+
+    prior: Mapping[str, float]
+    noise: Mapping[str, float]
+    field_scale: float = 1.0
+
+    def factor(self, target: str) -> float:
+        """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
+        return 1.0 / self.field_scale if target == "field" else 1.0

@@ -170,6 +170,6 @@ def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Compar
     rows = [
         (target, number(model.stretch(target)), number(calibrated.stretch(target))) for target in calibrated.calibration
     ]
-    print_table("deviations stretched", ("target", "before", "now"), rows)
+    print_table("calibration factors", ("target", "before", "now"), rows)
     save_model(path, calibrated)
     click.echo(f"calibrated model written to {path}")

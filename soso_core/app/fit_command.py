@@ -148,7 +148,7 @@ def print_scales(model: FittedModel) -> None:
         rows.append(("noise, length", number(1e3 * model.lengths.scales.noise["length"]), "mμB"))
     if "field" in model.scales.noise:
         rows.append(("-∂E/∂e over the labels' fields", number(model.scales.field_scale), ""))
-    rows += [(f"deviation calibrate, {target}", number(value), "") for target, value in model.calibration.items()]
+    rows += [(f"calibration factor, {target}", number(value), "") for target, value in model.calibration.items()]
     print_table("scales learnt", ("scale", "value", "unit"), rows)
 
 

@@ -64,7 +64,7 @@ def test_fit_writes_the_model_and_tells_what_it_did(desk, small_dataset, small_m
         "noise, energy",
         "noise, length",
         "over the labels' fields",
-        "stretched, field",
+        "calibration factor, field",
         "meV/√spin",
         "pair-only",
         "meV/spin",

@@ -46,7 +46,7 @@ def test_null_leaves_a_part_out(iron):
     model = load_model("m.soso")
     assert model.basis.settings.descriptor is None
     assert model.basis.settings.three_body.n_max == 2
-    for word in ("noise, force", "noise, stress", "noise, length", "prior, gp 1-1 1-P1", "stretched, stress"):
+    for word in ("noise, force", "noise, stress", "noise, length", "prior, gp 1-1 1-P1", "calibration factor, stress"):
         assert word in text, word
     # One choice is left: nothing was weighed.
     assert "weighed by evidence" not in text

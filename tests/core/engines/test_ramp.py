@@ -131,6 +131,7 @@ def test_the_change_of_the_field_is_a_root_mean_square():
 
 def test_the_label():
     steps = [step(10.0), step(50.0)]
+    assert make_quality(steps, protocol()).as_info()["scf_change_meV_per_atom"] == pytest.approx(1e3 * 2e-6 / 4)
     order = arrange_for_vasp(steps[-1].target)[1]
     forces_ac = np.arange(12.0).reshape(4, 3)
     item = make_label(steps, protocol(), SCALE, order.to_vasp(forces_ac), 10.0 * np.eye(3))

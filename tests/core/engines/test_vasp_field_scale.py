@@ -1,5 +1,7 @@
 """The measurement of the field scale: a planted factor is found, and what cannot tell it is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from spin_cells import heisenberg_label, rigid_iron
@@ -80,3 +82,13 @@ def test_a_lone_spin_is_refused():
     with pytest.raises(InputError, match="two spins"):
         canted_ferromagnet(lone)
     assert rotate_spin(lone, 2, np.array([1.0, 0, 0]), np.pi / 2).spins_ac[2] == pytest.approx([0.0, -1.0, 0.0])
+
+
+def test_both_sides_give_the_error():
+    """An energy of the middle label that is off by 1 meV changes the sides, not the factor."""
+    base, plus, minus = (printed(cell, 2.0) for cell in cells())
+    shifted = replace(base, energy=base.energy + 1e-3)
+    found, exact = measure(shifted, plus, minus), measure(base, plus, minus)
+    halves = base.energy - minus.energy, plus.energy - base.energy
+    assert found.value == exact.value
+    assert found.error == pytest.approx(abs(1e-3 / halves[0] + 1e-3 / halves[1]), rel=0.1)

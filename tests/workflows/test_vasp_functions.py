@@ -1,12 +1,16 @@
 """The calcfunctions of a label with VASP, on nodes built here; no VASP and no stand-in runs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from aiida.orm import ArrayData, Dict, StructureData
 from ase.build import bulk
 
 from soso_core.configuration import Configuration
+from soso_core.engines.ramp import Action
 from soso_workchains.vasp.label import VaspLabelWorkChain
+from soso_workchains.vasp.ramp import CONTINUING, FAILURES
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.vasp import functions
 
@@ -102,3 +106,19 @@ def test_configurations_of_the_field_scale(cubic):
     assert sorted(angles.values()) == pytest.approx([25.0, 30.0, 35.0])
     assert angles["base"] == pytest.approx(30.0)
     assert made["printed"].get_dict() == {"field_scale": 1.0, "source": "as printed"}
+
+
+def test_every_action_continues_ends_well_or_has_its_exit_code():
+    statuses = {action: VaspLabelWorkChain.exit_codes[name].status for action, name in FAILURES.items()}
+    assert statuses == {"flipped": 431, "collapsed": 432, "off target": 433, "unusable": 400}
+    assert {*FAILURES, *CONTINUING, "done"} == {None, *(action.value for action in Action)}
+
+
+@pytest.mark.parametrize(
+    ("action", "is_ok", "continues"), [("next", True, True), ("next", False, False), ("done", True, False)]
+)
+def test_a_failed_step_ends_the_ramp(action, is_ok, continues):
+    context = SimpleNamespace(engines=[SimpleNamespace(is_finished_ok=is_ok)], ramp=Dict({"action": action}))
+    assert VaspLabelWorkChain.should_run_step(SimpleNamespace(ctx=context)) is continues
+    context.engines, context.ramp = [], Dict({})
+    assert VaspLabelWorkChain.should_run_step(SimpleNamespace(ctx=context)) is True

@@ -77,8 +77,8 @@ class VaspRampWorkChain(LabelWorkChain):
 
     def should_run_step(self) -> bool:
         """Return whether another step follows."""
-        has_failed = self.ctx.engines and not self.ctx.engines[-1].is_finished_ok
-        return not has_failed and self.ctx.ramp.get_dict().get("action") in CONTINUING
+        is_well = not self.ctx.engines or self.ctx.engines[-1].is_finished_ok
+        return is_well and self.ctx.ramp.get_dict().get("action") in CONTINUING
 
     def run_engine(self) -> dict[str, ProcessNode]:
         """Submit the next step and wait."""

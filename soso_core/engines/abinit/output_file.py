@@ -59,7 +59,7 @@ class AbinitOutput:
 def parse_output(text: str, n_atoms: int, is_constrained: bool = True) -> AbinitOutput:
     """Return the numbers of a complete main output; `is_constrained`: whether a moment was constrained.
 
-    Raises AbinitError for a text that is cut anywhere, lacks a part, contradicts itself, or holds another number of
+    Raises AbinitError for a text that is truncated, lacks a part, contradicts itself, or holds another number of
     atoms.
     """
     if END.search(text) is None:

@@ -161,6 +161,10 @@ def test_what_is_not_covered_is_refused_in_one_line(outcomes, cell, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_atom_without_spin_needs_no_start_moment(outcomes):
+    check(Configuration([26, 32], CELL.positions_ac, CELL.cell_vc, SPINS * [[1.0], [0.0]]), SETTINGS)
+
+
 @pytest.mark.parametrize("function", [check, label])
 def test_without_gpaw_the_message_says_how_to_get_it(monkeypatch, function):
     monkeypatch.setattr(run, "find_spec", lambda name: None)

@@ -14,15 +14,10 @@ REQUIRED_LABELS = ("energy", "exchange_fields_ac", "moment_magnitudes_a", "force
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine behind `soso label`.
+    """One engine behind `soso label`: the class of its settings, and two functions of a configuration and settings.
 
-    Attributes
-    ----------
-    settings_class : subclass of Settings
-    check : (configuration, settings) -> None
-        Raises InputError, without costly work, for a configuration that `label` would refuse.
-    label : (configuration, settings) -> LabelledConfiguration
-        Raises ConvergenceError when there is no converged state along the requested directions.
+    `check` raises InputError, without costly work, for a configuration that `label` would refuse.  `label` raises
+    ConvergenceError when there is no converged state along the requested directions.
     """
 
     settings_class: type[Settings]

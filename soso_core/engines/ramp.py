@@ -53,20 +53,10 @@ class RampSettings(Settings):
 class RampStep:
     """One converged step of a ramp.
 
-    Attributes
-    ----------
-    target : Configuration
-        With the requested spins.
-    lambda_ : float, eV/μB²
-        Strength of the constraint.
-    energy, penalty_energy : float, eV
-        Of the cell without the constraint, and of the constraint.
-    spins_ac, moment_magnitudes_a : (a, 3) and (a,) float, μB
-        As achieved.
-    exchange_fields_ac : (a, 3) float
-        -∂E/∂m; in eV/μB when `has_field_scale`.
-    scf_change : float, eV, optional
-        Last change of the energy in the self-consistency.
+    `target` has the requested spins; `lambda_` is the strength, eV/μB²; `energy` and `penalty_energy` (eV) are those of
+    the cell without the constraint, and of the constraint.  `spins_ac` (a, 3) and `moment_magnitudes_a` (a,), μB, are
+    the achieved ones; `exchange_fields_ac` (a, 3) is -∂E/∂m, in eV/μB when `has_field_scale`; `scf_change` (eV) is the
+    last change of the energy in the self-consistency.
     """
 
     target: Configuration

@@ -22,18 +22,9 @@ def make_label(
     forces_ac: FloatArray,
     stress_kbar_cc: FloatArray | None,
 ) -> LabelledConfiguration:
-    """Return the label of a finished ramp, at the achieved directions.
+    """Return the label of a finished ramp (oldest step first), at the achieved directions.
 
-    Parameters
-    ----------
-    steps : sequence of RampStep, oldest first
-    settings : RampSettings
-    field_scale : FieldScale
-        The one of the steps.
-    forces_ac : (a, 3) float, eV/Å
-        In VASP's order.
-    stress_kbar_cc : (3, 3) float, kB, optional
-        With VASP's sign.
+    `forces_ac` (a, 3), eV/Å, and `stress_kbar_cc` (3, 3), kB, are in VASP's order and with its signs.
     """
     last = steps[-1]
     order = arrange_for_vasp(last.target)[1]

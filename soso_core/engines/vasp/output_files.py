@@ -79,8 +79,8 @@ def incar_problems(incar: Mapping[str, Any], kinds: Sequence[str]) -> list[str]:
     """
     n_species = sum(k == 0 or kinds[k - 1] != kind for k, kind in enumerate(kinds))
     counts = {"magmom": 3 * len(kinds), "m_constr": 3 * len(kinds), "rwigs": n_species}
-    found = [f"{key.upper()} has {_count(incar.get(key))} numbers, not {n}" for key, n in counts.items()]
-    problems = [text for text, (key, n) in zip(found, counts.items(), strict=True) if _count(incar.get(key)) != n]
+    found = {key: _count(incar.get(key)) for key in counts}
+    problems = [f"{key.upper()} has {found[key]} numbers, not {n}" for key, n in counts.items() if found[key] != n]
     if n_species != len(set(kinds)):
         problems.append("the atoms of a kind are not next to each other")
     if not incar.get("lnoncollinear"):

@@ -21,25 +21,12 @@ PRINTED_LAMBDA = 6e-3
 def read_step(
     target: Configuration, lambda_: float, free_energy: float, table: ConstraintTable, field_scale: FieldScale
 ) -> RampStep:
-    """Return one step of a ramp, in the order of atoms of `target`.
+    """Return one step of a ramp, in the order of atoms of `target`, which has the requested spins.
 
-    Parameters
-    ----------
-    target : Configuration
-        With the requested spins.
-    lambda_ : float, eV/μB²
-        The requested strength of the constraint.
-    free_energy : float, eV
-        As VASP gives it, energy of the constraint included.
-    table : ConstraintTable
-        In VASP's order.
-    field_scale : FieldScale
-        The factor of the printed field.
+    `lambda_` is the requested strength (eV/μB²).  `free_energy` (eV) includes the energy of the constraint.  `table` is
+    in VASP's order, and `field_scale` the factor of its field.
 
-    Raises
-    ------
-    InputError
-        The table is of another cell, strength or set of constrained atoms.
+    Raises InputError when the table is of another cell, strength or set of constrained atoms.
     """
     arranged, order = arrange_for_vasp(target)
     if len(table) != len(arranged):

@@ -41,14 +41,14 @@ def measured(model: FittedModel) -> dict[str, float]:
     chain.warm_up(TEMPERATURE_KELVIN, 100)
     n_sweeps = UPDATES // len(cell)
     start, wall = time.process_time(), time.perf_counter()
-    n_taken = chain.sweep(TEMPERATURE_KELVIN, n_sweeps).n_taken
+    n_accepted = chain.sweep(TEMPERATURE_KELVIN, n_sweeps).n_accepted
     n_updates = n_sweeps * len(cell)
     return {
         "seconds_per_million": 1e6 / n_updates * (time.process_time() - start),
         "wall_seconds_per_million": 1e6 / n_updates * (time.perf_counter() - wall),
         "updates": n_updates,
-        "acceptance": n_taken / n_updates,
-        "terms": 0 if energy.environments is None else energy.environments.heads.values_sk.size,
+        "acceptance": n_accepted / n_updates,
+        "terms": 0 if energy.environments is None else energy.environments.covariances.values_sk.size,
         "drift_meV": 1e3 * abs(chain.energy - energy.of_spins(chain.spins_ac)),
     }
 

@@ -55,7 +55,7 @@ class DesignRows:
         self.descriptor.spin_rows(self.features, self._columns())
 
     def time_position_rows(self, *_: object) -> None:
-        self.descriptor.position_rows(self.features, self.neighbours, self._columns())
+        self.descriptor.position_rows(self.features, self._columns())
 
     def time_pair_part_spin_rows(self, *_: object) -> None:
         self.pair_part.rows(self.cell, self.neighbours)

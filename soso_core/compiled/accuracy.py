@@ -1,8 +1,11 @@
-"""How exactly a compiled model repeats the model it was made from."""
+"""The accuracy to which a compiled model reproduces the fitted model."""
 
 from dataclasses import dataclass
 
-from soso_core.compiled.polynomials import FitRange
+import numpy as np
+
+from soso_core.compiled.polynomials import FitRange, PolynomialFit, fit_polynomials
+from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
 
 LARGE_PAIR_ENERGY = 1.0
 """eV; errors of a larger J are relative to it."""
@@ -10,16 +13,16 @@ LARGE_PAIR_ENERGY = 1.0
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What may be given up for speed; defaults are far below the error of any model.
+    """Tolerances of compilation; the defaults are far below the error of any model.
 
-    shortest : Å, no two atoms may come nearer (a pair nearer is refused, not guessed)
-    skin : Å, the longest skin of a neighbour list that can be used
+    shortest : Å, smallest allowed distance; a nearer pair is an error
+    skin : Å, the largest skin of a neighbour list
     pair_energy : eV, largest error of any J_λ(r); its slope per 0.1 Å likewise.  Where |J_λ|, at a distance or beyond
         it, is above 1 eV, the error grows with it: a J_λ fitted to displaced cells may reach hundreds of eV where no
         two atoms of the data ever were
     radial : largest error of a radial function of a descriptor, relative to its largest value beyond 2 Å
     degree, pair_degree : of the polynomials of descriptors, and of J_λ
-    gp_meV_per_atom : what truncating the covariance may cost at most, meV per atom
+    gp_meV_per_atom : largest error from truncating the covariance, meV per atom
     """
 
     shortest: float = 1.5
@@ -30,9 +33,14 @@ class Accuracy:
     pair_degree: int = 13
     gp_meV_per_atom: float = 0.01
 
-    def radial_range(self, cutoff: float, taper: float, largest: float, decay: float) -> FitRange:
-        """Return where and how the radial functions of a descriptor, falling as r^-decay, are fitted (Å)."""
-        return FitRange(self.shortest, cutoff, taper, self.skin, self.radial * largest, self.degree, decay)
+    def fit_basis(self, basis: OverlapBasis | EnvelopedBasis, cutoff: float, taper: float) -> PolynomialFit:
+        """Return the radial functions of a descriptor as polynomials, see `radial`; cutoff and taper in Å."""
+        sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
+        size = self.radial * float(np.max(np.abs(basis.untapered(sample))))
+        decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0
+        return fit_polynomials(
+            basis.untapered, FitRange(self.shortest, cutoff, taper, self.skin, size, self.degree, decay)
+        )
 
     def pair_range(self, cutoff: float, taper: float, decay: float) -> FitRange:
         """Return where and how J_λ(r), falling as r^-decay, is fitted (Å)."""

@@ -1,4 +1,4 @@
-"""The covariance of a fitted model without its inducing points: what is left to do at run time."""
+"""The compressed covariance of a fitted model: the sum over inducing points in as few products as possible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from soso_core.compiled.accuracy import Accuracy
 from soso_core.descriptors.environment import SHORTEST, EnvironmentDescriptor
 from soso_core.gp.model.covariance import Points, ProductCovariance
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.kernels.vector.covariance import Head, Heads
+from soso_core.kernels.vector.covariance import Covariance, Covariances
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledHead:
-    """The energy of an environment x of one species, and what that costs in accuracy.
+class CompiledCovariance:
+    """The energy of an environment x of one species, and the error of its compression.
 
     path : how the covariance is evaluated: "sum" (zeta 1), "low rank" (zeta 2), "inducing points", or "nothing"
     n_terms, n_inducing : number of products x·q_k, and of inducing columns they stand for
@@ -23,7 +23,7 @@ class CompiledHead:
     seen_meV : root mean square of the error over the inducing points, which are environments of the training data
     """
 
-    packed: Head
+    packed: Covariance
     path: str
     n_inducing: int
     bound_meV: float
@@ -35,44 +35,46 @@ class CompiledHead:
         return int(self.packed.columns_fk.shape[1])
 
     @classmethod
-    def of(cls, model: FittedModel, species: int, accuracy: Accuracy) -> "CompiledHead":
-        """Return the head for the atoms of one species (its index)."""
+    def of(cls, model: FittedModel, species: int, accuracy: Accuracy) -> "CompiledCovariance":
+        """Return the covariance for the atoms of one species (its index)."""
         basis = model.basis
         assert basis.inducing is not None
         points = basis.inducing.points
         mine_b = points.species_a == species
         own = Points(points.x_af[mine_b], points.species_a[mine_b])
         weights_tb = np.ascontiguousarray(model.gp_weights_tb[:, mine_b])
-        terms = collapsed(basis.covariance, own, weights_tb, 1e-3 * accuracy.gp_meV_per_atom)
-        packed = Head(
+        terms = compress_covariance(basis.covariance, own, weights_tb, 1e-3 * accuracy.gp_meV_per_atom)
+        packed = Covariance(
             parts_of(basis.descriptor), SHORTEST, *terms.arrays, terms.zeta, terms.monomials_tz, terms.weights_tb
         )
         seen = terms.seen(basis.covariance, own, weights_tb)
         return cls(packed, terms.path, weights_tb.size, 1e3 * terms.bound, 1e3 * seen)
 
 
-def stack_heads(heads: Sequence[Head]) -> Heads:
-    """Return the heads of all species in arrays of one size: kernels are compiled once for any number of species."""
-    n_f = heads[0].columns_fk.shape[0]
-    grids = [head.columns_fk.reshape(n_f, -1, max(head.weights_tb.shape[1], 1)) for head in heads]
+def stack_covariances(covariances: Sequence[Covariance]) -> Covariances:
+    """Return the covariances of all species in arrays of one shape, so that kernels do not depend on their number."""
+    n_f = covariances[0].columns_fk.shape[0]
+    grids = [
+        covariance.columns_fk.reshape(n_f, -1, max(covariance.weights_tb.shape[1], 1)) for covariance in covariances
+    ]
     n_q, n_b = np.max([grid.shape[1:] for grid in grids], axis=0)
-    largest = max(heads, key=lambda head: (len(head.monomials_tz), head.zeta))
-    columns_sfqb, values_sk = np.zeros((len(heads), n_f, n_q, n_b)), np.zeros((len(heads), n_q * n_b))
-    weights_stb = np.zeros((len(heads), len(largest.monomials_tz), n_b))
-    for s, (head, grid) in enumerate(zip(heads, grids, strict=True)):
+    largest = max(covariances, key=lambda covariance: (len(covariance.monomials_tz), covariance.zeta))
+    columns_sfqb, values_sk = np.zeros((len(covariances), n_f, n_q, n_b)), np.zeros((len(covariances), n_q * n_b))
+    weights_stb = np.zeros((len(covariances), len(largest.monomials_tz), n_b))
+    for s, (covariance, grid) in enumerate(zip(covariances, grids, strict=True)):
         columns_sfqb[s, :, : grid.shape[1], : grid.shape[2]] = grid
-        values_sk[s, : len(head.values_k)] = head.values_k
-        weights_stb[s, : len(head.weights_tb), : head.weights_tb.shape[1]] = head.weights_tb
-    columns_sfk = columns_sfqb.reshape(len(heads), n_f, -1)
+        values_sk[s, : len(covariance.values_k)] = covariance.values_k
+        weights_stb[s, : len(covariance.weights_tb), : covariance.weights_tb.shape[1]] = covariance.weights_tb
+    columns_sfk = columns_sfqb.reshape(len(covariances), n_f, -1)
     rows_skf = np.ascontiguousarray(columns_sfk.swapaxes(1, 2))
-    first = heads[0]
-    return Heads(
+    first = covariances[0]
+    return Covariances(
         first.parts_k4, first.floor, columns_sfk, rows_skf, values_sk, largest.zeta, largest.monomials_tz, weights_stb
     )
 
 
 def parts_of(descriptor: EnvironmentDescriptor) -> IntArray:
-    """Return parts_k4 of `kernels.vector.covariance.Head`: parts divided by the length of their reference."""
+    """Return parts_k4 of `Covariance`: parts that are divided by the length of their reference."""
     middle, size = descriptor.pair_size, descriptor.size
     parts = [[0, middle, 0, middle]] if descriptor.pair is not None else []
     if descriptor.three_body is not None:
@@ -83,7 +85,7 @@ def parts_of(descriptor: EnvironmentDescriptor) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """q_k in columns_fk, s_k in values_k (eV), the path that made them, and the bound of their error, eV."""
+    """q_k in columns_fk, s_k in values_k (eV), the form that was chosen, and the bound of their error, eV."""
 
     columns_fk: FloatArray
     values_k: FloatArray
@@ -108,7 +110,9 @@ class Terms:
         return float(np.sqrt(np.mean((exact_b - kept_b) ** 2)))
 
 
-def collapsed(covariance: ProductCovariance, points: Points, weights_tb: FloatArray, tolerance: float) -> Terms:
+def compress_covariance(
+    covariance: ProductCovariance, points: Points, weights_tb: FloatArray, tolerance: float
+) -> Terms:
     """Return Σ_t Σ_b α_tb k_t(x, x_b) in as few products as the tolerance (eV per atom) allows."""
     x_bf = points.x_af
     if not len(x_bf):
@@ -143,7 +147,7 @@ def _summed(covariance: ProductCovariance, x_bf: FloatArray, weights_tb: FloatAr
 
 
 def _low_rank(form_ff: FloatArray, x_bf: FloatArray, tolerance: float) -> Terms:
-    """Return the eigenvectors of a symmetric form that matter: xᵀ M x of a vector is at most |x|² times the largest."""
+    """Return the largest eigenvectors of a symmetric form: the others change xᵀ M x by at most |x|² times the next."""
     longest = float(np.max(np.sum(x_bf**2, axis=1)))
     values_k, vectors_fk = np.linalg.eigh(form_ff)
     order = np.argsort(-np.abs(values_k))

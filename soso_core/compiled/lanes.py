@@ -1,4 +1,4 @@
-"""Threads: kernels release the interpreter lock, so plain threads run them side by side."""
+"""Threads: kernels release the interpreter lock, so Python threads run them in parallel."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +10,11 @@ import numpy as np
 from soso_core.errors import InputError
 
 LANES = 8
-"""Parts the atoms are divided into, for any number of threads up to this: so that results do not depend on it."""
+"""Number of parts of the atoms, the same for up to as many threads, so that results do not depend on their number."""
 
 
 def n_lanes(n_threads: int) -> int:
-    """Return into how many parts the atoms are divided.  Raises InputError for less than one thread."""
+    """Return the number of parts of the atoms.  Raises InputError for less than one thread."""
     if n_threads < 1:
         raise InputError(f"{n_threads} threads: at least one is needed")
     return max(LANES, n_threads)

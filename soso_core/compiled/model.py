@@ -1,4 +1,4 @@
-"""CompiledModel: a fitted model made for speed; predictions without error bars, many atoms, many steps."""
+"""CompiledModel: a fitted model compiled for speed; predictions without error bars for many atoms and many steps."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from soso_core.voigt import from_voigt
 
 @dataclass(frozen=True, eq=False)
 class CompiledModel:
-    """Energy, fields, forces and stress of a fitted model, within a stated distance of it.
+    """Energy, effective fields, forces and stress of a fitted model, to a stated accuracy.
 
     `pairs.fit` and `many_body` state the errors of the parts; `describe()` prints them.
     """
@@ -80,7 +80,7 @@ class CompiledModel:
         return Prediction(energy, effective_fields_ac, forces_ac, virial_cc / configuration.volume)
 
     def describe(self) -> str:
-        """Return a few lines on how the model is evaluated and what that costs in accuracy."""
+        """Return a few lines on how the model is evaluated and how accurately."""
         fit = self.pairs.fit
         lines = [
             f"distances {self.accuracy.shortest:g} Å to {self.cutoff:g} Å, skin up to {self.accuracy.skin:g} Å",

@@ -8,8 +8,8 @@ from vesin import NeighborList
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.compiled.polynomials import PolynomialFit
 from soso_core.kernels.vector.atoms import longest_move
-from soso_core.kernels.vector.binning import bin_neighbours
 from soso_core.kernels.vector.near import FAR, NearList
+from soso_core.kernels.vector.verlet import bin_neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class VerletList:
     shift_p: IntArray
     shifts_t4: FloatArray
     distances_p: FloatArray
-    _binned: "dict[int, _Bins]" = field(default_factory=dict, repr=False)
+    _bins_of: "dict[PolynomialFit, _Bins]" = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, positions_ac: FloatArray, cell_vc: FloatArray, cutoff: float, skin: float) -> "VerletList":
@@ -60,31 +60,30 @@ class VerletList:
         return VerletList.of(positions_ac, cell_vc, self.cutoff, self.skin)
 
     def holds_for(self, positions_ac: FloatArray, cell_vc: FloatArray) -> bool:
-        """Tell whether the cell is the same and no atom has moved by more than half the skin."""
+        """Return whether the cell is the same and no atom has moved by more than half the skin."""
         if positions_ac.shape != self.positions_ac.shape or not np.array_equal(cell_vc, self.cell_vc):
             return False
         return bool(longest_move(self.positions_ac, positions_ac) <= 0.5 * self.skin)
 
     def near(self, atoms_a8: FloatArray, species_a: IntArray, n_species: int, fit: PolynomialFit) -> NearList:
-        """Return the neighbours within reach of radial functions, as kernels take them; sorted once for each `fit`."""
-        kept = self._binned.get(id(fit))
+        """Return the neighbours within reach of the radial functions `fit`; they are sorted once for each fit."""
+        kept = self._bins_of.get(fit)
         if kept is None or not np.array_equal(kept.species_a, species_a):
-            kept = self._binned[id(fit)] = self._bins(species_a, n_species, fit)
+            kept = self._bins_of[fit] = self._sort(species_a, n_species, fit)
         return NearList(atoms_a8, kept.starts_ab, kept.j_p, kept.shift_p, self.shifts_t4, kept.n_most)
 
-    def _bins(self, species_a: IntArray, n_species: int, fit: PolynomialFit) -> "_Bins":
+    def _sort(self, species_a: IntArray, n_species: int, fit: PolynomialFit) -> "_Bins":
         far = len(self.shifts_t4) - 1
         pairs = (self.offsets_a, self.j_p, self.shift_p, self.distances_p)
         bins = bin_neighbours(*pairs, species_a, n_species, fit.inner_edges_g, fit.cutoff + self.skin, far)
         n_most = int(np.max(bins[0][:, -1] - bins[0][:, 0]))
-        return _Bins(fit, species_a, *bins, n_most)
+        return _Bins(species_a, *bins, n_most)
 
 
 @dataclass(frozen=True, eq=False)
 class _Bins:
-    """Neighbours as `kernels.vector.binning` sorts them, and for what; holding `fit`, its id stays its own."""
+    """Neighbours of atoms of these species as `kernels.vector.verlet` sorts them."""
 
-    fit: PolynomialFit
     species_a: IntArray
     starts_ab: IntArray
     j_p: IntArray

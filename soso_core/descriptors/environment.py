@@ -1,8 +1,9 @@
-"""The environment of a centre as the GP sees it: a vector x of a pair block, a three-body block, or both."""
+"""The environment of a centre, the input of the GP: a vector x of a pair block, a three-body block, or both."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +17,16 @@ from soso_core.errors import InputError
 from soso_core.neighbours import Neighbours
 
 SHORTEST = 1e-3
-"""A block shorter than this fades to zero instead of being normalised; beside iron's |p| it is nothing."""
+"""A block shorter than this goes to zero smoothly instead of being normalised; |p| of iron is far larger."""
 PAIR_BLOCK = "d"
 """Name of the block of the pair descriptor."""
 LATTICE_PAIR = ("1", "1")
-"""The channel pair that knows no spins."""
-ALL = slice(None)
+"""The channel pair without spins."""
 
 
 @dataclass(frozen=True, eq=False)
 class EnvironmentFeatures:
-    """x of every centre of one configuration, x_af (a, f), and what its adjoints need."""
+    """x of every centre of one configuration, x_af (a, f), and the input of its adjoints."""
 
     configuration: Configuration
     x_af: FloatArray
@@ -38,9 +38,9 @@ class EnvironmentFeatures:
 class EnvironmentDescriptor:
     """Compute x = [d/|d|, p/|p(1,1)|] and its exact adjoints; either part may be absent.
 
-    Each part is normalised by itself.  p is divided by the length of its channel pair (1, 1), the part that knows no
-    spins: what density does to all channels alike drops out, and the size of the magnetic ones beside it stays.
-    Without (1, 1) in the parameters the length of the whole p is taken.
+    Each part is normalised by itself.  p is divided by the length of its channel pair (1, 1), which does
+    not depend on spins: the effect of the density on all channels cancels, and the relative size of the magnetic ones
+    remains.  Without (1, 1) in the parameters p is divided by its own length.
     """
 
     pair: PairDescriptor | None
@@ -96,96 +96,75 @@ class EnvironmentDescriptor:
 
     def compute(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures:
         """Return the descriptors; `neighbours` must reach at least to the cutoff."""
-        parts = []
         pair = None if self.pair is None else self.pair.compute(configuration, neighbours)
         three = None if self.three_body is None else self.three_body.compute(configuration, neighbours)
-        if pair is not None:
-            parts.append(_divided(_flat(pair), ALL))
-        if three is not None:
-            parts.append(_divided(three.p_af, self.reference))
-        return EnvironmentFeatures(configuration, np.concatenate(parts, axis=1), pair, three)
+        x_af = [part.x_af / part.length_a1 for part in self._parts(pair, three)]
+        return EnvironmentFeatures(configuration, np.concatenate(x_af, axis=1), pair, three)
 
     def spin_rows(self, features: EnvironmentFeatures, columns: Columns) -> FloatArray:
         """Return the derivatives of `columns`, whose g is by x, by spins, (a, c, b); not projected."""
-        rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
-        if self.pair is not None and features.pair is not None:
-            rows_acb += self.pair.spin_rows(features.pair, _inner_columns(columns, 0, _flat(features.pair), ALL))
-        if self.three_body is not None and features.three_body is not None:
-            inner = _inner_columns(columns, self.pair_size, features.three_body.p_af, self.reference)
-            rows_acb += self.three_body.spin_rows(features.three_body, inner)
-        return rows_acb
+        parts = self._parts(features.pair, features.three_body)
+        return _sum(part.descriptor.spin_rows(part.features, part.divide(columns)) for part in parts)
 
-    def position_rows(
-        self, features: EnvironmentFeatures, neighbours: Neighbours, columns: Columns
-    ) -> tuple[FloatArray, FloatArray]:
+    def position_rows(self, features: EnvironmentFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of `columns`, whose g is by x, by positions (a, c, b) and strain (c, c, b)."""
-        rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
-        strain_ccb = np.zeros((3, 3, columns.n_columns))
-        if self.pair is not None and features.pair is not None:
-            inner = _inner_columns(columns, 0, _flat(features.pair), ALL)
-            more_acb, more_ccb = self.pair.position_rows(features.pair, neighbours, inner)
-            rows_acb, strain_ccb = rows_acb + more_acb, strain_ccb + more_ccb
-        if self.three_body is not None and features.three_body is not None:
-            inner = _inner_columns(columns, self.pair_size, features.three_body.p_af, self.reference)
-            more_acb, more_ccb = self.three_body.position_rows(features.three_body, inner)
-            rows_acb, strain_ccb = rows_acb + more_acb, strain_ccb + more_ccb
-        return rows_acb, strain_ccb
+        parts = self._parts(features.pair, features.three_body)
+        rows = [part.descriptor.position_rows(part.features, part.divide(columns)) for part in parts]
+        return _sum(position_acb for position_acb, _ in rows), _sum(strain_ccb for _, strain_ccb in rows)
 
-    def spin_adjoint(self, features: EnvironmentFeatures, g_afb: FloatArray) -> FloatArray:
-        """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂x, (a, f, b); not projected."""
-        out_acb = np.zeros((len(g_afb), 3, g_afb.shape[2]))
-        if self.pair is not None and features.pair is not None:
-            g_pair_afb = _division_adjoint(_flat(features.pair), g_afb[:, : self.pair_size], ALL)
-            out_acb += self.pair.spin_adjoint(features.pair, g_pair_afb.reshape(*features.pair.d_asnl.shape, -1))
-        if self.three_body is not None and features.three_body is not None:
-            g_three_afb = _division_adjoint(features.three_body.p_af, g_afb[:, self.pair_size :], self.reference)
-            out_acb += self.three_body.spin_adjoint(features.three_body, g_three_afb)
-        return out_acb
+    def spin_adjoint(self, features: EnvironmentFeatures, g_af: FloatArray) -> FloatArray:
+        """Return ∂E/∂e_i, (a, c), from ∂E/∂x, (a, f); not projected."""
+        parts = self._parts(features.pair, features.three_body)
+        return _sum(part.descriptor.spin_adjoint(part.features, part.division_adjoint(g_af)) for part in parts)
 
-    def position_adjoint(
-        self, features: EnvironmentFeatures, neighbours: Neighbours, g_af: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def position_adjoint(self, features: EnvironmentFeatures, g_af: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂x (a, f)."""
-        g_afb = g_af[:, :, None]
-        position_ac, strain_cc = np.zeros((len(g_af), 3)), np.zeros((3, 3))
-        if self.pair is not None and features.pair is not None:
-            g_pair_afb = _division_adjoint(_flat(features.pair), g_afb[:, : self.pair_size], ALL)
-            g_asnl = g_pair_afb.reshape(features.pair.d_asnl.shape)
-            more_ac, more_cc = self.pair.position_adjoint(features.pair, neighbours, g_asnl)
-            position_ac, strain_cc = position_ac + more_ac, strain_cc + more_cc
-        if self.three_body is not None and features.three_body is not None:
-            g_three_afb = _division_adjoint(features.three_body.p_af, g_afb[:, self.pair_size :], self.reference)
-            more_ac, more_cc = self.three_body.position_adjoint(features.three_body, g_three_afb[:, :, 0])
-            position_ac, strain_cc = position_ac + more_ac, strain_cc + more_cc
-        return position_ac, strain_cc
+        parts = self._parts(features.pair, features.three_body)
+        sums = [part.descriptor.position_adjoint(part.features, part.division_adjoint(g_af)) for part in parts]
+        return _sum(position_ac for position_ac, _ in sums), _sum(strain_cc for _, strain_cc in sums)
+
+    def _parts(self, pair: PairFeatures | None, three_body: ThreeBodyFeatures | None) -> "list[_Part]":
+        parts = []
+        if pair is not None:
+            parts.append(_Part(self.pair, pair, 0, slice(None)))
+        if three_body is not None:
+            parts.append(_Part(self.three_body, three_body, self.pair_size, self.reference))
+        return parts
 
 
-def _flat(pair: PairFeatures) -> FloatArray:
-    return pair.d_asnl.reshape(len(pair.d_asnl), -1)
+def _sum(arrays: Iterable[FloatArray]) -> FloatArray:
+    return reduce(np.add, arrays)
 
 
-def _lengths(x_af: FloatArray, reference: slice) -> FloatArray:
-    """Return sqrt(|x_reference|² + SHORTEST²), (a, 1): smooth also where x vanishes."""
-    return np.asarray(np.sqrt(np.sum(x_af[:, reference] ** 2, axis=1, keepdims=True) + SHORTEST**2))
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A block x of a descriptor and its features, divided by the length of its `reference`; `first` is its place."""
 
+    descriptor: Any
+    features: PairFeatures | ThreeBodyFeatures
+    first: int
+    reference: slice
 
-def _divided(x_af: FloatArray, reference: slice) -> FloatArray:
-    return x_af / _lengths(x_af, reference)
+    @property
+    def x_af(self) -> FloatArray:
+        """Features before the division."""
+        return self.features.x_af
 
+    @cached_property
+    def length_a1(self) -> FloatArray:
+        """sqrt(|x_reference|² + SHORTEST²), (a, 1): smooth also where x vanishes."""
+        return np.asarray(np.sqrt(np.sum(self.x_af[:, self.reference] ** 2, axis=1, keepdims=True) + SHORTEST**2))
 
-def _inner_columns(columns: Columns, first: int, x_af: FloatArray, reference: slice) -> DividedColumns:
-    """Return columns of a block x from columns of x over its length, whose features start at `first`."""
-    return DividedColumns.of(columns, first, x_af, _lengths(x_af, reference)[:, 0], reference)
+    def divide(self, columns: Columns) -> DividedColumns:
+        """Return columns of x from columns of x over its length."""
+        return DividedColumns.of(columns, self.first, self.x_af, self.length_a1[:, 0], self.reference)
 
+    def division_adjoint(self, g_af: FloatArray) -> FloatArray:
+        """Return ∂E/∂x from g = ∂E/∂u of all parts, u = x / length, (a, f).
 
-def _division_adjoint(x_af: FloatArray, g_afb: FloatArray, reference: slice) -> FloatArray:
-    """Return ∂E_b/∂x from g = ∂E_b/∂u, u = x / length, (a, f, b).
-
-    The length moves with the reference components only: (g - u_reference (u·g)) / length.
-    """
-    length_a1 = _lengths(x_af, reference)
-    u_af = x_af / length_a1
-    along_ab = np.einsum("af,afb->ab", u_af, g_afb)
-    out_afb = g_afb / length_a1[:, :, None]
-    out_afb[:, reference] -= (u_af[:, reference] / length_a1)[:, :, None] * along_ab[:, None, :]
-    return np.asarray(out_afb)
+        The length depends on the reference components only: (g - u_reference (u·g)) / length.
+        """
+        u_af = self.x_af / self.length_a1
+        out_af = np.array(g_af[:, self.first : self.first + u_af.shape[1]])
+        out_af[:, self.reference] -= u_af[:, self.reference] * np.sum(u_af * out_af, axis=1, keepdims=True)
+        return out_af / self.length_a1

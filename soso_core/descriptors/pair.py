@@ -10,21 +10,9 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters
 from soso_core.descriptors.radial_basis import OverlapBasis
-from soso_core.descriptors.rows import (
-    Columns,
-    PositionJacobian,
-    SpinJacobian,
-    add_position_rows_of,
-    add_spin_rows,
-)
+from soso_core.descriptors.rows import Columns, PositionJacobian, SpinJacobian, add_position_rows_of, add_spin_rows
 from soso_core.descriptors.spin_coupling import spin_coupling
-from soso_core.descriptors.spin_pairs import (
-    ImagePairs,
-    SpinPairs,
-    merge_images,
-    neighbours_within,
-    pair_legendre,
-)
+from soso_core.descriptors.spin_pairs import ImagePairs, SpinPairs, merge_images, neighbours_within, pair_legendre
 from soso_core.kernels.exact.jacobian import pair_position_jacobian, pair_spin_jacobian
 from soso_core.kernels.exact.pair_density import density, density_position_adjoint, density_spin_adjoint
 from soso_core.neighbours import Neighbours
@@ -34,16 +22,22 @@ from soso_core.voigt import from_voigt
 
 @dataclass(frozen=True, eq=False)
 class PairFeatures:
-    """The descriptor of every centre of one configuration, d_asnl (a, s, n, l), and what its adjoint needs."""
+    """The descriptor of every centre of one configuration, d_asnl (a, s, n, l), and the input of its adjoint."""
 
     configuration: Configuration
+    neighbours: Neighbours
     pairs: SpinPairs
     d_asnl: FloatArray
+
+    @property
+    def x_af(self) -> FloatArray:
+        """The features of every centre."""
+        return self.d_asnl.reshape(len(self.d_asnl), -1)
 
 
 @dataclass(frozen=True, eq=False)
 class PairDescriptor:
-    """Compute the descriptor and its exact adjoints; `species` are the atomic numbers it knows.
+    """Compute the descriptor and its exact adjoints; `species` are its atomic numbers.
 
     Source: arXiv:2403.10769.  Neighbours of different species fill different blocks s; the centre itself
     adds h_n(0) at λ = 0 in the block of its own species.
@@ -74,16 +68,11 @@ class PairDescriptor:
         near = neighbours_within(neighbours, self.parameters.cutoff_angstrom)
         pairs = merge_images(configuration, near, species_a, self.basis, self.parameters.lambda_max)
         d_asnl = density(
-            pairs.i_p,
-            pairs.s_p,
-            pairs.h_pn,
-            pairs.values_pl * self.coupling_l,
-            len(configuration),
-            len(self.species),
+            pairs.i_p, pairs.s_p, pairs.h_pn, pairs.values_pl * self.coupling_l, len(configuration), len(self.species)
         )
         central_n = self.basis.evaluate(np.zeros(1))[0][0]
         d_asnl[np.arange(len(configuration)), species_a, :, 0] += central_n
-        return PairFeatures(configuration, pairs, d_asnl)
+        return PairFeatures(configuration, near, pairs, d_asnl)
 
     def spin_rows(self, features: PairFeatures, columns: Columns) -> FloatArray:
         """Return ∂E_b/∂e_i, (a, c, b), of columns whose g is by d, f = (s, n, l); not projected."""
@@ -99,12 +88,10 @@ class PairDescriptor:
             add_spin_rows(jacobian, columns, e_ac, rows_acb)
         return rows_acb
 
-    def position_rows(
-        self, features: PairFeatures, neighbours: Neighbours, columns: Columns
-    ) -> tuple[FloatArray, FloatArray]:
+    def position_rows(self, features: PairFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return ∂E_b/∂position (a, c, b), eV/Å, and ∂E_b/∂strain (c, c, b), eV, of columns whose g is by d."""
         species_a = species_indices(features.configuration, self.species)
-        pairs = ImagePairs.of(neighbours_within(neighbours, self.parameters.cutoff_angstrom), species_a)
+        pairs = ImagePairs.of(features.neighbours, species_a)
         _, dh_pn = self.basis.evaluate(pairs.distances_p)
         values_ql = pair_legendre(features.configuration, pairs.i_q, pairs.j_q, self.parameters.lambda_max)[0]
         values_ql *= self.coupling_l
@@ -123,8 +110,8 @@ class PairDescriptor:
             add_position_rows_of(jacobian, columns, rows_acb, strain_db)
         return rows_acb, from_voigt(strain_db)
 
-    def spin_adjoint(self, features: PairFeatures, g_asnlb: FloatArray) -> FloatArray:
-        """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂d, (a, s, n, l, b); not projected."""
+    def spin_adjoint(self, features: PairFeatures, g_af: FloatArray) -> FloatArray:
+        """Return ∂E/∂e_i, (a, c), from ∂E/∂d, (a, f); not projected."""
         pairs = features.pairs
         return density_spin_adjoint(
             pairs.i_p,
@@ -133,14 +120,12 @@ class PairDescriptor:
             pairs.h_pn,
             pairs.slopes_pl * self.coupling_l,
             features.configuration.spins_ac,
-            np.ascontiguousarray(g_asnlb),
+            np.ascontiguousarray(g_af).reshape(features.d_asnl.shape),
         )
 
-    def position_adjoint(
-        self, features: PairFeatures, neighbours: Neighbours, g_asnl: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂d (a, s, n, l)."""
-        near = neighbours_within(neighbours, self.parameters.cutoff_angstrom)
+    def position_adjoint(self, features: PairFeatures, g_af: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂d (a, f)."""
+        near = features.neighbours
         _, dh_pn = self.basis.evaluate(near.distances_p)
         values_pl, _ = pair_legendre(features.configuration, near.i_p, near.j_p, self.parameters.lambda_max)
         species_a = species_indices(features.configuration, self.species)
@@ -152,5 +137,5 @@ class PairDescriptor:
             near.distances_p,
             dh_pn,
             values_pl * self.coupling_l,
-            np.ascontiguousarray(g_asnl),
+            np.ascontiguousarray(g_af).reshape(features.d_asnl.shape),
         )

@@ -34,9 +34,9 @@ class ThreeBodyParameters(Settings):
     """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
 
     `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
-    with each other (channels of `descriptors.channels.CHANNELS`). `decay`: densities fall as r^-decay. Exchange
-    through several spins is of the nearest neighbours first; without it the many spins of the outer shells drown
-    them. `element_channels`: None has one density for each species; a number mixes the species into that many
+    with each other (channels of `descriptors.channels.CHANNELS`). `decay`: densities fall as r^-decay.
+    Multi-spin exchange is short-ranged; without the decay, outer shells dominate the descriptor.
+    `element_channels`: None has one density for each species; a number mixes the species into that many
     (`descriptors.element_mixing`), so that the size does not grow with the square of the number of species.
     """
 

@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from soso_core.arrays import FloatArray
-from soso_core.kernels.exact.radial import decaying_gaussians, gaussian_overlap, overlap_basis
+from soso_core.kernels.exact.radial import DECAY_REFERENCE, decaying_gaussians, gaussian_overlap, overlap_basis
 
 NO_CUTOFF = 1e6
-"""Å: the cutoff function is 1 wherever one looks."""
+"""Å: the cutoff function is 1 at all distances in use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class DecayingBasis:
 
 @dataclass(frozen=True, eq=False)
 class EnvelopedBasis:
-    """An orthonormal basis under the envelope (2.5 Å / r)^decay, which says how much more a near neighbour counts."""
+    """An orthonormal basis under the envelope (2.5 Å / r)^decay, which gives near neighbours more weight."""
 
     inner: OverlapBasis
     decay: float
@@ -79,12 +79,12 @@ class EnvelopedBasis:
     def evaluate(self, r_p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return h_pn and dh_pn/dr, each (p, n), cutoff function included."""
         h_pn, dh_pn = self.inner.evaluate(r_p)
-        envelope_p1 = (2.5 / r_p[:, None]) ** self.decay
+        envelope_p1 = (DECAY_REFERENCE / r_p[:, None]) ** self.decay
         return envelope_p1 * h_pn, envelope_p1 * (dh_pn - self.decay / r_p[:, None] * h_pn)
 
     def untapered(self, r_p: FloatArray) -> FloatArray:
         """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
-        return np.asarray((2.5 / r_p[:, None]) ** self.decay * self.inner.untapered(r_p))
+        return np.asarray((DECAY_REFERENCE / r_p[:, None]) ** self.decay * self.inner.untapered(r_p))
 
 
 RadialBasis = OverlapBasis | DecayingBasis

@@ -25,22 +25,6 @@ class Columns(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class DenseColumns:
-    """Columns whose gradients are all at hand, g_afb (a, f, b)."""
-
-    g_afb: FloatArray
-
-    @property
-    def n_columns(self) -> int:
-        """Number of columns b."""
-        return int(self.g_afb.shape[2])
-
-    def times(self, centre: int, features: slice, jacobian_fd: FloatArray) -> FloatArray:
-        """Return Σ_f jacobian_fd g_fb over these features of a centre, (d, b)."""
-        return np.asarray(jacobian_fd.T @ self.g_afb[centre, features])
-
-
-@dataclass(frozen=True, eq=False)
 class DividedColumns:
     """Columns of a block x that their `inner` columns see as u = x / length, from feature `first` on.
 
@@ -106,7 +90,7 @@ class PositionJacobian:
 
 
 def add_spin_rows(jacobian: SpinJacobian, columns: Columns, e_ac: FloatArray, rows_acb: FloatArray) -> None:
-    """Add to rows_acb (a, c, b), the derivatives by spins, what one centre gives."""
+    """Add the contribution of one centre to rows_acb (a, c, b), the derivatives by spins."""
     for run in jacobian.product_runs:
         u_qb = columns.times(jacobian.centre, run, jacobian.by_product_fq[run])
         add_product_rows(jacobian.centre, jacobian.j_q, e_ac, u_qb, rows_acb)
@@ -117,7 +101,7 @@ def add_spin_rows(jacobian: SpinJacobian, columns: Columns, e_ac: FloatArray, ro
 def add_position_rows_of(
     jacobian: PositionJacobian, columns: Columns, rows_acb: FloatArray, strain_db: FloatArray
 ) -> None:
-    """Add to rows_acb (a, c, b), 1/Å, and strain_db (6, b) what one centre gives."""
+    """Add the contribution of one centre to rows_acb (a, c, b), 1/Å, and strain_db (6, b)."""
     by_position_fd = jacobian.by_position_fd
     rows_db = columns.times(jacobian.centre, slice(0, len(by_position_fd)), by_position_fd)
     add_position_rows(jacobian.centre, jacobian.j_q, rows_db, rows_acb, strain_db)

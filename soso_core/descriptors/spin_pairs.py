@@ -1,4 +1,4 @@
-"""SpinPairs and ImagePairs: what a radial basis sees of a configuration, periodic images of one pair together."""
+"""SpinPairs and ImagePairs: the pairs of a configuration with the periodic images of each pair grouped."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from soso_core.configuration import Configuration
 from soso_core.descriptors.radial_basis import RadialBasis
 from soso_core.kernels.exact.legendre import legendre
 from soso_core.kernels.exact.pair_density import sum_images
+from soso_core.kernels.exact.three_body import PairGroups
 from soso_core.neighbours import Neighbours
 
 
@@ -46,6 +47,11 @@ class ImagePairs:
     j_q: IntArray
     s_q: IntArray
     offsets_a: IntArray
+
+    @property
+    def groups(self) -> PairGroups:
+        """The groups as the kernels take them."""
+        return PairGroups(self.starts_q, self.i_q, self.j_q, self.s_q)
 
     @classmethod
     def of(cls, neighbours: Neighbours, species_a: IntArray) -> "ImagePairs":

@@ -8,7 +8,14 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
-from soso_core.descriptors.channels import CHANNELS, ChannelComponents, evaluate_channels, first_components
+from soso_core.descriptors.channels import (
+    CHANNELS,
+    Channel,
+    ChannelComponents,
+    Dependence,
+    evaluate_channels,
+    first_components,
+)
 from soso_core.descriptors.element_mixing import element_mixing
 from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
@@ -42,7 +49,7 @@ from soso_core.voigt import from_voigt
 
 @dataclass(frozen=True, eq=False)
 class ThreeBodyFeatures:
-    """The descriptor of every centre, p_af (a, f), and what its adjoints need.
+    """The descriptor of every centre, p_af (a, f), and the input of its adjoints.
 
     h_pn, dh_pn (p, n) radial functions and slopes; y_py (p, y) spherical harmonics; a_atxy the densities.
     """
@@ -56,16 +63,31 @@ class ThreeBodyFeatures:
     a_atxy: FloatArray
     p_af: FloatArray
 
+    @property
+    def x_af(self) -> FloatArray:
+        """The features of every centre."""
+        return self.p_af
+
 
 @dataclass(frozen=True, eq=False)
 class ThreeBodyDescriptor:
-    """Compute p and its exact adjoints; `species` are the atomic numbers it knows.
+    """Compute p and its exact adjoints; `species` are its atomic numbers.
 
-    p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1), A^q_{xlm} = Σ_j W[k, s_j] f_c h_n(r) Y_lm(r̂) c_q(i, j),
-    x = (k, n): the SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of channels.  k is
-    the species of j, or one of fewer element channels (`element_mixing`).  An atom without a spin is a neighbour in
-    channel 1 only.  A centre without a spin has the pairs (1, 1) and (vector, vector), the latter made by its magnetic
-    neighbours; P_λ is zero for it.
+    The SOAP power spectrum (Bartók et al., Phys. Rev. B 87, 184115 (2013)) for each pair of channels q, q':
+
+        A^q_{xlm}      = Σ_j W[k, s_j] f_c(r) h_n(r) Y_lm(r̂) c_q(i, j),    x = (k, n)
+        p^{qq'}_{xx'l} = Σ_m A^q_{xlm} A^{q'}_{x'lm} / sqrt(2l+1)
+
+        symbol      variable
+        A           a_atxy (a, t, x, y): t component of a channel, y = (l, m)
+        p           p_af (a, f): f = (channel pair, x, x', l)
+        f_c h_n     h_pn (p, n), `basis`
+        Y_lm        y_py (p, y)
+        c_q         components.values_qt (q, t), `channels.CHANNELS`
+        W           mix_ks (k, s): k is the species of j, or one of fewer element channels (`element_mixing`)
+
+    An atom without a spin is a neighbour in channel 1 only.  A centre without a spin has the pairs (1, 1) and
+    (vector, vector), the latter from its magnetic neighbours; P_λ is zero for it.
     """
 
     parameters: ThreeBodyParameters
@@ -79,7 +101,7 @@ class ThreeBodyDescriptor:
 
     @cached_property
     def mix_ks(self) -> FloatArray:
-        """What a neighbour of species s gives to element channel k, (k, s)."""
+        """The weight of a neighbour of species s in element channel k, (k, s)."""
         return element_mixing(self.species, self.parameters.element_channels)
 
     @cached_property
@@ -107,9 +129,7 @@ class ThreeBodyDescriptor:
         h_pn, dh_pn = self.basis.evaluate(pairs.distances_p)
         y_py = spherical_harmonics(pairs.vectors_pc, pairs.distances_p, self.parameters.l_max)
         components = evaluate_channels(configuration, pairs.i_q, pairs.j_q, self.channels)
-        a_atxy = decorated_density(
-            pairs.starts_q, pairs.i_q, pairs.s_q, self.mix_ks, h_pn, y_py, components.values_qt, len(configuration)
-        )
+        a_atxy = decorated_density(pairs.groups, self.mix_ks, h_pn, y_py, components.values_qt, len(configuration))
         p_af = power_spectrum(a_atxy, self._terms_wk, self.parameters.l_max, self.size)
         return ThreeBodyFeatures(configuration, pairs, h_pn, dh_pn, y_py, components, a_atxy, p_af)
 
@@ -129,31 +149,25 @@ class ThreeBodyDescriptor:
             add_position_rows_of(jacobian, columns, rows_acb, strain_db)
         return rows_acb, from_voigt(strain_db)
 
-    def spin_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
-        """Return ∂E_b/∂e_i, (a, c, b), from ∂E_b/∂p, (a, f, b); not projected."""
+    def spin_adjoint(self, features: ThreeBodyFeatures, g_af: FloatArray) -> FloatArray:
+        """Return ∂E/∂e_i, (a, c), from ∂E/∂p, (a, f); not projected."""
         pairs, components = features.pairs, features.components
         return decorated_spin_adjoint(
-            pairs.starts_q,
-            pairs.i_q,
-            pairs.j_q,
-            pairs.s_q,
+            pairs.groups,
             self.mix_ks,
             features.h_pn,
             features.y_py,
             components.slopes_qt,
-            components.axis_t,
+            components.kinds_t,
             features.configuration.spins_ac,
-            self._density_adjoint(features, g_afb),
+            self._density_adjoint(features, g_af),
         )
 
     def position_adjoint(self, features: ThreeBodyFeatures, g_af: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂p (a, f)."""
         pairs = features.pairs
         return decorated_position_adjoint(
-            pairs.starts_q,
-            pairs.i_q,
-            pairs.j_q,
-            pairs.s_q,
+            pairs.groups,
             self.mix_ks,
             pairs.vectors_pc,
             pairs.distances_p,
@@ -162,14 +176,14 @@ class ThreeBodyDescriptor:
             features.y_py,
             spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, self.parameters.l_max),
             features.components.values_qt,
-            np.ascontiguousarray(self._density_adjoint(features, g_af[:, :, None])[..., 0]),
+            self._density_adjoint(features, g_af),
         )
 
     def _spin_jacobians(self, features: ThreeBodyFeatures) -> Iterator[SpinJacobian]:
         """Yield the Jacobian of every centre."""
         pairs, slopes_qt = features.pairs, features.components.slopes_qt
-        scalar_wk, scalar_runs = self._terms_of("P")
-        vector_wk, vector_runs = self._terms_of("vector")
+        scalar_wk, scalar_runs = self._terms_of("e_i.e_j")
+        vector_wk, vector_runs = self._terms_of("e_j")
         for i, a_txy in enumerate(features.a_atxy):
             q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
             starts_q = pairs.starts_q[q.start : q.stop + 1]
@@ -202,16 +216,16 @@ class ThreeBodyDescriptor:
             by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, l_max, self.size)
             yield PositionJacobian(i, pairs.j_q[q], by_position_fd)
 
-    def _density_adjoint(self, features: ThreeBodyFeatures, g_afb: FloatArray) -> FloatArray:
-        """Return ∂E_b/∂A, (a, t, x, y, b)."""
+    def _density_adjoint(self, features: ThreeBodyFeatures, g_af: FloatArray) -> FloatArray:
+        """Return ∂E/∂A, (a, t, x, y)."""
         return power_spectrum_adjoint(
-            features.a_atxy, self._terms_wk, self.parameters.l_max, np.ascontiguousarray(g_afb)
+            features.a_atxy, self._terms_wk, self.parameters.l_max, np.ascontiguousarray(g_af)
         )
 
-    def _terms_of(self, kind: str) -> tuple[IntArray, tuple[slice, ...]]:
-        """Return rows of `_terms_wk` and features of the pairs with a channel whose name begins like this."""
+    def _terms_of(self, dependence: Dependence) -> tuple[IntArray, tuple[slice, ...]]:
+        """Return rows of `_terms_wk` and features of the pairs with a channel that depends on this and on spins."""
         pairs = self.parameters.channel_pairs
-        chosen_w = [w for w, names in enumerate(pairs) if any(name.startswith(kind) for name in names)]
+        chosen_w = [w for w, names in enumerate(pairs) if any(_moves(CHANNELS[name], dependence) for name in names)]
         first_w = np.cumsum((0, *self.sizes))
         runs = feature_runs([int(first_w[w]) for w in chosen_w], [int(first_w[w + 1]) for w in chosen_w])
         return self._terms_wk[chosen_w], runs
@@ -226,3 +240,8 @@ class ThreeBodyDescriptor:
             for (left, right), start in zip(self.parameters.channel_pairs, starts[:-1], strict=True)
         ]
         return np.array(rows, dtype=np.int64)
+
+
+def _moves(channel: Channel, dependence: Dependence) -> bool:
+    """Return whether a channel depends on this argument; channel 1 is constant."""
+    return channel.depends_on == dependence and channel.kinds != (0,)

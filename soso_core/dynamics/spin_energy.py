@@ -1,4 +1,4 @@
-"""SpinEnergy: the energy of the spins on a lattice that does not move, made for changes of one spin at a time."""
+"""SpinEnergy: the energy of the spins on a fixed lattice, for changes of one spin at a time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray, frozen_floats
 from soso_core.configuration import Configuration
-from soso_core.dynamics.monte_carlo.environment_tables import CompiledEnvironments, EnvironmentTable
-from soso_core.dynamics.monte_carlo.pair_tables import Couplings
+from soso_core.dynamics.monte_carlo.couplings import Couplings
+from soso_core.dynamics.monte_carlo.environment_energy import EnvironmentEnergy, EnvironmentModel
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, pair_energy
@@ -26,7 +26,7 @@ class SpinEnergy:
     is_magnetic_a: BoolArray
     constant: float
     pairs: PairTable
-    environments: EnvironmentTable | None = None
+    environments: EnvironmentEnergy | None = None
 
     @classmethod
     def of_bonds(
@@ -38,7 +38,7 @@ class SpinEnergy:
         """
         couplings, magnetic_a = Couplings.of_bonds(bonds_k2, j_kl), np.ones(n_atoms, dtype=bool)
         if len(couplings.i_q) and not 0 <= couplings.i_q.min() <= couplings.i_q.max() < n_atoms:
-            raise InputError(f"a bond leads to an atom that is not one of the {n_atoms}")
+            raise InputError(f"a bond has an atom index outside the {n_atoms}")
         table = couplings.table(magnetic_a, _checked_field(field_ac, n_atoms))
         return cls(magnetic_a, couplings.constant(magnetic_a), table)
 
@@ -53,7 +53,7 @@ class SpinEnergy:
         return np.flatnonzero(self.is_magnetic_a).astype(np.int64)
 
     def of_spins(self, spins_ac: FloatArray) -> float:
-        """Return the energy of these spins (a, 3), eV, summed from nothing."""
+        """Return the energy of these spins (a, 3), eV, computed from scratch."""
         spins_ac = self.checked(spins_ac)
         more = 0.0 if self.environments is None else self.environments.start(spins_ac).energy()
         return self.constant + pair_energy(self.pairs, spins_ac) + more
@@ -68,23 +68,23 @@ class SpinEnergy:
 
 @dataclass(frozen=True, eq=False)
 class SpinModel:
-    """A fitted model made ready for lattices; `SpinModel.of(model).on(configuration)` is its energy on one.
+    """A fitted model prepared for lattices; `SpinModel.of(model).on(configuration)` is its energy on one.
 
-    What does not depend on the lattice is worked out once.
+    Everything that does not depend on the lattice is computed once.
     """
 
     model: FittedModel
-    environments: CompiledEnvironments | None
+    environments: EnvironmentModel | None
 
     @classmethod
     def of(cls, model: FittedModel) -> "SpinModel":
-        """Return the model made ready.  Raises InputError for a descriptor the fast kernels do not know."""
-        return cls(model, None if model.basis.inducing is None else CompiledEnvironments.of(model))
+        """Prepare the model.  Raises InputError for a model with element channels."""
+        return cls(model, None if model.basis.inducing is None else EnvironmentModel.of(model))
 
     def on(self, configuration: Configuration, field_ac: ArrayLike | None = None) -> SpinEnergy:
         """Return the energy on the lattice of a configuration, in a field b (a, 3), eV: E - Σ b·e.
 
-        Its spins only tell which atoms are magnetic.  Raises InputError for an unknown element.
+        Its spins only mark the magnetic atoms.  Raises InputError for an unknown element.
         """
         model, magnetic_a = self.model, configuration.is_magnetic_a
         couplings = Couplings.of(model, configuration)

@@ -3,7 +3,7 @@
 Numba keys the cache of a function by the function's own file, so callers in other files keep the old machine code of
 a kernel that has changed.  Here the key is the content of all kernels and the versions of Numba and llvmlite.  This
 is the only place that uses Numba's private cache classes; the tested versions are in `pyproject.toml`.  Where these
-classes differ, or no folder can be written, kernels are compiled anew in each process, with a warning.
+classes differ, or no folder can be written, each process compiles its kernels, with a warning.
 """
 
 import functools
@@ -55,9 +55,11 @@ def _enable_cache(dispatcher: Any) -> None:
         from numba.core.caching import FunctionCache, IndexDataCacheFile
 
         cache, stamp = FunctionCache(dispatcher.py_func), _source_stamp(inspect.getfile(dispatcher.py_func))
-        cache._cache_file = IndexDataCacheFile(cache.cache_path, cache._impl.filename_base, stamp)
-        if not hasattr(dispatcher, "_cache"):
-            raise AttributeError("a dispatcher has no attribute _cache")
+        index = IndexDataCacheFile(cache.cache_path, cache._impl.filename_base, stamp)
+        if not (hasattr(dispatcher, "_cache") and hasattr(cache, "_cache_file") and hasattr(index, "_version")):
+            raise AttributeError("a private attribute is missing")
+        index._version = stamp  # compared before the types of an old index, which may not exist any more, are read
+        cache._cache_file = index
         dispatcher._cache = cache
     except (ImportError, AttributeError, TypeError, RuntimeError) as error:
         message = f"Numba {numba.__version__} cannot keep compiled kernels on disk; each process compiles them: {error}"

@@ -1,4 +1,4 @@
-"""Monte Carlo of spins, slowly: every trial has the energy of the whole cell summed anew.
+"""Monte Carlo of spins, slowly: every proposal has the energy of the whole cell summed anew.
 
 Random numbers are drawn in the order of `soso_core.kernels.monte_carlo.proposals`, so that both follow the same chain.
 """
@@ -14,8 +14,8 @@ def legendre_energy(bonds, couplings, field_ac, e_ac):
     return float(total)
 
 
-def direction_in_a_cone(e_c, cone, rng):
-    v_c = e_c + cone * np.array([rng.standard_normal() for _ in range(3)])
+def gaussian_direction(e_c, width, rng):
+    v_c = e_c + width * np.array([rng.standard_normal() for _ in range(3)])
     return v_c / np.sqrt(v_c @ v_c)
 
 
@@ -36,21 +36,21 @@ def frame(n_c):
     return np.array([1 + sign * x * x * a, sign * b, -sign * x]), np.array([b, sign + y * y * a, -y])
 
 
-def chain(energy, linear_field, e_ac, sites, kt, cone, n_updates, rng):
-    """Return the spins after n updates, and how many were taken.
+def chain(energy, linear_field, e_ac, sites, kt, width, n_updates, rng):
+    """Return the spins after n updates, and how many were accepted.
 
-    energy(e_ac) in eV.  linear_field(i, e_ac): the field, eV, that trials are drawn from; None: from a cone.
+    energy(e_ac) in eV.  linear_field(i, e_ac): the field, eV, of the heat bath; None: Gaussian proposals.
     """
-    e_ac, n_taken = np.array(e_ac), 0
+    e_ac, n_accepted = np.array(e_ac), 0
     for _ in range(n_updates):
         i = sites[int(rng.random() * len(sites))]
         new_ac, log_ratio = e_ac.copy(), 0.0
         if linear_field is None:
-            new_ac[i] = direction_in_a_cone(e_ac[i], cone, rng)
+            new_ac[i] = gaussian_direction(e_ac[i], width, rng)
         else:
             b_c = linear_field(i, e_ac) / kt
             new_ac[i] = direction_in_a_field(b_c, rng)
             log_ratio = float(b_c @ (e_ac[i] - new_ac[i]))
         if rng.random() < np.exp(log_ratio - (energy(new_ac) - energy(e_ac)) / kt):
-            e_ac, n_taken = new_ac, n_taken + 1
-    return e_ac, n_taken
+            e_ac, n_accepted = new_ac, n_accepted + 1
+    return e_ac, n_accepted

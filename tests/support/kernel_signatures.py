@@ -57,8 +57,8 @@ def run_commands(cells, dataset, generators):
         soso("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
     model, settings = load_model("model.soso"), {"n_warmup": 2, "n_sweeps": 2}
     for each in (model, model.baseline):
-        for move in ("cone", "heat-bath"):
-            plan = MonteCarloSettings(**settings, move=move)
+        for proposal in ("gaussian", "heat-bath"):
+            plan = MonteCarloSettings(**settings, proposal=proposal)
             sample(SpinModel.of(each).on(cells[0]), cells[0].spins_ac, [300.0], plan, np.random.default_rng(0))
 
 

@@ -1,8 +1,17 @@
-"""Monte Carlo of the spins of a fixed lattice: one chain for each temperature of a ladder.
+"""Monte Carlo of the spins of a fixed lattice: one chain for each temperature.
 
-Every update draws a site, then a trial direction, and takes it with the probability of Metropolis.  Trials come from a
-cone around the spin, whose width is learnt before anything is measured, or from the exact distribution in the field of
-the pairs (heat bath), the rest of the energy left to the acceptance.  Both are in detailed balance.
+Every update draws a site i at random, proposes e_i -> e_i' with density q, and accepts with the Metropolis probability
+
+    P = min(1, exp[-(E' - E)/k_BT] q(e_i) / q(e_i'))
+
+    symbol     variable
+    E          Chain.energy, eV: followed by differences, `SpinEnergy.of_spins` computes it from scratch
+    1/k_BT     Proposal.per_kt, 1/eV
+    w          Chain.width: e_i' is the direction of e_i + w ξ, ξ standard normal (q cancels)
+    q          exp(b·e)/normalisation for the heat bath, b = -∂E_pairs/∂e_i/k_BT from the terms linear in e_i·e_j
+
+The warm-up adjusts w until half of the proposals are accepted; w is constant while samples are kept, so both proposals
+obey detailed balance.  The heat bath suits pair models: its acceptance rate is 1 for a Heisenberg model.
 """
 
 from collections.abc import Sequence
@@ -19,15 +28,16 @@ from soso_core.dynamics.spin_energy import SpinEnergy
 from soso_core.errors import InputError
 from soso_core.kernels.monte_carlo.environment_sweeps import environment_sweeps
 from soso_core.kernels.monte_carlo.pair_sweeps import pair_energy, pair_sweeps
-from soso_core.kernels.monte_carlo.proposals import Move
+from soso_core.kernels.monte_carlo.proposals import Proposal
 from soso_core.settings import Settings
 from soso_core.threads import one_blas_thread, worker_count
 from soso_core.units import K_B
 
-WIDEST, NARROWEST = 30.0, 1e-3
-"""Widths of a cone; with the widest the trial is next to uniform."""
-LEARNT_IN = 40
-"""Into how many parts a warm-up is divided; the cone changes between them."""
+MIN_WIDTH, MAX_WIDTH = 1e-3, 30.0
+"""Widths of the Gaussian proposal; the largest is nearly uniform on the sphere."""
+N_ADJUSTMENTS = 40
+"""Number of parts of a warm-up; the width changes between them."""
+ProposalKind = Literal["gaussian", "heat-bath"]
 
 
 class MonteCarloSettings(Settings):
@@ -36,23 +46,24 @@ class MonteCarloSettings(Settings):
     n_warmup: int = Field(default=400, ge=0, description="sweeps before anything is kept")
     n_sweeps: int = Field(default=1000, ge=1, description="sweeps whose energy and total spin are kept")
     n_between: int | None = Field(default=None, ge=1, description="sweeps between kept spins; None: the last only")
-    move: Literal["cone", "heat-bath"] = "cone"
+    proposal: ProposalKind = "gaussian"
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What one chain visited.
+    """Samples of one chain.
 
-    temperature_kelvin; energies_k (k,) eV and moments_kc (k, 3) = Σ_i e_i after every sweep; spins_kac kept spins,
-    the last being those at the end; acceptance of the measured part, and the cone it used.
+    energies_k, moments_kc : (k,) eV and (k, 3), the energy and Σ_i e_i after every sweep
+    spins_kac : kept spins, the last are those at the end
+    acceptance_rate, proposal_width : of the sweeps that were kept
     """
 
     temperature_kelvin: float
     energies_k: FloatArray
     moments_kc: FloatArray
     spins_kac: FloatArray
-    acceptance: float
-    cone: float
+    acceptance_rate: float
+    proposal_width: float
 
 
 def sample(
@@ -63,10 +74,18 @@ def sample(
     rng: np.random.Generator,
     n_threads: int | None = None,
 ) -> list[Samples]:
-    """Return the samples of one chain for each temperature, all from the same spins (a, 3).
+    """Return the samples of one chain for each temperature.
 
-    Each chain draws from a stream of its own, so that the number of threads changes nothing.  Raises InputError for
-    spins that do not fit the lattice, and for temperatures that are not positive.
+    Parameters
+    ----------
+    energy : the energy of the spins on a lattice
+    spins_ac : (a, 3), unit vectors on magnetic atoms and zero on others; all chains start here
+    temperatures_kelvin, settings : temperatures, and lengths of warm-up and sampling
+    rng : each chain spawns its own stream, so that results do not depend on `n_threads`
+    n_threads : None for the number of cores
+
+    Returns one `Samples` for each temperature.  Raises InputError for spins that do not fit the lattice and for
+    temperatures that are not positive.
     """
     wrong = [temperature for temperature in temperatures_kelvin if not temperature > 0.0]
     if wrong:
@@ -84,36 +103,36 @@ def _sample_one(
     temperature_kelvin: float,
     rng: np.random.Generator,
 ) -> Samples:
-    chain = Chain(energy, spins_ac, rng, settings.move)
+    chain = Chain(energy, spins_ac, rng, settings.proposal)
     chain.warm_up(temperature_kelvin, settings.n_warmup)
     chunk, kept, parts = settings.n_between or settings.n_sweeps, [], []
     for start in range(0, settings.n_sweeps, chunk):
         part = chain.sweep(temperature_kelvin, min(chunk, settings.n_sweeps - start))
         parts.append(part)
         kept.append(chain.spins_ac.copy())
-    n_taken = sum(part.n_taken for part in parts)
+    n_accepted = sum(part.n_accepted for part in parts)
     n_updates = settings.n_sweeps * max(len(energy.sites_k), 1)
     return Samples(
         temperature_kelvin,
         np.concatenate([part.energies_s for part in parts]),
         np.concatenate([part.moments_sc for part in parts]),
         np.array(kept),
-        n_taken / n_updates,
-        chain.cone,
+        n_accepted / n_updates,
+        chain.width,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Sweeps:
-    """Energy (s,) eV and total spin (s, 3) after each of some sweeps, and how many trials were taken."""
+    """Energy (s,) eV and total spin (s, 3) after each of some sweeps, and the number of accepted proposals."""
 
     energies_s: FloatArray
     moments_sc: FloatArray
-    n_taken: int
+    n_accepted: int
 
 
 class Chain:
-    """One replica: spins that move.  `energy` is followed by differences, `SpinEnergy.of_spins` sums it anew.
+    """One replica of the spins.  `energy` is followed by differences, `SpinEnergy.of_spins` computes it from scratch.
 
     Raises InputError for spins (a, 3) that do not fit the lattice.
     """
@@ -123,33 +142,33 @@ class Chain:
         energy: SpinEnergy,
         spins_ac: FloatArray,
         rng: np.random.Generator,
-        move: Literal["cone", "heat-bath"] = "cone",
-        cone: float = 0.5,
+        proposal: ProposalKind = "gaussian",
+        width: float = 0.5,
     ) -> None:
         self.spins_ac = energy.checked(spins_ac)
-        self.cone = cone
+        self.width = width
         self.energy = energy.constant + pair_energy(energy.pairs, self.spins_ac)
-        self._system, self._rng, self._heat_bath = energy, rng, move == "heat-bath"
+        self._system, self._rng, self._heat_bath = energy, rng, proposal == "heat-bath"
         self._around = None if energy.environments is None else energy.environments.start(self.spins_ac)
         if self._around is not None:
             self.energy += self._around.energy()
 
     def sweep(self, temperature_kelvin: float, n_sweeps: int) -> Sweeps:
-        """Make some sweeps at one temperature, with the cone as it is."""
-        move = Move(1.0 / (K_B * temperature_kelvin), self.cone, self._heat_bath)
+        """Make some sweeps at one temperature, at the present width."""
+        proposal = Proposal(1.0 / (K_B * temperature_kelvin), self.width, self._heat_bath)
         energies_s, moments_sc = np.full(n_sweeps, self.energy), np.zeros((n_sweeps, 3))
         system, out = self._system, (self._rng, energies_s, moments_sc)
         around: tuple[Any, ...] = () if self._around is None else self._around.arguments
-        arguments = (self.energy, system.pairs, move, system.sites_k, self.spins_ac, *around, *out)
-        n_taken: int = (environment_sweeps if around else pair_sweeps)(*arguments)
+        arguments = (self.energy, system.pairs, proposal, system.sites_k, self.spins_ac, *around, *out)
+        n_accepted: int = (environment_sweeps if around else pair_sweeps)(*arguments)
         if n_sweeps:
             self.energy = float(energies_s[-1])
-        return Sweeps(energies_s, moments_sc, n_taken)
+        return Sweeps(energies_s, moments_sc, n_accepted)
 
     def warm_up(self, temperature_kelvin: float, n_sweeps: int) -> None:
-        """Make some sweeps and learn the cone on them: half of the trials should be taken."""
-        for part in np.array_split(np.arange(n_sweeps), min(LEARNT_IN, max(n_sweeps, 1))):
-            n_trials = len(part) * len(self._system.sites_k)
-            if n_trials:
-                taken = self.sweep(temperature_kelvin, len(part)).n_taken / n_trials
-                self.cone = float(np.clip(self.cone * np.exp(taken - 0.5), NARROWEST, WIDEST))
+        """Make some sweeps and adjust the width until half of the proposals are accepted."""
+        for part in np.array_split(np.arange(n_sweeps), min(N_ADJUSTMENTS, max(n_sweeps, 1))):
+            n_proposals = len(part) * len(self._system.sites_k)
+            if n_proposals:
+                accepted = self.sweep(temperature_kelvin, len(part)).n_accepted / n_proposals
+                self.width = float(np.clip(self.width * np.exp(accepted - 0.5), MIN_WIDTH, MAX_WIDTH))

@@ -178,7 +178,7 @@ class ModelBasis:
         gp_acm, gp_ccm = pair_acm[:, :, :0], pair_ccm[:, :, :0]
         if features is not None and self.inducing is not None:
             columns = self.covariance.columns(self.points(features), self.inducing.points)
-            raw_acb, raw_ccb = self.descriptor.position_rows(features, neighbours, columns)
+            raw_acb, raw_ccb = self.descriptor.position_rows(features, columns)
             gp_acm, gp_ccm = self._whitened(raw_acb), self._whitened(raw_ccb)
         return self._padded(pair_acm, gp_acm), self._padded(pair_ccm, gp_ccm)
 

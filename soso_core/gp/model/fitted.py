@@ -19,7 +19,6 @@ from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.moments import MomentModel
 from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.labels import transverse
-from soso_core.neighbours import Neighbours
 from soso_core.species import species_indices
 
 NO_CALIBRATION: Mapping[str, float] = MappingProxyType({})
@@ -145,7 +144,7 @@ class FittedModel:
         position_ac, strain_cc = pair.position_gradient(configuration, neighbours, weights_pair_m)
         features = self.basis.features(configuration, neighbours)
         if features is not None:
-            energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(features, neighbours)
+            energy_gp, spin_gp_ac, position_gp_ac, strain_gp_cc = self._gp_part(features)
             energy, spin_ac = energy + energy_gp, spin_ac + spin_gp_ac
             position_ac, strain_cc = position_ac + position_gp_ac, strain_cc + strain_gp_cc
         effective_fields_ac = transverse(-spin_ac, configuration.spins_ac)
@@ -224,17 +223,15 @@ class FittedModel:
                 )
         return curves
 
-    def _gp_part(
-        self, features: EnvironmentFeatures, neighbours: Neighbours
-    ) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+    def _gp_part(self, features: EnvironmentFeatures) -> tuple[float, FloatArray, FloatArray, FloatArray]:
         """Return energy and its derivatives by spins, positions and strain: one adjoint, no column formed."""
         basis = self.basis
         assert basis.inducing is not None
         points = (basis.points(features), basis.inducing.points)
         energy = float(np.einsum("tab,tb->", basis.covariance.values(*points), self.gp_weights_tb))
         g_af = basis.covariance.weighted_gradient(*points, self.gp_weights_tb)
-        spin_ac = basis.descriptor.spin_adjoint(features, g_af[:, :, None])[:, :, 0]
-        position_ac, strain_cc = basis.descriptor.position_adjoint(features, neighbours, g_af)
+        spin_ac = basis.descriptor.spin_adjoint(features, g_af)
+        position_ac, strain_cc = basis.descriptor.position_adjoint(features, g_af)
         return energy, spin_ac, position_ac, strain_cc
 
     def _deviations(

@@ -1,4 +1,4 @@
-"""Jacobians of the descriptors of one centre: how its features f move along directions d.
+"""Jacobians of the descriptors of one centre: derivatives of its features f along directions d.
 
 A direction is a change of one group q of periodic images: of e_i·e_j or e_j for spins; for positions the
 displacement of j along c, d = 3q + c, followed by the six strains of `strain_index`.  With the Jacobian at hand the
@@ -18,7 +18,7 @@ from soso_core.kernels.exact.three_body import add_images
 def strain_index(c: int, k: int) -> int:
     """Return 0..5 for the strain ε_ck = ε_kc: xx, yy, zz, yz, xz, xy.
 
-    Descriptors do not change when the lattice turns, so that strain derivatives are symmetric.
+    Descriptors are invariant under rotations of the lattice, so strain derivatives are symmetric.
     """
     return c if c == k else 6 - c - k
 
@@ -27,7 +27,7 @@ def strain_index(c: int, k: int) -> int:
 def density_spin_slopes(
     starts_q: IntArray, s_q: IntArray, mix_ks: FloatArray, h_pn: FloatArray, y_py: FloatArray, slope_qt: FloatArray
 ) -> FloatArray:
-    """Return slope_t W Σ_images h_n Y_lm for the groups of one centre, (t, x, y, q): ∂A by what c_t depends on."""
+    """Return slope_t W Σ_images h_n Y_lm for the groups of one centre, (t, x, y, q): ∂A by the argument of c_t."""
     n_max, n_y = h_pn.shape[1], y_py.shape[1]
     n_q, n_t = slope_qt.shape
     out_txyq = np.zeros((n_t, len(mix_ks) * n_max, n_y, n_q))

@@ -1,7 +1,7 @@
 """Neighbour densities d[a, s, n, λ] = Σ_pairs h_n(r) q_λ(e_i·e_j) and their exact adjoints.
 
 Pairs are (i, j, s): centre, neighbour, species index of the neighbour.  Arrays end in their axis
-letters: p pair, a atom, s species, n radial, l Legendre order λ, c Cartesian, b output column.
+letters: p pair, a atom, s species, n radial, l Legendre order λ, c Cartesian.
 """
 
 import numpy as np
@@ -59,30 +59,23 @@ def density_spin_adjoint(
     h_pn: FloatArray,
     dq_pl: FloatArray,
     e_ac: FloatArray,
-    g_asnlb: FloatArray,
+    g_asnl: FloatArray,
 ) -> FloatArray:
-    """Return ∂E_b/∂e (a, c, b) from g = ∂E_b/∂d (a, s, n, l, b): one sweep for all columns b.
+    """Return ∂E/∂e (a, c) from g = ∂E/∂d (a, s, n, l).
 
-    Each pair moves both ends: v_b = Σ_nλ g h_n q'_λ adds v e_j to centre i and v e_i to neighbour j.
+    Each pair moves both ends: v = Σ_nλ g h_n q'_λ adds v e_j to centre i and v e_i to neighbour j.
     """
-    n_columns = g_asnlb.shape[4]
-    out_acb = np.zeros((len(e_ac), 3, n_columns))
-    v_b = np.zeros(n_columns)
+    out_ac = np.zeros((len(e_ac), 3))
     for p in range(len(i_p)):
         i, j = i_p[p], j_p[p]
-        v_b[:] = 0.0
+        g_nl, value = g_asnl[i, s_p[p]], 0.0
         for n in range(h_pn.shape[1]):
             for m in range(dq_pl.shape[1]):
-                weight = h_pn[p, n] * dq_pl[p, m]
-                if weight != 0.0:
-                    g_b = g_asnlb[i, s_p[p], n, m]
-                    for b in range(n_columns):
-                        v_b[b] += weight * g_b[b]
+                value += h_pn[p, n] * dq_pl[p, m] * g_nl[n, m]
         for c in range(3):
-            for b in range(n_columns):
-                out_acb[i, c, b] += v_b[b] * e_ac[j, c]
-                out_acb[j, c, b] += v_b[b] * e_ac[i, c]
-    return out_acb
+            out_ac[i, c] += value * e_ac[j, c]
+            out_ac[j, c] += value * e_ac[i, c]
+    return out_ac
 
 
 @jit
@@ -106,11 +99,11 @@ def density_position_adjoint(
             for m in range(q_pl.shape[1]):
                 slope += g_nl[n, m] * dh_pn[p, n] * q_pl[p, m]
         for c in range(3):
-            pull = slope * vectors_pc[p, c] / r_p[p]
-            gradient_ac[j_p[p], c] += pull
-            gradient_ac[i_p[p], c] -= pull
+            along = slope * vectors_pc[p, c] / r_p[p]
+            gradient_ac[j_p[p], c] += along
+            gradient_ac[i_p[p], c] -= along
             for k in range(3):
-                strain_cc[c, k] += pull * vectors_pc[p, k]
+                strain_cc[c, k] += along * vectors_pc[p, k]
     return gradient_ac, strain_cc
 
 

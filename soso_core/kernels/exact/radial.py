@@ -7,6 +7,9 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.kernels._jit import jit
 
+DECAY_REFERENCE = 2.5
+"""Å: where the envelope (2.5 Å / r)^decay is 1, about the nearest distance of 3d metals; it sets the unit of h only."""
+
 
 @jit
 def cosine_taper(distance: float, cutoff: float, taper: float) -> tuple[float, float]:
@@ -69,7 +72,7 @@ def decaying_gaussians(
     for p in range(len(r_p)):
         r = r_p[p]
         fc, dfc = cosine_taper(r, cutoff, taper)
-        envelope = (2.5 / r) ** decay
+        envelope = (DECAY_REFERENCE / r) ** decay
         for n in range(n_max):
             offset = (r - centres_n[n]) / width
             gauss = envelope * math.exp(-0.5 * offset * offset)

@@ -96,11 +96,11 @@ def _polynomial_gradient(order: int, z_lm: FloatArray, w_km: FloatArray, out_yc:
             slope = math.sqrt((order - m) * (order + m + 1.0) * (1.0 if m else 0.5)) * z_lm[order, m + 1]
         out_yc[centre + m, 2] = slope * w_km[0, m]
         if m:
-            pull = m * z_lm[order, m]
-            out_yc[centre + m, 0] = pull * w_km[0, m - 1]
-            out_yc[centre + m, 1] = -pull * w_km[1, m - 1]
-            out_yc[centre - m, 0] = pull * w_km[1, m - 1]
-            out_yc[centre - m, 1] = pull * w_km[0, m - 1]
+            m_z = m * z_lm[order, m]
+            out_yc[centre + m, 0] = m_z * w_km[0, m - 1]
+            out_yc[centre + m, 1] = -m_z * w_km[1, m - 1]
+            out_yc[centre - m, 0] = m_z * w_km[1, m - 1]
+            out_yc[centre - m, 1] = m_z * w_km[0, m - 1]
             out_yc[centre - m, 2] = slope * w_km[1, m]
 
 

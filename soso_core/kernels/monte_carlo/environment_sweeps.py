@@ -1,8 +1,8 @@
-"""Monte Carlo of spins whose energy is that of environments: densities are kept, and shifted when a spin moves.
+"""Monte Carlo of spins with the energy of environments: densities are stored, and updated when a spin changes.
 
-A spin is in the environments of its neighbours and in its own.  In those of the others its share of the densities
-changes; its own is summed anew, one centre.  Nothing else is touched.  Every centre has two places, rows 2 i and
-2 i + 1 of all state arrays: one holds the present, the other what a trial would make of it.
+A spin belongs to the environments of its neighbours and to its own.  Its term in the densities of the neighbours
+changes; its own densities are summed again.  Nothing else is computed.  Every centre has two slots, rows 2 i and
+2 i + 1 of all state arrays: one holds the current state, the other the proposed state.
 """
 
 from typing import NamedTuple
@@ -11,21 +11,23 @@ import numpy as np
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.kernels._jit import inner_jit, jit
-from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, local_energy, total_spin, trial
-from soso_core.kernels.monte_carlo.proposals import Direction, Move, is_taken
-from soso_core.kernels.vector.covariance import Heads, HeadWork, block_energies, head_of
+from soso_core.kernels.channels import channel_value
+from soso_core.kernels.exact.legendre import legendre_values
+from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, local_energy, propose, total_spin
+from soso_core.kernels.monte_carlo.proposals import Direction, Proposal, metropolis_accept
+from soso_core.kernels.vector.covariance import Covariances, CovarianceWork, block_energies, covariance_of
 from soso_core.kernels.vector.simd import get, item, load, store
 from soso_core.kernels.vector.three_body import ThreeBody, products
 
 BLOCK = 16
-"""Centres whose descriptors meet the covariance together."""
+"""Centres whose covariance is evaluated together."""
 
 
-class Surroundings(NamedTuple):
-    """The lattice as environments see it; pairs q of centre i are offsets_a[i]:offsets_a[i + 1], images together.
+class LatticeTable(NamedTuple):
+    """The neighbours on the lattice; pairs q of centre i are offsets_a[i]:offsets_a[i + 1], images summed.
 
     j_q, s_q neighbour and its species; shape_rn Σ_images h_n Y_y in row q n_y + y, n filled to a multiple of four;
-    h_qn Σ_images h_n of the pair descriptor.  Moving spin j touches centres touched_k[first_a[j]:first_a[j + 1]],
+    h_qn Σ_images h_n of the pair descriptor.  A change of spin j changes centres touched_k[first_a[j]:first_a[j + 1]],
     sorted by species, through pair through_k, or -1 for its own.
     """
 
@@ -42,7 +44,7 @@ class Surroundings(NamedTuple):
 
 
 class Descriptors(NamedTuple):
-    """d and p: radial functions at the centre central_n, A_λ coupling_l, the products of densities; which are there."""
+    """d and p: h_n(0) central_n, A_λ coupling_l, the products of densities, and flags of the parts in use."""
 
     central_n: FloatArray
     coupling_l: FloatArray
@@ -51,8 +53,8 @@ class Descriptors(NamedTuple):
     has_three_body: bool
 
 
-class Environments(NamedTuple):
-    """State of a replica: densities a_wyx and d_wf, energies e_w (eV), now_a which of its two places a centre is in."""
+class ReplicaState(NamedTuple):
+    """State of a replica: densities a_wyx and d_wf, energies e_w (eV), the current slot of each centre now_a."""
 
     a_wyx: FloatArray
     d_wf: FloatArray
@@ -70,49 +72,34 @@ class Scratch(NamedTuple):
     new_l: FloatArray
     old_l: FloatArray
     shift_t: FloatArray
-    head: HeadWork
+    covariance: CovarianceWork
 
 
 @inner_jit
-def legendre_of(u: float, both: bool, out_l: FloatArray) -> None:
+def write_legendre(u: float, both: bool, out_l: FloatArray) -> None:
     """Write P_λ(u), zero for λ > 0 unless both atoms carry a spin."""
-    out_l[0] = 1.0
-    for m in range(1, len(out_l)):
-        earlier = out_l[m - 2] * (m - 1) if m > 1 else 0.0
-        out_l[m] = ((2 * m - 1) * u * out_l[m - 1] - earlier) / m
+    legendre_values(u, out_l)
     if not both:
-        for m in range(1, len(out_l)):
-            out_l[m] = 0.0
+        out_l[1:] = 0.0
 
 
 @inner_jit
-def channels_of(u: float, both: bool, spin: Direction, kinds_t: IntArray, sign: float, out_t: FloatArray) -> None:
+def add_channels(u: float, both: bool, spin: Direction, kinds_t: IntArray, sign: float, out_t: FloatArray) -> None:
     """Add sign·c_t of a neighbour with this spin to out_t."""
-    weight = sign if both else 0.0
+    weight = 1.0 if both else 0.0
     for t in range(len(kinds_t)):
-        kind = kinds_t[t]
-        if kind == 0:
-            out_t[t] += sign
-        elif kind == 1:
-            out_t[t] += weight * u
-        elif kind == 2:
-            out_t[t] += weight * (1.5 * u * u - 0.5)
-        elif kind == -1:
-            out_t[t] += sign * spin[0]
-        elif kind == -2:
-            out_t[t] += sign * spin[1]
-        else:
-            out_t[t] += sign * spin[2]
+        value, _ = channel_value(kinds_t[t], 1.0, u, weight, spin[0], spin[1], spin[2])
+        out_t[t] += sign * value
 
 
 @inner_jit
-def add_shape(q: int, around: Surroundings, model: ThreeBody, shift_t: FloatArray, a_yx: FloatArray) -> None:
+def add_shape(q: int, lattice: LatticeTable, model: ThreeBody, shift_t: FloatArray, a_yx: FloatArray) -> None:
     """Add shift_t times the shape of pair q to the densities of its centre."""
     n_y = len(model.harmonics.a_lm) ** 2
-    first = around.s_q[q] * len(shift_t) * model.n_pad
+    first = lattice.s_q[q] * len(shift_t) * model.n_pad
     for y in range(n_y):
         for n in range(0, model.n_pad, 4):
-            shape = load(around.shape_rn, q * n_y + y, n)
+            shape = load(lattice.shape_rn, q * n_y + y, n)
             for t in range(len(shift_t)):
                 if shift_t[t] != 0.0:
                     x = first + t * model.n_pad + n
@@ -120,13 +107,13 @@ def add_shape(q: int, around: Surroundings, model: ThreeBody, shift_t: FloatArra
 
 
 @inner_jit
-def add_density(q: int, around: Surroundings, shift_l: FloatArray, coupling_l: FloatArray, d_f: FloatArray) -> None:
+def add_density(q: int, lattice: LatticeTable, shift_l: FloatArray, coupling_l: FloatArray, d_f: FloatArray) -> None:
     """Add A_λ shift_l times the radial functions of pair q to the pair descriptor of its centre."""
-    n_max, n_l = around.h_qn.shape[1], len(coupling_l)
+    n_max, n_l = lattice.h_qn.shape[1], len(coupling_l)
     for n in range(n_max):
-        f = (around.s_q[q] * n_max + n) * n_l
+        f = (lattice.s_q[q] * n_max + n) * n_l
         for m in range(n_l):
-            d_f[f + m] += around.h_qn[q, n] * coupling_l[m] * shift_l[m]
+            d_f[f + m] += lattice.h_qn[q, n] * coupling_l[m] * shift_l[m]
 
 
 @inner_jit
@@ -134,7 +121,7 @@ def fill(
     i: int,
     spin: Direction,
     spins_ac: FloatArray,
-    around: Surroundings,
+    lattice: LatticeTable,
     model: Descriptors,
     a_yx: FloatArray,
     d_f: FloatArray,
@@ -146,21 +133,21 @@ def fill(
     if model.has_density:
         n_l = len(model.coupling_l)
         for n in range(len(model.central_n)):
-            d_f[(around.species_a[i] * len(model.central_n) + n) * n_l] = model.central_n[n]
-    for q in range(around.offsets_a[i], around.offsets_a[i + 1]):
-        j = around.j_q[q]
+            d_f[(lattice.species_a[i] * len(model.central_n) + n) * n_l] = model.central_n[n]
+    for q in range(lattice.offsets_a[i], lattice.offsets_a[i + 1]):
+        j = lattice.j_q[q]
         other = (spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2])
         if j == i:
             other = spin
         u = spin[0] * other[0] + spin[1] * other[1] + spin[2] * other[2]
-        both = around.has_spin_a[i] and around.has_spin_a[j]
+        both = lattice.has_spin_a[i] and lattice.has_spin_a[j]
         if model.has_density:
-            legendre_of(u, both, work.new_l)
-            add_density(q, around, work.new_l, model.coupling_l, d_f)
+            write_legendre(u, both, work.new_l)
+            add_density(q, lattice, work.new_l, model.coupling_l, d_f)
         if model.has_three_body:
             work.shift_t[:] = 0.0
-            channels_of(u, both, other, model.three_body.kinds_t, 1.0, work.shift_t)
-            add_shape(q, around, model.three_body, work.shift_t, a_yx)
+            add_channels(u, both, other, model.three_body.kinds_t, 1.0, work.shift_t)
+            add_shape(q, lattice, model.three_body, work.shift_t, a_yx)
 
 
 @inner_jit
@@ -170,39 +157,39 @@ def shift(
     old: Direction,
     new: Direction,
     spins_ac: FloatArray,
-    around: Surroundings,
+    lattice: LatticeTable,
     model: Descriptors,
-    state: Environments,
+    state: ReplicaState,
     work: Scratch,
 ) -> None:
-    """Write into the free place of centre i what its densities become when its neighbour turns from old to new."""
+    """Write the densities of centre i into its proposed slot, with its neighbour rotated from old to new."""
     here, there = 2 * i + state.now_a[i], 2 * i + 1 - state.now_a[i]
-    both = around.has_spin_a[i]
+    both = lattice.has_spin_a[i]
     x, y, z = spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2]
     u_old, u_new = x * old[0] + y * old[1] + z * old[2], x * new[0] + y * new[1] + z * new[2]
     if model.has_density:
-        legendre_of(u_new, both, work.new_l)
-        legendre_of(u_old, both, work.old_l)
+        write_legendre(u_new, both, work.new_l)
+        write_legendre(u_old, both, work.old_l)
         for m in range(len(work.new_l)):
             work.new_l[m] -= work.old_l[m]
         d_f, before_f = state.d_wf[there], state.d_wf[here]
         for f in range(len(d_f)):
             d_f[f] = before_f[f]
-        add_density(q, around, work.new_l, model.coupling_l, d_f)
+        add_density(q, lattice, work.new_l, model.coupling_l, d_f)
     if model.has_three_body:
         work.shift_t[:] = 0.0
-        channels_of(u_new, both, new, model.three_body.kinds_t, 1.0, work.shift_t)
-        channels_of(u_old, both, old, model.three_body.kinds_t, -1.0, work.shift_t)
+        add_channels(u_new, both, new, model.three_body.kinds_t, 1.0, work.shift_t)
+        add_channels(u_old, both, old, model.three_body.kinds_t, -1.0, work.shift_t)
         a_yx, before_yx = state.a_wyx[there], state.a_wyx[here]
         for m in range(a_yx.shape[0]):
             for c in range(0, a_yx.shape[1], 4):
                 store(a_yx, m, c, load(before_yx, m, c))
-        add_shape(q, around, model.three_body, work.shift_t, a_yx)
+        add_shape(q, lattice, model.three_body, work.shift_t, a_yx)
 
 
 @inner_jit
-def describe(w: int, model: Descriptors, state: Environments, work: Scratch, x_f: FloatArray) -> None:
-    """Write the raw descriptor of the centre and place w."""
+def describe(w: int, model: Descriptors, state: ReplicaState, work: Scratch, x_f: FloatArray) -> None:
+    """Write the raw descriptor of slot w."""
     n_density = 0
     if model.has_density:
         d_f = state.d_wf[w]
@@ -222,37 +209,37 @@ def difference(
     j: int,
     new: Direction,
     spins_ac: FloatArray,
-    around: Surroundings,
+    lattice: LatticeTable,
     model: Descriptors,
-    heads: Heads,
-    state: Environments,
+    covariances: Covariances,
+    state: ReplicaState,
     work: Scratch,
 ) -> float:
-    """Return what the energy of all environments changes by when spin j turns to `new`, eV; fills their free places."""
+    """Return the change of the energy of all environments, eV, for spin j = `new`; write their proposed slots."""
     old = (spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2])
     total, n = 0.0, 0
-    last = around.first_a[j + 1] - 1
-    for k in range(around.first_a[j], last + 1):
-        i, q = around.touched_k[k], around.through_k[k]
+    last = lattice.first_a[j + 1] - 1
+    for k in range(lattice.first_a[j], last + 1):
+        i, q = lattice.touched_k[k], lattice.through_k[k]
         there = 2 * i + 1 - state.now_a[i]
         if q < 0:
-            fill(i, new, spins_ac, around, model, state.a_wyx[there], state.d_wf[there], work)
+            fill(i, new, spins_ac, lattice, model, state.a_wyx[there], state.d_wf[there], work)
         else:
-            shift(i, q, old, new, spins_ac, around, model, state, work)
+            shift(i, q, old, new, spins_ac, lattice, model, state, work)
         describe(there, model, state, work, work.x_bf[n])
         work.centre_b[n] = i
         n += 1
-        s = around.species_a[i]
-        if n == BLOCK or k == last or around.species_a[around.touched_k[k + 1]] != s:
-            block_energies(head_of(heads, s), work.x_bf, work.head, n, work.energy_b)
+        s = lattice.species_a[i]
+        if n == BLOCK or k == last or lattice.species_a[lattice.touched_k[k + 1]] != s:
+            block_energies(covariance_of(covariances, s), work.x_bf, work.covariance, n, work.energy_b)
             total += note(n, state, work)
             n = 0
     return total
 
 
 @inner_jit
-def note(n: int, state: Environments, work: Scratch) -> float:
-    """Write the energies of a block into the free places of its centres; return the change."""
+def note(n: int, state: ReplicaState, work: Scratch) -> float:
+    """Write the energies of a block into the proposed slots of its centres; return the change."""
     total = 0.0
     for b in range(n):
         i = work.centre_b[b]
@@ -262,29 +249,29 @@ def note(n: int, state: Environments, work: Scratch) -> float:
 
 
 @inner_jit
-def accept(j: int, around: Surroundings, state: Environments) -> None:
-    """Let the free places of all centres that spin j touches be the present."""
-    for k in range(around.first_a[j], around.first_a[j + 1]):
-        i = around.touched_k[k]
+def accept(j: int, lattice: LatticeTable, state: ReplicaState) -> None:
+    """Make the proposed slots of all centres that spin j changes the current ones."""
+    for k in range(lattice.first_a[j], lattice.first_a[j + 1]):
+        i = lattice.touched_k[k]
         state.now_a[i] = 1 - state.now_a[i]
 
 
 @jit
 def start_environments(
     spins_ac: FloatArray,
-    around: Surroundings,
+    lattice: LatticeTable,
     model: Descriptors,
-    heads: Heads,
-    state: Environments,
+    covariances: Covariances,
+    state: ReplicaState,
     work: Scratch,
 ) -> None:
-    """Write the densities and energies of all centres, summed from nothing, into the present places."""
+    """Write the densities and energies of all centres, computed from scratch, into the current slots."""
     for i in range(len(spins_ac)):
         w, spin = 2 * i + state.now_a[i], (spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2])
-        fill(i, spin, spins_ac, around, model, state.a_wyx[w], state.d_wf[w], work)
+        fill(i, spin, spins_ac, lattice, model, state.a_wyx[w], state.d_wf[w], work)
         describe(w, model, state, work, work.x_bf[0])
-        s = around.species_a[i]
-        block_energies(head_of(heads, s), work.x_bf, work.head, 1, work.energy_b)
+        s = lattice.species_a[i]
+        block_energies(covariance_of(covariances, s), work.x_bf, work.covariance, 1, work.energy_b)
         state.e_w[w] = work.energy_b[0]
 
 
@@ -292,32 +279,32 @@ def start_environments(
 def environment_sweeps(
     energy: float,
     table: PairTable,
-    move: Move,
+    proposal: Proposal,
     sites_k: IntArray,
     spins_ac: FloatArray,
-    around: Surroundings,
+    lattice: LatticeTable,
     model: Descriptors,
-    heads: Heads,
-    state: Environments,
+    covariances: Covariances,
+    state: ReplicaState,
     work: Scratch,
     rng: np.random.Generator,
     energies_s: FloatArray,
     moments_sc: FloatArray,
 ) -> int:
-    """Do what `pair_sweeps` does with the energy of environments added to that of pairs."""
-    n_taken = 0
+    """Do the same as `pair_sweeps`, with the energy of environments added to that of pairs."""
+    n_accepted = 0
     for s in range(len(energies_s)):
         for _ in range(len(sites_k)):
             j = sites_k[int(rng.random() * len(sites_k))]
-            new, log_ratio = trial(j, table, move, spins_ac, rng)
+            new, log_ratio = propose(j, table, proposal, spins_ac, rng)
             before = local_energy(j, spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2], table, spins_ac)
             change = local_energy(j, new[0], new[1], new[2], table, spins_ac) - before
-            change += difference(j, new, spins_ac, around, model, heads, state, work)
-            if is_taken(move.per_kt * change - log_ratio, rng):
+            change += difference(j, new, spins_ac, lattice, model, covariances, state, work)
+            if metropolis_accept(proposal.per_kt * change - log_ratio, rng):
                 spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2] = new
-                accept(j, around, state)
+                accept(j, lattice, state)
                 energy += change
-                n_taken += 1
+                n_accepted += 1
         energies_s[s] = energy
         total_spin(spins_ac, moments_sc[s])
-    return n_taken
+    return n_accepted

@@ -1,4 +1,4 @@
-"""Monte Carlo of spins on a fixed lattice that interact by pairs: only the pairs of the spin that moves are summed."""
+"""Monte Carlo of spins on a fixed lattice with pair interactions: an update sums the pairs of one spin."""
 
 from typing import NamedTuple
 
@@ -6,14 +6,20 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels._jit import inner_jit, jit
-from soso_core.kernels.monte_carlo.proposals import Direction, Move, cone_trial, heat_bath_trial, is_taken
+from soso_core.kernels.monte_carlo.proposals import (
+    Direction,
+    Proposal,
+    metropolis_accept,
+    propose_gaussian,
+    propose_heat_bath,
+)
 
 
 class PairTable(NamedTuple):
     """E = ½ Σ_i Σ_q Σ_k powers_qk u^k - Σ_i b_i·e_i, u = e_i·e_j, k from 1 (column 0 is k = 1).
 
-    Pairs of atom i are offsets_a[i]:offsets_a[i + 1], each pair being there from both its ends; j_q (q,) is the other
-    end and never i itself.  powers_qk eV, field_ac b eV.
+    Pairs of atom i are offsets_a[i]:offsets_a[i + 1], so each pair occurs twice; j_q (q,) is the other end, never i.
+    powers_qk eV, field_ac b eV.
     """
 
     offsets_a: IntArray
@@ -24,7 +30,7 @@ class PairTable(NamedTuple):
 
 @inner_jit
 def local_energy(i: int, x: float, y: float, z: float, table: PairTable, spins_ac: FloatArray) -> float:
-    """Return what atom i adds to the energy when its spin is (x, y, z), eV."""
+    """Return the part of the energy that depends on atom i when its spin is (x, y, z), eV."""
     field_ac, powers_qk = table.field_ac, table.powers_qk
     total = -(field_ac[i, 0] * x + field_ac[i, 1] * y + field_ac[i, 2] * z)
     for q in range(table.offsets_a[i], table.offsets_a[i + 1]):
@@ -39,13 +45,13 @@ def local_energy(i: int, x: float, y: float, z: float, table: PairTable, spins_a
 
 @inner_jit
 def linear_field(i: int, table: PairTable, spins_ac: FloatArray) -> Direction:
-    """Return the field on spin i that the terms linear in u make, eV."""
+    """Return the field on spin i of the terms linear in u, eV."""
     x, y, z = table.field_ac[i, 0], table.field_ac[i, 1], table.field_ac[i, 2]
     for q in range(table.offsets_a[i], table.offsets_a[i + 1]):
-        j, pull = table.j_q[q], table.powers_qk[q, 0]
-        x -= pull * spins_ac[j, 0]
-        y -= pull * spins_ac[j, 1]
-        z -= pull * spins_ac[j, 2]
+        j, slope = table.j_q[q], table.powers_qk[q, 0]
+        x -= slope * spins_ac[j, 0]
+        y -= slope * spins_ac[j, 1]
+        z -= slope * spins_ac[j, 2]
     return x, y, z
 
 
@@ -61,16 +67,16 @@ def pair_energy(table: PairTable, spins_ac: FloatArray) -> float:
 
 
 @jit
-def trial(
-    i: int, table: PairTable, move: Move, spins_ac: FloatArray, rng: np.random.Generator
+def propose(
+    i: int, table: PairTable, proposal: Proposal, spins_ac: FloatArray, rng: np.random.Generator
 ) -> tuple[Direction, float]:
-    """Return a trial direction of spin i, and log q(e) - log q(e') of the density q that drew it."""
+    """Return a proposed direction of spin i, and log q(e) - log q(e') of the density q that drew it."""
     x, y, z = spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2]
-    if not move.heat_bath:
-        return cone_trial(x, y, z, move.cone, rng), 0.0
+    if not proposal.heat_bath:
+        return propose_gaussian(x, y, z, proposal.width, rng), 0.0
     bx, by, bz = linear_field(i, table, spins_ac)
-    bx, by, bz = bx * move.per_kt, by * move.per_kt, bz * move.per_kt
-    new = heat_bath_trial(bx, by, bz, rng)
+    bx, by, bz = bx * proposal.per_kt, by * proposal.per_kt, bz * proposal.per_kt
+    new = propose_heat_bath(bx, by, bz, rng)
     return new, bx * (x - new[0]) + by * (y - new[1]) + bz * (z - new[2])
 
 
@@ -78,7 +84,7 @@ def trial(
 def pair_sweeps(
     energy: float,
     table: PairTable,
-    move: Move,
+    proposal: Proposal,
     sites_k: IntArray,
     spins_ac: FloatArray,
     rng: np.random.Generator,
@@ -87,23 +93,23 @@ def pair_sweeps(
 ) -> int:
     """Make len(energies_s) sweeps of len(sites_k) single-spin updates from a state of this energy (eV).
 
-    After each sweep its energy and Σ_i e_i are written down.  Returns how many trials were taken.  A site is
-    drawn anew for every update, so that there is detailed balance.
+    Write the energy and Σ_i e_i after each sweep; return the number of accepted proposals.  Every update draws its
+    site at random, which detailed balance needs.
     """
-    n_taken = 0
+    n_accepted = 0
     for s in range(len(energies_s)):
         for _ in range(len(sites_k)):
             i = sites_k[int(rng.random() * len(sites_k))]
-            new, log_ratio = trial(i, table, move, spins_ac, rng)
+            new, log_ratio = propose(i, table, proposal, spins_ac, rng)
             before = local_energy(i, spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2], table, spins_ac)
             change = local_energy(i, new[0], new[1], new[2], table, spins_ac) - before
-            if is_taken(move.per_kt * change - log_ratio, rng):
+            if metropolis_accept(proposal.per_kt * change - log_ratio, rng):
                 spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2] = new
                 energy += change
-                n_taken += 1
+                n_accepted += 1
         energies_s[s] = energy
         total_spin(spins_ac, moments_sc[s])
-    return n_taken
+    return n_accepted
 
 
 @inner_jit

@@ -1,6 +1,10 @@
-"""Moves of one spin for Monte Carlo: a trial direction and whether it is taken.
+"""Proposals of one spin for Monte Carlo, and the rule that accepts them.
 
-Random numbers are drawn in a fixed order, so that the slow twin can follow the same chain.
+    gaussian    e' = (e + w ξ) / |e + w ξ|, ξ standard normal; symmetric, as its density depends on e·e' alone
+    heat bath   e' drawn from exp(b·e'), b the field over k_BT
+    Metropolis  P(accept) = min(1, exp(-ΔE/k_BT) q(e)/q(e')), q the density of the proposal
+
+Random numbers are drawn in a fixed order, so that the slow twin of the tests can follow the same chain.
 """
 
 import math
@@ -13,46 +17,46 @@ from soso_core.kernels._jit import inner_jit, jit
 Direction = tuple[float, float, float]
 
 
-class Move(NamedTuple):
-    """How spins move: per_kt 1/k_BT (1/eV), width of the cone; heat_bath: trials from the field of pairs instead."""
+class Proposal(NamedTuple):
+    """per_kt 1/k_BT (1/eV), width w of the Gaussian proposal, or heat_bath: propose from the field of the pairs."""
 
     per_kt: float
-    cone: float
+    width: float
     heat_bath: bool
 
 
 @jit
-def cone_trial(x: float, y: float, z: float, cone: float, rng: np.random.Generator) -> Direction:
-    """Return the direction of e + cone·ξ, ξ normal: the angle to e alone decides, so there and back are as likely."""
-    x += cone * rng.standard_normal()
-    y += cone * rng.standard_normal()
-    z += cone * rng.standard_normal()
+def propose_gaussian(x: float, y: float, z: float, width: float, rng: np.random.Generator) -> Direction:
+    """Return the direction of e + width·ξ, ξ standard normal."""
+    x += width * rng.standard_normal()
+    y += width * rng.standard_normal()
+    z += width * rng.standard_normal()
     factor = 1.0 / math.sqrt(x * x + y * y + z * z)
     return x * factor, y * factor, z * factor
 
 
 @jit
-def heat_bath_trial(x: float, y: float, z: float, rng: np.random.Generator) -> Direction:
+def propose_heat_bath(x: float, y: float, z: float, rng: np.random.Generator) -> Direction:
     """Return a direction e' drawn from exp(b·e'), b = (x, y, z) the field over k_BT.
 
     The cosine w with b has density ∝ exp(|b| w) on [-1, 1]; its distribution function inverts in closed form.
     """
     kappa = math.sqrt(x * x + y * y + z * z)
-    xi, turn = rng.random(), 2.0 * math.pi * rng.random()
+    xi, angle = rng.random(), 2.0 * math.pi * rng.random()
     if kappa < 1e-12:
-        return around(0.0, 0.0, 1.0, 2.0 * xi - 1.0, turn)
+        return direction_around(0.0, 0.0, 1.0, 2.0 * xi - 1.0, angle)
     w = max(1.0 + math.log1p(xi * math.expm1(-2.0 * kappa)) / kappa, -1.0)
-    return around(x / kappa, y / kappa, z / kappa, w, turn)
+    return direction_around(x / kappa, y / kappa, z / kappa, w, angle)
 
 
 @inner_jit
-def around(x: float, y: float, z: float, w: float, turn: float) -> Direction:
-    """Return the unit vector at cosine w from the unit vector (x, y, z), turned by an angle about it."""
+def direction_around(x: float, y: float, z: float, w: float, angle: float) -> Direction:
+    """Return the unit vector at cosine w from the unit vector (x, y, z), at an azimuth `angle` about it."""
     sign = math.copysign(1.0, z)
     a = -1.0 / (sign + z)
     b = x * y * a
     s = math.sqrt(max(1.0 - w * w, 0.0))
-    left, right = s * math.cos(turn), s * math.sin(turn)
+    left, right = s * math.cos(angle), s * math.sin(angle)
     ex = w * x + left * (1.0 + sign * x * x * a) + right * b
     ey = w * y + left * sign * b + right * (sign + y * y * a)
     ez = w * z - left * sign * x - right * y
@@ -61,6 +65,6 @@ def around(x: float, y: float, z: float, w: float, turn: float) -> Direction:
 
 
 @jit
-def is_taken(change: float, rng: np.random.Generator) -> bool:
-    """Return True with the probability of Metropolis, min(1, exp(-change)); change is over k_BT."""
+def metropolis_accept(change: float, rng: np.random.Generator) -> bool:
+    """Return True with probability min(1, exp(-change)); change is (ΔE - k_BT log q(e)/q(e')) / k_BT."""
     return bool(rng.random() < math.exp(-change))

@@ -1,4 +1,4 @@
-"""What every evaluation of a compiled model does to all atoms before and after: one pass, no array in between."""
+"""Conversions before and after each evaluation of a compiled model, without temporary arrays."""
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def transverse_fields(gradient_ac: FloatArray, spins_ac: FloatArray) -> FloatArr
 
 @jit
 def longest_move(before_ac: FloatArray, now_ac: FloatArray) -> float:
-    """Return how far the atom that moved most has moved, Å."""
+    """Return the largest displacement of an atom, Å."""
     longest = 0.0
     for a in range(len(before_ac)):
         x, y, z = now_ac[a, 0] - before_ac[a, 0], now_ac[a, 1] - before_ac[a, 1], now_ac[a, 2] - before_ac[a, 2]

@@ -1,7 +1,7 @@
 """From descriptors to energies: E = Σ_k s_k (x·q_k)^ζ, or a sum of monomials in x·q_k, and ∂E/∂x, for a block of atoms.
 
-x is made of parts of the raw descriptor, each divided by the length of its reference features.  Only this file knows
-the covariance.
+x is made of parts of the raw descriptor, each divided by the length of its reference features.  No other kernel depends
+on the form of the covariance.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 
 
-class Head(NamedTuple):
+class Covariance(NamedTuple):
     """Hold the coefficients of a compressed covariance.
 
     parts_k4: start and stop of each part and of its reference features; floor of their length;
@@ -30,8 +30,8 @@ class Head(NamedTuple):
     weights_tb: FloatArray
 
 
-class Heads(NamedTuple):
-    """The heads of all species s, with zeros in the columns that only others have."""
+class Covariances(NamedTuple):
+    """The covariances of all species s, with zeros in the columns that only others have."""
 
     parts_k4: IntArray
     floor: float
@@ -43,7 +43,7 @@ class Heads(NamedTuple):
     weights_stb: FloatArray
 
 
-class HeadWork(NamedTuple):
+class CovarianceWork(NamedTuple):
     """Scratch of a block of atoms b: unit_bf x, its products t_bk, slopes_k, length of part k per atom (b, k)."""
 
     unit_bf: FloatArray
@@ -53,31 +53,40 @@ class HeadWork(NamedTuple):
 
 
 @jit
-def head_of(heads: Heads, s: int) -> Head:
-    """Return the head of one species."""
-    columns_fk, rows_kf, values_k = heads.columns_sfk[s], heads.rows_skf[s], heads.values_sk[s]
-    monomials_tz, weights_tb = heads.monomials_tz, heads.weights_stb[s]
-    return Head(heads.parts_k4, heads.floor, columns_fk, rows_kf, values_k, heads.zeta, monomials_tz, weights_tb)
+def covariance_of(covariances: Covariances, s: int) -> Covariance:
+    """Return the covariance of one species."""
+    columns_fk, rows_kf, values_k = covariances.columns_sfk[s], covariances.rows_skf[s], covariances.values_sk[s]
+    monomials_tz, weights_tb = covariances.monomials_tz, covariances.weights_stb[s]
+    return Covariance(
+        covariances.parts_k4,
+        covariances.floor,
+        columns_fk,
+        rows_kf,
+        values_k,
+        covariances.zeta,
+        monomials_tz,
+        weights_tb,
+    )
 
 
 @jit
-def make_head_work(n_block: int, head: Head) -> HeadWork:
+def make_covariance_work(n_block: int, covariance: Covariance) -> CovarianceWork:
     """Return scratch for a block of atoms."""
-    n_features, n_columns = head.columns_fk.shape
-    return HeadWork(
+    n_features, n_columns = covariance.columns_fk.shape
+    return CovarianceWork(
         np.zeros((n_block, n_features)),
         np.zeros((n_block, n_columns)),
         np.zeros(n_columns),
-        np.zeros((n_block, len(head.parts_k4))),
+        np.zeros((n_block, len(covariance.parts_k4))),
     )
 
 
 @inner_jit
-def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, length_k: FloatArray) -> None:
+def normalise(x_f: FloatArray, covariance: Covariance, unit_f: FloatArray, length_k: FloatArray) -> None:
     """Write x and the length that each part was divided by."""
-    for k in range(len(head.parts_k4)):
-        part = head.parts_k4[k]
-        length = np.sqrt(_dot(x_f, x_f, part[2:]) + head.floor * head.floor)
+    for k in range(len(covariance.parts_k4)):
+        part = covariance.parts_k4[k]
+        length = np.sqrt(_dot(x_f, x_f, part[2:]) + covariance.floor * covariance.floor)
         length_k[k] = length
         factor = 1.0 / length
         unit, x = unit_f[part[0] : part[1]], x_f[part[0] : part[1]]
@@ -86,10 +95,10 @@ def normalise(x_f: FloatArray, head: Head, unit_f: FloatArray, length_k: FloatAr
 
 
 @inner_jit
-def normalise_adjoint(unit_f: FloatArray, head: Head, length_k: FloatArray, g_f: FloatArray) -> None:
+def normalise_adjoint(unit_f: FloatArray, covariance: Covariance, length_k: FloatArray, g_f: FloatArray) -> None:
     """Turn g_f = ∂E/∂u into ∂E/∂x in place: g/l, less u (u·g)/l on the reference features that l depends on."""
-    for k in range(len(head.parts_k4)):
-        part, factor = head.parts_k4[k], 1.0 / length_k[k]
+    for k in range(len(covariance.parts_k4)):
+        part, factor = covariance.parts_k4[k], 1.0 / length_k[k]
         along = _dot(g_f, unit_f, part[:2])
         g = g_f[part[0] : part[1]]
         for f in range(len(g)):
@@ -111,43 +120,47 @@ def _dot(left_f: FloatArray, right_f: FloatArray, block_2: IntArray) -> float:
 
 
 @jit
-def evaluate_head(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray, g_bf: FloatArray) -> None:
+def evaluate_covariance(
+    covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int, energy_b: FloatArray, g_bf: FloatArray
+) -> None:
     """Write energy and ∂E/∂x of the first n atoms of a block."""
     unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
-    _before(head, x_bf, work, n)
-    np.dot(unit_bf, head.columns_fk, t_bk)
-    _between(head, work, n, energy_b)
-    np.dot(t_bk, head.rows_kf, g_bf[:n])
-    _after(head, work, n, g_bf)
+    _normalise_block(covariance, x_bf, work, n)
+    np.dot(unit_bf, covariance.columns_fk, t_bk)
+    _sum_energies(covariance, work, n, energy_b)
+    np.dot(t_bk, covariance.rows_kf, g_bf[:n])
+    _normalise_block_adjoint(covariance, work, n, g_bf)
 
 
 @jit
-def block_energies(head: Head, x_bf: FloatArray, work: HeadWork, n: int, energy_b: FloatArray) -> None:
+def block_energies(
+    covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int, energy_b: FloatArray
+) -> None:
     """Write the energies alone of the first n atoms of a block."""
-    _before(head, x_bf, work, n)
-    np.dot(work.unit_bf[:n], head.columns_fk, work.t_bk[:n])
-    _between(head, work, n, energy_b)
+    _normalise_block(covariance, x_bf, work, n)
+    np.dot(work.unit_bf[:n], covariance.columns_fk, work.t_bk[:n])
+    _sum_energies(covariance, work, n, energy_b)
 
 
 @inner_jit
-def _before(head: Head, x_bf: FloatArray, work: HeadWork, n: int) -> None:
+def _normalise_block(covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int) -> None:
     for b in range(n):
-        normalise(x_bf[b], head, work.unit_bf[b], work.length_bk[b])
+        normalise(x_bf[b], covariance, work.unit_bf[b], work.length_bk[b])
 
 
 @inner_jit
-def _between(head: Head, work: HeadWork, n: int, energy_b: FloatArray) -> None:
+def _sum_energies(covariance: Covariance, work: CovarianceWork, n: int, energy_b: FloatArray) -> None:
     for b in range(n):
-        if len(head.monomials_tz) > 0:
-            energy_b[b] = _monomials(head.monomials_tz, head.weights_tb, work.t_bk[b], work.slopes_k)
+        if len(covariance.monomials_tz) > 0:
+            energy_b[b] = _monomials(covariance.monomials_tz, covariance.weights_tb, work.t_bk[b], work.slopes_k)
         else:
-            energy_b[b] = _powers(head.values_k, head.zeta, work.t_bk[b])
+            energy_b[b] = _powers(covariance.values_k, covariance.zeta, work.t_bk[b])
 
 
 @inner_jit
-def _after(head: Head, work: HeadWork, n: int, g_bf: FloatArray) -> None:
+def _normalise_block_adjoint(covariance: Covariance, work: CovarianceWork, n: int, g_bf: FloatArray) -> None:
     for b in range(n):
-        normalise_adjoint(work.unit_bf[b], head, work.length_bk[b], g_bf[b])
+        normalise_adjoint(work.unit_bf[b], covariance, work.length_bk[b], g_bf[b])
 
 
 @inner_jit

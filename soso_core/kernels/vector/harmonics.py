@@ -79,7 +79,7 @@ def harmonic_rows(tables: Harmonics, work: HarmonicWork, at: layout.Layout, n: i
 
 
 @inlined_jit
-def harmonic_pull(  # type: ignore[no-untyped-def]
+def harmonic_gradient(  # type: ignore[no-untyped-def]
     tables: Harmonics, work: HarmonicWork, at: layout.Layout, k: int, g_yk: FloatArray
 ):
     """Return Σ_y g_y ∂Y_y/∂(x, y, z) of four neighbours, Y being polynomials of the direction; not yet tangential."""
@@ -92,14 +92,14 @@ def harmonic_pull(  # type: ignore[no-untyped-def]
             plus = load(g_yk, centre + m, k)
             if m < order:
                 slope = load(work.z_r4, order * size + m + 1, 0) * tables.s_lm[order, m]
-                turned = plus * load(work.w_r4, 2 * m, 0)
+                azimuthal = plus * load(work.w_r4, 2 * m, 0)
                 if m > 0:
-                    turned = turned + load(g_yk, centre - m, k) * load(work.w_r4, 2 * m + 1, 0)
-                gz = gz + slope * turned
+                    azimuthal = azimuthal + load(g_yk, centre - m, k) * load(work.w_r4, 2 * m + 1, 0)
+                gz = gz + slope * azimuthal
             if m > 0:
                 minus = load(g_yk, centre - m, k)
                 real, imaginary = load(work.w_r4, 2 * m - 2, 0), load(work.w_r4, 2 * m - 1, 0)
-                pull = load(work.z_r4, order * size + m, 0) * float(m)
-                gx = gx + pull * (plus * real + minus * imaginary)
-                gy = gy + pull * (minus * real - plus * imaginary)
+                radial_slope = load(work.z_r4, order * size + m, 0) * float(m)
+                gx = gx + radial_slope * (plus * real + minus * imaginary)
+                gy = gy + radial_slope * (minus * real - plus * imaginary)
     return gx, gy, gz

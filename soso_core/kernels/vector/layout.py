@@ -10,7 +10,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.vector import near
-from soso_core.kernels.vector.simd import item, load, splat, spread, store, total, transposed
+from soso_core.kernels.vector.simd import broadcast, item, load, splat, store, total, transposed
 
 UNIT_X, UNIT_Y, UNIT_Z, PER_R, RADIUS, SPIN_X, SPIN_Y, SPIN_Z, BOTH_SPINS = range(9)
 """Rows of place_rk: direction, 1/r (1/Å), r (Å), spin of the neighbour, 1 where centre and neighbour have spins."""
@@ -37,7 +37,7 @@ class Layouts(NamedTuple):
 
 @jit
 def make_layouts(n_block: int, n_most: int, n_radial: int, n_angular: int) -> Layouts:
-    """Return room for a block of atoms with at most n_most entries each."""
+    """Return arrays for a block of atoms with at most n_most entries each."""
     return Layouts(
         np.zeros((n_block, N_ROWS, n_most)),
         np.zeros((n_block, n_radial, n_most)),
@@ -48,7 +48,7 @@ def make_layouts(n_block: int, n_most: int, n_radial: int, n_angular: int) -> La
 
 @inlined_jit
 def layout_of(layouts: Layouts, b: int) -> Layout:
-    """Return that of one atom of the block; for `inner_jit` callers only, as nobody counts who holds it."""
+    """Return that of one atom of the block; for `inner_jit` callers only, as its references are not counted."""
     return Layout(layouts.place_brk[b], layouts.h_bnk[b], layouts.dh_bnk[b], layouts.y_byk[b])
 
 
@@ -104,56 +104,66 @@ def _radial_column(  # type: ignore[no-untyped-def]
 
 
 @inlined_jit
-def add_pull(  # type: ignore[no-untyped-def]
-    i: int, source: near.NearList, layout: Layout, k: int, force, turn, twist, pull_a8: FloatArray, sums_r4: FloatArray
+def add_gradients(  # type: ignore[no-untyped-def]
+    i: int,
+    source: near.NearList,
+    layout: Layout,
+    k: int,
+    force,
+    spin_gradient,
+    cosine_slope,
+    gradient_a8: FloatArray,
+    centre_r4: FloatArray,
 ) -> None:
-    """Add what four neighbours pull: `force` ∂E/∂vector, `turn` ∂E/∂e_j (triples of Vec4), `twist` ∂E/∂(e_i·e_j).
+    """Accumulate the gradients of four neighbours, all Vec4.
 
-    pull_a8 (a, 8): ∂E/∂position in columns 0-2, ∂E/∂e in 4-6.  sums_r4: over neighbours, rows 0-2 the force, 3-5
+    force: ∂E/∂vector (3); spin_gradient: ∂E/∂e_j (3); cosine_slope: ∂E/∂(e_i·e_j).
+
+    gradient_a8 (a, 8): ∂E/∂position in columns 0-2, ∂E/∂e in 4-6.  centre_r4: over neighbours, rows 0-2 the force, 3-5
     ∂E/∂e_i, 6-11 force ⊗ vector (xx yy zz yz xz xy).
     """
     atoms_a8, j_p = source.atoms_a8, source.j_p
     fx, fy, fz = force
-    tx, ty, tz = turn
+    tx, ty, tz = spin_gradient
     place_rk = layout.place_rk
     sx, sy, sz = load(place_rk, SPIN_X, k), load(place_rk, SPIN_Y, k), load(place_rk, SPIN_Z, k)
     zero = splat(0.0)
     p = source.starts_ab[i, 0] + k
-    ex, ey, ez = spread(atoms_a8, i, 4), spread(atoms_a8, i, 5), spread(atoms_a8, i, 6)
+    ex, ey, ez = broadcast(atoms_a8, i, 4), broadcast(atoms_a8, i, 5), broadcast(atoms_a8, i, 6)
     f0, f1, f2, f3 = transposed(fx, fy, fz, zero)
-    t0, t1, t2, t3 = transposed(tx + twist * ex, ty + twist * ey, tz + twist * ez, zero)
-    _add(pull_a8, item(j_p, p), f0, t0)
-    _add(pull_a8, item(j_p, p + 1), f1, t1)
-    _add(pull_a8, item(j_p, p + 2), f2, t2)
-    _add(pull_a8, item(j_p, p + 3), f3, t3)
+    t0, t1, t2, t3 = transposed(tx + cosine_slope * ex, ty + cosine_slope * ey, tz + cosine_slope * ez, zero)
+    _add(gradient_a8, item(j_p, p), f0, t0)
+    _add(gradient_a8, item(j_p, p + 1), f1, t1)
+    _add(gradient_a8, item(j_p, p + 2), f2, t2)
+    _add(gradient_a8, item(j_p, p + 3), f3, t3)
     r = load(place_rk, RADIUS, k)
     x, y, z = load(place_rk, UNIT_X, k) * r, load(place_rk, UNIT_Y, k) * r, load(place_rk, UNIT_Z, k) * r
-    _increase(sums_r4, 0, fx, fy, fz)
-    _increase(sums_r4, 3, twist * sx, twist * sy, twist * sz)
-    _increase(sums_r4, 6, fx * x, fy * y, fz * z)
-    _increase(sums_r4, 9, fy * z, fx * z, fx * y)
+    _increase(centre_r4, 0, fx, fy, fz)
+    _increase(centre_r4, 3, cosine_slope * sx, cosine_slope * sy, cosine_slope * sz)
+    _increase(centre_r4, 6, fx * x, fy * y, fz * z)
+    _increase(centre_r4, 9, fy * z, fx * z, fx * y)
 
 
 @inlined_jit
-def _add(pull_a8: FloatArray, j: int, force, turn) -> None:  # type: ignore[no-untyped-def]
-    store(pull_a8, j, 0, load(pull_a8, j, 0) + force)
-    store(pull_a8, j, 4, load(pull_a8, j, 4) + turn)
+def _add(gradient_a8: FloatArray, j: int, force, spin_gradient) -> None:  # type: ignore[no-untyped-def]
+    store(gradient_a8, j, 0, load(gradient_a8, j, 0) + force)
+    store(gradient_a8, j, 4, load(gradient_a8, j, 4) + spin_gradient)
 
 
 @inlined_jit
-def _increase(sums_r4: FloatArray, row: int, x, y, z) -> None:  # type: ignore[no-untyped-def]
-    store(sums_r4, row, 0, load(sums_r4, row, 0) + x)
-    store(sums_r4, row + 1, 0, load(sums_r4, row + 1, 0) + y)
-    store(sums_r4, row + 2, 0, load(sums_r4, row + 2, 0) + z)
+def _increase(centre_r4: FloatArray, row: int, x, y, z) -> None:  # type: ignore[no-untyped-def]
+    store(centre_r4, row, 0, load(centre_r4, row, 0) + x)
+    store(centre_r4, row + 1, 0, load(centre_r4, row + 1, 0) + y)
+    store(centre_r4, row + 2, 0, load(centre_r4, row + 2, 0) + z)
 
 
 @inner_jit
-def close_sums(i: int, sums_r4: FloatArray, pull_a8: FloatArray, virial_6: FloatArray) -> None:
-    """Give the sums over neighbours to the centre and to the virial, and clear them."""
+def flush_centre(i: int, centre_r4: FloatArray, gradient_a8: FloatArray, virial_6: FloatArray) -> None:
+    """Add the accumulators of the centre to its gradient and to the virial, and clear them."""
     for c in range(3):
-        pull_a8[i, c] -= total(load(sums_r4, c, 0))
-        pull_a8[i, 4 + c] += total(load(sums_r4, 3 + c, 0))
+        gradient_a8[i, c] -= total(load(centre_r4, c, 0))
+        gradient_a8[i, 4 + c] += total(load(centre_r4, 3 + c, 0))
     for v in range(6):
-        virial_6[v] += total(load(sums_r4, 6 + v, 0))
-    for row in range(len(sums_r4)):
-        store(sums_r4, row, 0, splat(0.0))
+        virial_6[v] += total(load(centre_r4, 6 + v, 0))
+    for row in range(len(centre_r4)):
+        store(centre_r4, row, 0, splat(0.0))

@@ -1,4 +1,4 @@
-"""The many-body part of a compiled model: descriptors, head and adjoints, one block of atoms after the other."""
+"""The many-body part of a compiled model: descriptors, covariance and adjoints, one block of atoms after the other."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from soso_core.kernels._jit import inner_jit, jit
 from soso_core.kernels.vector import layout, near
 from soso_core.kernels.vector import pair_density as density
 from soso_core.kernels.vector import three_body as three
-from soso_core.kernels.vector.covariance import Head, evaluate_head, make_head_work
+from soso_core.kernels.vector.covariance import Covariance, evaluate_covariance, make_covariance_work
 
 BLOCK = 16
-"""Atoms whose descriptors meet the covariance together: enough for a matrix product, few enough for the cache."""
+"""Atoms whose covariance is evaluated together: enough for a matrix product, few enough for the cache."""
 
 
 class Sources(NamedTuple):
@@ -23,7 +23,7 @@ class Sources(NamedTuple):
 
 
 class Models(NamedTuple):
-    """Descriptors d and p; has_density, has_three_body tell which of them are in x."""
+    """Descriptors d and p; has_density, has_three_body are true for those in x."""
 
     density: density.SpinDensity
     three_body: three.ThreeBody
@@ -32,10 +32,10 @@ class Models(NamedTuple):
 
 
 class GpOutput(NamedTuple):
-    """energy_a eV; of lane k pull_ka8 (∂E/∂position, ∂E/∂e in columns 4-6) and virial_k6."""
+    """energy_a eV; of lane k gradient_ka8 (∂E/∂position, ∂E/∂e in columns 4-6) and virial_k6."""
 
     energy_a: FloatArray
-    pull_ka8: FloatArray
+    gradient_ka8: FloatArray
     virial_k6: FloatArray
 
 
@@ -50,15 +50,15 @@ class Block(NamedTuple):
     x_bf: FloatArray
     g_bf: FloatArray
     energy_b: FloatArray
-    sums_r4: FloatArray
+    centre_r4: FloatArray
     n_density: int
 
 
 @jit
-def make_block(sources: Sources, models: Models, head: Head) -> Block:
+def make_block(sources: Sources, models: Models, covariance: Covariance) -> Block:
     """Return work arrays, small for a descriptor that is not there."""
     d, p = models.density, models.three_body
-    n_features = head.columns_fk.shape[0]
+    n_features = covariance.columns_fk.shape[0]
     n_y, n_l = _even(len(p.harmonics.a_lm) ** 2), _even(len(d.coupling_l))
     n_d, d_pad = len(d.central_n) * len(d.coupling_l) * d.n_species, (len(d.central_n) + 3) // 4 * 4
     n_columns = len(p.kinds_t) * p.n_pad * p.n_species
@@ -98,43 +98,49 @@ def _forward(b: int, i: int, sources: Sources, models: Models, block: Block) -> 
 
 @inner_jit
 def _adjoint(
-    b: int, i: int, sources: Sources, models: Models, block: Block, pull_a8: FloatArray, virial_6: FloatArray
+    b: int, i: int, sources: Sources, models: Models, block: Block, gradient_a8: FloatArray, virial_6: FloatArray
 ) -> None:
-    """Add what atom i in place b of the block pulls."""
+    """Add the gradients of the environment of atom i, in place b of the block."""
     g_f = block.g_bf[b]
     if models.has_density:
         around = layout.layout_of(block.density_at, b)
         density.density_adjoint(
-            i, sources.density, models.density, around, block.density_work, g_f, pull_a8, block.sums_r4
+            i, sources.density, models.density, around, block.density_work, g_f, gradient_a8, block.centre_r4
         )
     if models.has_three_body:
         around = layout.layout_of(block.three_at, b)
         p_f = g_f[block.n_density :]
         a_yx = block.a_byx[b]
         three.three_body_adjoint(
-            i, sources.three_body, models.three_body, around, block.three_work, a_yx, p_f, pull_a8, block.sums_r4
+            i, sources.three_body, models.three_body, around, block.three_work, a_yx, p_f, gradient_a8, block.centre_r4
         )
-    layout.close_sums(i, block.sums_r4, pull_a8, virial_6)
+    layout.flush_centre(i, block.centre_r4, gradient_a8, virial_6)
 
 
 @jit
 def gp_lane(
-    k: int, lanes_k: IntArray, order_a: IntArray, sources: Sources, models: Models, head: Head, out: GpOutput
+    k: int,
+    lanes_k: IntArray,
+    order_a: IntArray,
+    sources: Sources,
+    models: Models,
+    covariance: Covariance,
+    out: GpOutput,
 ) -> None:
     """Evaluate atoms order_a[lanes_k[k]:lanes_k[k + 1]], all of one species, block by block."""
-    block, head_work = make_block(sources, models, head), make_head_work(BLOCK, head)
-    pull_a8, virial_6 = out.pull_ka8[k], out.virial_k6[k]
-    pull_a8[:] = 0.0
+    block, covariance_work = make_block(sources, models, covariance), make_covariance_work(BLOCK, covariance)
+    gradient_a8, virial_6 = out.gradient_ka8[k], out.virial_k6[k]
+    gradient_a8[:] = 0.0
     virial_6[:] = 0.0
     for start in range(lanes_k[k], lanes_k[k + 1], BLOCK):
         n = min(BLOCK, lanes_k[k + 1] - start)
         for b in range(n):
             _forward(b, order_a[start + b], sources, models, block)
-        evaluate_head(head, block.x_bf, head_work, n, block.energy_b, block.g_bf)
+        evaluate_covariance(covariance, block.x_bf, covariance_work, n, block.energy_b, block.g_bf)
         for b in range(n):
             i = order_a[start + b]
             out.energy_a[i] = block.energy_b[b]
-            _adjoint(b, i, sources, models, block, pull_a8, virial_6)
+            _adjoint(b, i, sources, models, block, gradient_a8, virial_6)
 
 
 @jit
@@ -145,9 +151,9 @@ def gp_lanes(
     order_a: IntArray,
     sources: Sources,
     models: Models,
-    head: Head,
+    covariance: Covariance,
     out: GpOutput,
 ) -> None:
     """Evaluate lanes first:last; lane k is atoms order_a[lanes_k[k]:lanes_k[k + 1]]."""
     for k in range(first, last):
-        gp_lane(k, lanes_k, order_a, sources, models, head, out)
+        gp_lane(k, lanes_k, order_a, sources, models, covariance, out)

@@ -14,13 +14,13 @@ from soso_core.arrays import BoolArray, FloatArray, IntArray
 from soso_core.kernels._jit import inlined_jit
 from soso_core.kernels.vector.simd import (
     any_smaller,
+    broadcast,
     item,
     larger,
     load,
     one_if_smaller,
     smaller,
     splat,
-    spread,
     square_root,
     transposed,
 )
@@ -85,12 +85,12 @@ def fetch_spin(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def
         load(atoms_a8, item(j_p, p + 2), 4),
         load(atoms_a8, item(j_p, p + 3), 4),
     )
-    return sx, sy, sz, has_spin * spread(atoms_a8, i, 7)
+    return sx, sy, sz, has_spin * broadcast(atoms_a8, i, 7)
 
 
 @inlined_jit
 def any_within(x, y, z, reach: float):  # type: ignore[no-untyped-def]
-    """Tell whether one of four vectors is shorter than `reach` (Å)."""
+    """Return whether one of four vectors is shorter than `reach` (Å)."""
     return any_smaller(x * x + y * y + z * z, splat(reach * reach))
 
 
@@ -101,13 +101,13 @@ def four_polynomials(coefficients_fd: FloatArray, f: int, t):  # type: ignore[no
     Four at a time, as each step waits for the one before.
     """
     degree = coefficients_fd.shape[1] - 1
-    v0, v1 = spread(coefficients_fd, f, degree), spread(coefficients_fd, f + 1, degree)
-    v2, v3 = spread(coefficients_fd, f + 2, degree), spread(coefficients_fd, f + 3, degree)
+    v0, v1 = broadcast(coefficients_fd, f, degree), broadcast(coefficients_fd, f + 1, degree)
+    v2, v3 = broadcast(coefficients_fd, f + 2, degree), broadcast(coefficients_fd, f + 3, degree)
     s0 = s1 = s2 = s3 = splat(0.0)
     for d in range(degree - 1, -1, -1):
         s0, s1, s2, s3 = s0 * t + v0, s1 * t + v1, s2 * t + v2, s3 * t + v3
-        v0, v1 = v0 * t + spread(coefficients_fd, f, d), v1 * t + spread(coefficients_fd, f + 1, d)
-        v2, v3 = v2 * t + spread(coefficients_fd, f + 2, d), v3 * t + spread(coefficients_fd, f + 3, d)
+        v0, v1 = v0 * t + broadcast(coefficients_fd, f, d), v1 * t + broadcast(coefficients_fd, f + 1, d)
+        v2, v3 = v2 * t + broadcast(coefficients_fd, f + 2, d), v3 * t + broadcast(coefficients_fd, f + 3, d)
     return v0, s0, v1, s1, v2, s2, v3, s3
 
 

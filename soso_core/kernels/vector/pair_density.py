@@ -94,10 +94,10 @@ def density_adjoint(
     at: layout.Layout,
     work: SpinDensityWork,
     g_f: FloatArray,
-    pull_a8: FloatArray,
-    sums_r4: FloatArray,
+    gradient_a8: FloatArray,
+    centre_r4: FloatArray,
 ) -> None:
-    """Add the pull on the neighbours of atom i that was laid out, from g = ∂E/∂d."""
+    """Add the gradients of the environment of atom i, laid out before, from g = ∂E/∂d."""
     n_pad, n_orders, n_max = len(at.h_nk), len(model.coupling_l), len(model.central_n)
     n_segments, first = len(model.radial.maps_g2), source.starts_ab[i, 0]
     n = source.starts_ab[i, model.n_species * n_segments] - first
@@ -112,11 +112,11 @@ def density_adjoint(
         expand_rows(work.g_yx, s * n_pad, n_max, at.h_nk, len(at.y_yk), start, stop, work.gq_yk)
     zero = splat(0.0)
     for k in range(0, n, 4):
-        pull, twist = splat(0.0), splat(0.0)
+        slope, cosine_slope = splat(0.0), splat(0.0)
         for m in range(n_max):
-            pull = pull + load(work.gh_nk, m, k) * load(at.dh_nk, m, k)
+            slope = slope + load(work.gh_nk, m, k) * load(at.dh_nk, m, k)
         for order in range(1, n_orders):
-            twist = twist + load(work.gq_yk, order, k) * load(work.dq_yk, order, k)
+            cosine_slope = cosine_slope + load(work.gq_yk, order, k) * load(work.dq_yk, order, k)
         x, y = load(at.place_rk, layout.UNIT_X, k), load(at.place_rk, layout.UNIT_Y, k)
-        force = (pull * x, pull * y, pull * load(at.place_rk, layout.UNIT_Z, k))
-        layout.add_pull(i, source, at, k, force, (zero, zero, zero), twist, pull_a8, sums_r4)
+        force = (slope * x, slope * y, slope * load(at.place_rk, layout.UNIT_Z, k))
+        layout.add_gradients(i, source, at, k, force, (zero, zero, zero), cosine_slope, gradient_a8, centre_r4)

@@ -13,7 +13,7 @@ from soso_core.kernels.vector.simd import least, smaller, splat, total
 class PairOutput(NamedTuple):
     """energy_a eV, force_ac eV/Å, gradient_ac = ∂E/∂e eV; of lane k virial_k6 eV and the shortest distance, Å.
 
-    The gradient of an atom without a spin is of no meaning.
+    The gradient of an atom without a spin has no meaning.
     """
 
     energy_a: FloatArray
@@ -25,10 +25,10 @@ class PairOutput(NamedTuple):
 
 @inner_jit
 def pair_atom(i: int, source: near.NearList, functions: near.Radial, out_14: FloatArray) -> None:
-    """Write what the pairs of atom i give, sums over its full neighbour list.
+    """Write the sums over the full neighbour list of atom i.
 
     2 × energy, Σ dE/dr r̂ (3), Σ dE/du e_j (3), Σ dE/dr r r̂ ⊗ r̂ (6: xx yy zz yz xz xy), and min r into out_14.
-    Function 0 is J_0(r) of the species pair, function k > 0 what stands before u^k - mean of u^k over the sphere in
+    Function 0 is J_0(r) of the species pair, function k > 0 the coefficient of u^k - mean of u^k over the sphere in
     Σ_λ J_λ P_λ(u), λ > 0, u = e_i·e_j: these P_λ have mean zero.  Coefficients of bin b begin at row
     (species · bins + b) · functions.
     """

@@ -5,7 +5,7 @@ k0 and k1 are multiples of four; what lies between the last neighbour and k1 mus
 
 from soso_core.arrays import FloatArray
 from soso_core.kernels._jit import inlined_jit, inner_jit
-from soso_core.kernels.vector.simd import load, splat, spread, store, sums
+from soso_core.kernels.vector.simd import broadcast, load, splat, store, sums
 
 
 @inner_jit
@@ -37,8 +37,8 @@ def expand_columns(
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
             for y in range(n_y):
                 right0, right1 = load(right_yk, y, k), load(right_yk, y, k + 4)
-                g0, g1 = spread(g_yx, y, c), spread(g_yx, y, c + 1)
-                g2, g3 = spread(g_yx, y, c + 2), spread(g_yx, y, c + 3)
+                g0, g1 = broadcast(g_yx, y, c), broadcast(g_yx, y, c + 1)
+                g2, g3 = broadcast(g_yx, y, c + 2), broadcast(g_yx, y, c + 3)
                 a0, a1, a2, a3 = a0 + g0 * right0, a1 + g1 * right0, a2 + g2 * right0, a3 + g3 * right0
                 b0, b1, b2, b3 = b0 + g0 * right1, b1 + g1 * right1, b2 + g2 * right1, b3 + g3 * right1
             _store_four(out_xk, x, k, a0, a1, a2, a3)
@@ -48,8 +48,8 @@ def expand_columns(
             a0 = a1 = a2 = a3 = splat(0.0)
             for y in range(n_y):
                 right0 = load(right_yk, y, k)
-                a0, a1 = a0 + right0 * spread(g_yx, y, c), a1 + right0 * spread(g_yx, y, c + 1)
-                a2, a3 = a2 + right0 * spread(g_yx, y, c + 2), a3 + right0 * spread(g_yx, y, c + 3)
+                a0, a1 = a0 + right0 * broadcast(g_yx, y, c), a1 + right0 * broadcast(g_yx, y, c + 1)
+                a2, a3 = a2 + right0 * broadcast(g_yx, y, c + 2), a3 + right0 * broadcast(g_yx, y, c + 3)
             _store_four(out_xk, x, k, a0, a1, a2, a3)
 
 
@@ -63,8 +63,8 @@ def expand_rows(
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0.0)
             for x in range(n_x):
                 left0, left1, c = load(left_xk, x, k), load(left_xk, x, k + 4), x0 + x
-                g0, g1 = spread(g_yx, y, c), spread(g_yx, y + 1, c)
-                g2, g3 = spread(g_yx, y + 2, c), spread(g_yx, y + 3, c)
+                g0, g1 = broadcast(g_yx, y, c), broadcast(g_yx, y + 1, c)
+                g2, g3 = broadcast(g_yx, y + 2, c), broadcast(g_yx, y + 3, c)
                 a0, a1, a2, a3 = a0 + g0 * left0, a1 + g1 * left0, a2 + g2 * left0, a3 + g3 * left0
                 b0, b1, b2, b3 = b0 + g0 * left1, b1 + g1 * left1, b2 + g2 * left1, b3 + g3 * left1
             _store_four(out_yk, y, k, a0, a1, a2, a3)
@@ -83,7 +83,7 @@ def _expand_two(g_yx: FloatArray, y: int, x0: int, n_x: int, left_xk: FloatArray
     a0 = b0 = splat(0.0)
     for x in range(n_x):
         left0 = load(left_xk, x, k)
-        a0, b0 = a0 + left0 * spread(g_yx, y, x0 + x), b0 + left0 * spread(g_yx, y + 1, x0 + x)
+        a0, b0 = a0 + left0 * broadcast(g_yx, y, x0 + x), b0 + left0 * broadcast(g_yx, y + 1, x0 + x)
     store(out_yk, y, k, a0)
     store(out_yk, y + 1, k, b0)
 

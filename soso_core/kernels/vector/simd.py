@@ -1,8 +1,8 @@
-"""Four doubles at once: a Numba type for explicit vector code where the compiler does not find it by itself.
+"""Numba type of four doubles (SIMD), for vector code that the compiler does not generate by itself.
 
 `load`, `store`, `splat` and the operators + - * work on `Vec4`, LLVM's <4 x double>.  Products and sums may be fused
-(the flag `contract`); nothing else is reordered, so results do not depend on the compiler's mood.  A machine without
-256-bit registers uses two of 128.
+(the flag `contract`); nothing else is reordered, so results are reproducible across compiler versions.  A machine
+without 256-bit registers uses two of 128.
 """
 
 import operator
@@ -23,13 +23,13 @@ _CONTRACT = ("contract",)
 
 
 def _generator(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function that writes code into one that kernels call; typed, as Numba's own decorator is not."""
+    """Turn a code generator into a function that kernels can call; typed, unlike Numba's own decorator."""
     made: Callable[..., Any] = intrinsic(function)
     return made
 
 
 class Vec4Type(types.Type):
-    """The type of four doubles in one register; lives inside kernels only."""
+    """The type of four doubles in one register; it exists inside kernels only."""
 
     def __init__(self) -> None:
         super().__init__(name="Vec4")
@@ -85,7 +85,7 @@ def splat(typing_context: Any, number: Any) -> Any:
 
 
 @_generator
-def spread(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
+def broadcast(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
     """Return four times array[row, column] of a C-contiguous array; indices must not be negative."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -97,7 +97,7 @@ def spread(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
 
 @_generator
 def item(typing_context: Any, array: Any, index: Any) -> Any:
-    """Return array[index] of a contiguous one-dimensional array, without asking whether the index is negative."""
+    """Return array[index] of a contiguous one-dimensional array, without a test for a negative index."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view = context.make_array(signature.args[0])(context, builder, value=arguments[0])
@@ -137,7 +137,7 @@ def _splat(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), mask)
 
 
-def _teach(symbol: Any, operation: str) -> None:
+def _register_operator(symbol: Any, operation: str) -> None:
     """Give Numba an operator on Vec4 and Vec4, or Vec4 and a number on either side."""
     cases = ((vec4, vec4), (vec4, types.float64), (types.float64, vec4))
 
@@ -163,7 +163,7 @@ for _symbol, _operation in {
     operator.mul: "fmul",
     operator.truediv: "fdiv",
 }.items():
-    _teach(_symbol, _operation)
+    _register_operator(_symbol, _operation)
 
 
 @_generator
@@ -244,7 +244,7 @@ def one_if_smaller(typing_context: Any, left: Any, right: Any) -> Any:
 
 @_generator
 def any_smaller(typing_context: Any, left: Any, right: Any) -> Any:
-    """Tell whether left < right in one place at least."""
+    """Return whether left < right in at least one place."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         bits = builder.bitcast(

@@ -10,22 +10,23 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels._jit import inlined_jit, inner_jit, jit
+from soso_core.kernels.channels import channel_value
 from soso_core.kernels.vector import layout, near
 from soso_core.kernels.vector.harmonics import (
     Harmonics,
     HarmonicWork,
-    harmonic_pull,
+    harmonic_gradient,
     harmonic_rows,
     make_harmonic_work,
 )
 from soso_core.kernels.vector.products import contract, expand_columns, expand_rows
-from soso_core.kernels.vector.simd import get, item, load, put, splat, spread, store
+from soso_core.kernels.vector.simd import broadcast, get, item, load, put, splat, store
 
 
 class ThreeBody(NamedTuple):
-    """What the kernels need to know of the descriptor.
+    """Parameters and index tables of the descriptor.
 
-    kinds_t: component t is P_λ of λ = kind, or component -1 - kind of the neighbour's spin.
+    kinds_t: kind of component t, see `kernels.channels`.
     pairs_wk: first t, first t', number of components, first row of p_rx, one row for each channel pair.
     products_qk: the same with source and target of the adjoint.  Feature f is p_rx[row_f, column_f] scale_f; its
     adjoint times back_f goes to (row_f, column_f) and (mirror_row_f, mirror_column_f).
@@ -59,11 +60,17 @@ class ThreeBodyWork(NamedTuple):
 
 
 @jit
+def count_product_rows(model: ThreeBody) -> int:
+    """Return the number of rows of p_rx."""
+    return int(max(model.row_f.max(), model.mirror_row_f.max()) + model.n_pad + 1)
+
+
+@jit
 def make_three_body_work(model: ThreeBody, n_most: int, n_angular: int) -> ThreeBodyWork:
     """Return scratch for atoms with at most n_most entries; rows of g_rx that no feature reaches stay zero."""
     n_x = model.n_species * model.n_pad
     n_columns = len(model.kinds_t) * model.n_pad
-    n_rows = max(model.row_f.max(), model.mirror_row_f.max()) + model.n_pad + 1
+    n_rows = count_product_rows(model)
     return ThreeBodyWork(
         np.zeros((n_rows, n_x)),
         np.zeros((n_rows, n_x)),
@@ -76,25 +83,12 @@ def make_three_body_work(model: ThreeBody, n_most: int, n_angular: int) -> Three
 
 
 @inlined_jit
-def _cosine(i: int, source: near.NearList, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
-    """Return e_i·e_j of four neighbours."""
+def _fetch_spins(i: int, source: near.NearList, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
+    """Return e_i·e_j, the factor 1 where both have a spin, and the components of e_j of four neighbours."""
     atoms_a8, place_rk = source.atoms_a8, around.place_rk
-    u = load(place_rk, layout.SPIN_X, k) * atoms_a8[i, 4] + load(place_rk, layout.SPIN_Y, k) * atoms_a8[i, 5]
-    return u + load(place_rk, layout.SPIN_Z, k) * atoms_a8[i, 6]
-
-
-@inlined_jit
-def _component(kind: int, u, around: layout.Layout, k: int):  # type: ignore[no-untyped-def]
-    """Return c_t of four neighbours and its slope by u = e_i·e_j."""
-    zero, one = splat(0.0), splat(1.0)
-    if kind == 0:
-        return one, zero
-    if kind < 0:
-        return load(around.place_rk, layout.SPIN_X - 1 - kind, k), zero
-    both = load(around.place_rk, layout.BOTH_SPINS, k)
-    if kind == 1:
-        return u * both, both
-    return (u * u * 1.5 - 0.5) * both, u * both * 3.0
+    x, y = load(place_rk, layout.SPIN_X, k), load(place_rk, layout.SPIN_Y, k)
+    z, both = load(place_rk, layout.SPIN_Z, k), load(place_rk, layout.BOTH_SPINS, k)
+    return x * atoms_a8[i, 4] + y * atoms_a8[i, 5] + z * atoms_a8[i, 6], both, x, y, z
 
 
 @inner_jit
@@ -103,9 +97,9 @@ def weight_rows(
 ) -> None:
     """Write c_t h_n of n columns into w_xk, row t n_pad + n."""
     for k in range(0, n, 4):
-        u = _cosine(i, source, around, k)
+        u, both, x, y, z = _fetch_spins(i, source, around, k)
         for t in range(len(model.kinds_t)):
-            c, _ = _component(model.kinds_t[t], u, around, k)
+            c, _ = channel_value(model.kinds_t[t], splat(1.0), u, both, x, y, z)
             for m in range(model.n_pad):
                 store(w_xk, t * model.n_pad + m, k, c * load(around.h_nk, m, k))
 
@@ -158,8 +152,8 @@ def _four_products(
     for _ in range(n_k):
         for y in range(order * order, (order + 1) * (order + 1)):
             right = load(a_yx, y, c2)
-            p0, p1 = p0 + right * spread(a_yx, y, c), p1 + right * spread(a_yx, y, c + 1)
-            p2, p3 = p2 + right * spread(a_yx, y, c + 2), p3 + right * spread(a_yx, y, c + 3)
+            p0, p1 = p0 + right * broadcast(a_yx, y, c), p1 + right * broadcast(a_yx, y, c + 1)
+            p2, p3 = p2 + right * broadcast(a_yx, y, c + 2), p3 + right * broadcast(a_yx, y, c + 3)
         c, c2 = c + n_pad, c2 + n_pad
     store(p_rx, row, x2, p0)
     store(p_rx, row + 1, x2, p1)
@@ -204,9 +198,9 @@ def _four_back(
     for _ in range(n_k):
         for y in range(order * order, (order + 1) * (order + 1)):
             more = (
-                g0 * spread(a_yx, y, c)
-                + g1 * spread(a_yx, y, c + 1)
-                + (g2 * spread(a_yx, y, c + 2) + g3 * spread(a_yx, y, c + 3))
+                g0 * broadcast(a_yx, y, c)
+                + g1 * broadcast(a_yx, y, c + 1)
+                + (g2 * broadcast(a_yx, y, c + 2) + g3 * broadcast(a_yx, y, c + 3))
             )
             store(ga_yx, y, c2, load(ga_yx, y, c2) + more)
         c, c2 = c + n_pad, c2 + n_pad
@@ -221,10 +215,10 @@ def three_body_adjoint(
     work: ThreeBodyWork,
     a_yx: FloatArray,
     g_f: FloatArray,
-    pull_a8: FloatArray,
-    sums_r4: FloatArray,
+    gradient_a8: FloatArray,
+    centre_r4: FloatArray,
 ) -> None:
-    """Add the pull on the neighbours of atom i that was laid out, from g = ∂E/∂p."""
+    """Add the gradients of the environment of atom i, laid out before, from g = ∂E/∂p."""
     products_adjoint(model, a_yx, g_f, work.g_rx, work.ga_yx)
     n_segments, first = len(model.radial.maps_g2), source.starts_ab[i, 0]
     n, n_columns = source.starts_ab[i, model.n_species * n_segments] - first, len(work.w_xk)
@@ -236,43 +230,43 @@ def three_body_adjoint(
         expand_columns(work.ga_yx, x0, n_columns, around.y_yk, len(around.y_yk), start, stop, work.gw_xk)
         expand_rows(work.ga_yx, x0, n_columns, work.w_xk, len(around.y_yk), start, stop, work.gy_yk)
     for k in range(0, n, 4):
-        _pull_column(i, source, model, around, work, k, pull_a8, sums_r4)
+        _add_column_gradients(i, source, model, around, work, k, gradient_a8, centre_r4)
 
 
 @inlined_jit
-def _pull_column(
+def _add_column_gradients(
     i: int,
     source: near.NearList,
     model: ThreeBody,
     around: layout.Layout,
     work: ThreeBodyWork,
     k: int,
-    pull_a8: FloatArray,
-    sums_r4: FloatArray,
+    gradient_a8: FloatArray,
+    centre_r4: FloatArray,
 ) -> None:
-    """Turn ∂E/∂(c h) and ∂E/∂Y of four neighbours into pulls on their places and spins."""
-    u = _cosine(i, source, around, k)
-    radial, twist = splat(0.0), splat(0.0)
+    """Add the gradients by positions and spins of four neighbours, from ∂E/∂(c h) and ∂E/∂Y."""
+    u, both, sx, sy, sz = _fetch_spins(i, source, around, k)
+    radial, cosine_slope = splat(0.0), splat(0.0)
     tx, ty, tz = splat(0.0), splat(0.0), splat(0.0)
     for t in range(len(model.kinds_t)):
         kind = model.kinds_t[t]
-        c, slope = _component(kind, u, around, k)
+        c, slope = channel_value(kind, splat(1.0), u, both, sx, sy, sz)
         along, by_c = splat(0.0), splat(0.0)
         for m in range(model.n_pad):
             g = load(work.gw_xk, t * model.n_pad + m, k)
             along = along + g * load(around.dh_nk, m, k)
             by_c = by_c + g * load(around.h_nk, m, k)
         radial = radial + along * c
-        twist = twist + by_c * slope
+        cosine_slope = cosine_slope + by_c * slope
         if kind == -1:
             tx = tx + by_c
         elif kind == -2:
             ty = ty + by_c
         elif kind == -3:
             tz = tz + by_c
-    gx, gy, gz = harmonic_pull(model.harmonics, work.harmonic, around, k, work.gy_yk)
+    gx, gy, gz = harmonic_gradient(model.harmonics, work.harmonic, around, k, work.gy_yk)
     x, y = load(around.place_rk, layout.UNIT_X, k), load(around.place_rk, layout.UNIT_Y, k)
     z, per_r = load(around.place_rk, layout.UNIT_Z, k), load(around.place_rk, layout.PER_R, k)
     along = radial - (gx * x + gy * y + gz * z) * per_r
     force = (gx * per_r + along * x, gy * per_r + along * y, gz * per_r + along * z)
-    layout.add_pull(i, source, around, k, force, (tx, ty, tz), twist, pull_a8, sums_r4)
+    layout.add_gradients(i, source, around, k, force, (tx, ty, tz), cosine_slope, gradient_a8, centre_r4)

@@ -98,8 +98,10 @@ def test_truncation_is_within_its_bound():
     model = fitted("three-body of zeta 2")
     rough = CompiledModel.of(model, Accuracy(gp_meV_per_atom=1.0))
     exact = CompiledModel.of(model, TIGHT)
-    assert max(head.n_terms for head in rough.many_body.heads) < max(head.n_terms for head in exact.many_body.heads)
-    bound = max(head.bound_meV for head in rough.many_body.heads)
+    assert max(covariance.n_terms for covariance in rough.many_body.covariances) < max(
+        covariance.n_terms for covariance in exact.many_body.covariances
+    )
+    bound = max(covariance.bound_meV for covariance in rough.many_body.covariances)
     cell = large_cell(1)
     error_meV = 1e3 * abs(rough.predict(cell).energy - exact.predict(cell).energy) / len(cell)
     assert 0.0 < error_meV <= bound <= 1.0

@@ -11,12 +11,12 @@ from soso_core import InputError
 from soso_core.dynamics.monte_carlo.simulation import Chain, MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy, SpinModel
 
-TEMPERATURE, COLD, CONE = 400.0, 20.0, 0.6
+TEMPERATURE, COLD, WIDTH = 400.0, 20.0, 0.6
 BONDS = np.array([[0, 1], [1, 2], [0, 3], [3, 2], [1, 3]])
 COUPLINGS = 0.02 * np.random.default_rng(5).normal(size=(5, 4))
 FIELD = 0.03 * np.random.default_rng(6).normal(size=(4, 3))
 START = random_spins(4, np.random.default_rng(7))
-HEADS_BOUND = 1e-5
+COVARIANCE_BOUND = 1e-5
 """eV per atom that a compiled covariance may be off: `Accuracy.gp_meV_per_atom`, as the documentation states it."""
 ROUNDING = 1e-11
 """eV: some thousand additions of energies of some eV, each rounded at 1e-16 of it."""
@@ -29,44 +29,44 @@ def linear_part(i, e_ac):
     return FIELD[i] - sum(pull * e_ac[j] for pull, j in ends)
 
 
-@pytest.mark.parametrize("move", ["cone", "heat-bath"])
-def test_pairs_follow_the_twin(move):
+@pytest.mark.parametrize("proposal", ["gaussian", "heat-bath"])
+def test_pairs_follow_the_twin(proposal):
     energy = SpinEnergy.of_bonds(4, BONDS, COUPLINGS, FIELD)
-    mine = Chain(energy, START, np.random.default_rng(8), move, CONE)
-    n_taken = mine.sweep(TEMPERATURE, 50).n_taken
-    field = linear_part if move == "heat-bath" else None
+    mine = Chain(energy, START, np.random.default_rng(8), proposal, WIDTH)
+    n_accepted = mine.sweep(TEMPERATURE, 50).n_accepted
+    field = linear_part if proposal == "heat-bath" else None
     slow_ac, n_slow = chain(
         lambda e_ac: legendre_energy(BONDS, COUPLINGS, FIELD, e_ac),
         field,
         START,
         range(4),
         kB * TEMPERATURE,
-        CONE,
+        WIDTH,
         200,
         np.random.default_rng(8),
     )
-    assert 20 < n_taken == n_slow
+    assert 20 < n_accepted == n_slow
     # 200 steps in which rounding is passed on; a wrong energy sends the chains apart within a few.
     np.testing.assert_allclose(mine.spins_ac, slow_ac, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", ["three-body alone", "pairs of zeta 4"])
 def test_environments_follow_the_twin(case):
-    """The twin asks the fitted model for the energy of the whole cell, twice for every trial."""
+    """The twin asks the fitted model for the energy of the whole cell, twice for every proposal."""
     model, cell = fitted(case), iron_germanium(9)
-    mine = Chain(SpinModel.of(model).on(cell), cell.spins_ac, np.random.default_rng(10), cone=CONE)
-    n_taken = mine.sweep(TEMPERATURE, 10).n_taken
+    mine = Chain(SpinModel.of(model).on(cell), cell.spins_ac, np.random.default_rng(10), width=WIDTH)
+    n_accepted = mine.sweep(TEMPERATURE, 10).n_accepted
     slow_ac, n_slow = chain(
         lambda e_ac: model.predict(cell.with_spins(e_ac), with_std=False).energy,
         None,
         cell.spins_ac,
         range(3),
         kB * TEMPERATURE,
-        CONE,
+        WIDTH,
         30,
         np.random.default_rng(10),
     )
-    assert 5 < n_taken == n_slow
+    assert 5 < n_accepted == n_slow
     np.testing.assert_allclose(mine.spins_ac, slow_ac, atol=1e-9)
     assert np.all(mine.spins_ac[3] == 0.0), "germanium has no spin"
 
@@ -82,7 +82,7 @@ def test_energy_is_conserved_by_differences(case):
     assert mine.energy < before - 0.05, "random spins have cooled down"
     assert mine.energy == pytest.approx(energy.of_spins(mine.spins_ac), abs=ROUNDING)
     slow = model.predict(cell.with_spins(mine.spins_ac), with_std=False).energy
-    assert mine.energy == pytest.approx(slow, abs=HEADS_BOUND * len(cell))
+    assert mine.energy == pytest.approx(slow, abs=COVARIANCE_BOUND * len(cell))
 
 
 def test_atoms_among_their_own_images():
@@ -93,7 +93,7 @@ def test_atoms_among_their_own_images():
     mine.sweep(TEMPERATURE, 100)
     assert mine.energy == pytest.approx(energy.of_spins(mine.spins_ac), abs=ROUNDING)
     slow = iron_model().predict(cell.with_spins(mine.spins_ac), with_std=False).energy
-    assert mine.energy == pytest.approx(slow, abs=HEADS_BOUND * len(cell))
+    assert mine.energy == pytest.approx(slow, abs=COVARIANCE_BOUND * len(cell))
 
 
 def test_a_pair_model_and_a_field():
@@ -121,12 +121,12 @@ def test_threads_change_nothing_and_seeds_do():
         assert energy.of_spins(left.spins_kac[-1]) == pytest.approx(left.energies_k[-1], abs=ROUNDING)
 
 
-def test_the_cone_is_learnt():
-    """Half of the trials are taken, however cold it is."""
+def test_the_width_is_adjusted():
+    """Half of the proposals are accepted, however cold it is."""
     energy = SpinEnergy.of_bonds(4, BONDS, -0.05 * np.ones((5, 2)))
     plan = MonteCarloSettings(n_warmup=2000, n_sweeps=1000)
     for found in sample(energy, START, [5.0, 20.0, 80.0], plan, np.random.default_rng(0)):
-        assert found.acceptance == pytest.approx(0.5, abs=0.05)
+        assert found.acceptance_rate == pytest.approx(0.5, abs=0.05)
 
 
 @pytest.mark.parametrize(

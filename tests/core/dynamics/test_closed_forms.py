@@ -10,7 +10,7 @@ from soso_core.dynamics.spin_energy import SpinEnergy
 KT = kB * 300.0
 UP = np.array([0.0, 0.0, 1.0])
 PLAN = {"n_warmup": 300, "n_sweeps": 40_000}
-MOVES = pytest.mark.parametrize("move", ["cone", "heat-bath"])
+MOVES = pytest.mark.parametrize("proposal", ["gaussian", "heat-bath"])
 
 
 def langevin(x):
@@ -32,29 +32,35 @@ def agrees(values_k, expected, largest_error):
 
 @MOVES
 @pytest.mark.parametrize("strength", [0.5, 3.0])
-def test_one_spin_in_a_field(move, strength):
+def test_one_spin_in_a_field(proposal, strength):
     """<e·b> = L(b/kT), and <E> = -b L."""
     energy = SpinEnergy.of_bonds(1, np.zeros((0, 2), int), np.zeros((0, 2)), strength * KT * UP[None])
-    (found,) = sample(energy, -UP[None], [300.0], MonteCarloSettings(move=move, **PLAN), np.random.default_rng(1))
+    (found,) = sample(
+        energy, -UP[None], [300.0], MonteCarloSettings(proposal=proposal, **PLAN), np.random.default_rng(1)
+    )
     agrees(found.moments_kc[:, 2], langevin(strength), 0.01)
     np.testing.assert_allclose(found.energies_k, -strength * KT * found.moments_kc[:, 2], atol=1e-12)
 
 
 @MOVES
 @pytest.mark.parametrize("strength", [1.5, -4.0])
-def test_two_spins_on_a_bond(move, strength):
+def test_two_spins_on_a_bond(proposal, strength):
     """E = J e·e': <e·e'> = -L(J/kT)."""
     energy = SpinEnergy.of_bonds(2, [[0, 1]], [[0.0, strength * KT]])
-    (found,) = sample(energy, [UP, UP], [300.0], MonteCarloSettings(move=move, **PLAN), np.random.default_rng(2))
+    (found,) = sample(
+        energy, [UP, UP], [300.0], MonteCarloSettings(proposal=proposal, **PLAN), np.random.default_rng(2)
+    )
     agrees(found.energies_k / (strength * KT), -langevin(strength), 0.01)
 
 
 @MOVES
-def test_two_spins_with_a_biquadratic_term(move):
+def test_two_spins_with_a_biquadratic_term(proposal):
     """The cosine u of two spins has density ∝ exp(-Σ_λ J_λ P_λ(u)/kT), an integral over one number."""
     j_l = np.array([0.3, -1.2, 2.0, 0.7]) * KT
     energy = SpinEnergy.of_bonds(2, [[0, 1]], [j_l])
-    (found,) = sample(energy, [UP, UP], [300.0], MonteCarloSettings(move=move, **PLAN), np.random.default_rng(3))
+    (found,) = sample(
+        energy, [UP, UP], [300.0], MonteCarloSettings(proposal=proposal, **PLAN), np.random.default_rng(3)
+    )
     u_r, weights_r = np.polynomial.legendre.leggauss(80)
     energy_r = np.polynomial.legendre.legval(u_r, j_l)
     boltzmann_r = weights_r * np.exp(-energy_r / KT)

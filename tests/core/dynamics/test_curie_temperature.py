@@ -31,7 +31,7 @@ def bcc_magnet(n):
 def chains(n, n_sweeps, rng):
     """Return energies over |J| and |M|² of two chains at the known temperature."""
     energy, spins_ac = bcc_magnet(n)
-    plan = MonteCarloSettings(n_warmup=1000, n_sweeps=n_sweeps, move="heat-bath")
+    plan = MonteCarloSettings(n_warmup=1000, n_sweeps=n_sweeps, proposal="heat-bath")
     found = sample(energy, spins_ac, [KNOWN * EXCHANGE / kB] * 2, plan, rng)
     energies_k = np.concatenate([item.energies_k for item in found]) / EXCHANGE
     return energies_k, np.concatenate([np.sum(item.moments_kc**2, axis=1) for item in found])

@@ -66,11 +66,6 @@ def test_size_does_not_grow_with_the_number_of_species():
     assert descriptor(tuple(range(24, 32)), None).size > 10 * sizes[0]
 
 
-def test_order_of_the_species_does_not_matter():
-    expected = features(alloy(1), descriptor(ALLOY, 2))
-    np.testing.assert_array_equal(features(alloy(1), descriptor((32, 24, 26), 2)), expected)
-
-
 def test_one_channel_does_not_know_one_neighbour_from_another():
     """Elements exchanged between atoms: seen by two channels, not by one, if all have their spins."""
     cell = alloy(1)

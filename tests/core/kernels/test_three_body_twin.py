@@ -79,12 +79,10 @@ def test_spin_derivatives(descriptor, weights):
         moved[magnetic] = spins_ac / np.linalg.norm(spins_ac, axis=1, keepdims=True)
         return float(np.sum(features(CELL.with_spins(moved), descriptor).p_af * weights))
 
-    columns = np.stack([weights, -2.0 * weights], axis=2)
-    gradient_acb = descriptor.spin_adjoint(features(CELL, descriptor), columns)
-    np.testing.assert_allclose(gradient_acb[:, :, 1], -2.0 * gradient_acb[:, :, 0], rtol=1e-12)
-    gradient_ac = transverse(gradient_acb[:, :, 0], CELL.spins_ac)
+    raw_ac = descriptor.spin_adjoint(features(CELL, descriptor), weights)
+    gradient_ac = transverse(raw_ac, CELL.spins_ac)
     assert_derivative(energy, CELL.spins_ac[magnetic], gradient_ac[magnetic], 1e-3, 1e-7)
-    assert not gradient_acb[~magnetic].any()
+    assert not raw_ac[~magnetic].any()
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)

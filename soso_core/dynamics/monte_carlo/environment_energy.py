@@ -1,4 +1,4 @@
-"""The GP of a model for spins that move one at a time on a fixed lattice."""
+"""The GP energy on a fixed lattice, for changes of one spin at a time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +8,10 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.compiled.accuracy import Accuracy
-from soso_core.compiled.covariance import stack_heads
-from soso_core.compiled.descriptors import CompiledDensity, CompiledThreeBody, absent_three_body
+from soso_core.compiled.covariance import stack_covariances
 from soso_core.compiled.many_body import CompiledManyBody
+from soso_core.compiled.pair_density import CompiledDensity
+from soso_core.compiled.three_body import CompiledThreeBody, absent_three_body
 from soso_core.configuration import Configuration
 from soso_core.descriptors.environment import EnvironmentDescriptor
 from soso_core.descriptors.spin_pairs import ImagePairs
@@ -21,30 +22,30 @@ from soso_core.kernels.exact.three_body import add_images
 from soso_core.kernels.monte_carlo.environment_sweeps import (
     BLOCK,
     Descriptors,
-    Environments,
+    LatticeTable,
+    ReplicaState,
     Scratch,
-    Surroundings,
     start_environments,
 )
-from soso_core.kernels.vector.covariance import Heads, head_of, make_head_work
+from soso_core.kernels.vector.covariance import Covariances, covariance_of, make_covariance_work
 from soso_core.kernels.vector.simd import padded
-from soso_core.kernels.vector.three_body import ThreeBody
+from soso_core.kernels.vector.three_body import ThreeBody, count_product_rows
 from soso_core.neighbours import find_neighbours
 from soso_core.species import species_indices
 
 
 @dataclass(frozen=True, eq=False)
-class CompiledEnvironments:
-    """Descriptors and heads of a model, without a lattice; `species` are the atomic numbers it knows."""
+class EnvironmentModel:
+    """Descriptors and covariances of a model, without a lattice; `species` are its atomic numbers."""
 
     descriptor: EnvironmentDescriptor
     species: tuple[int, ...]
     descriptors: Descriptors
-    heads: Heads
+    covariances: Covariances
 
     @classmethod
-    def of(cls, model: FittedModel) -> "CompiledEnvironments":
-        """Return those of a model with a GP.  Raises InputError for a descriptor the fast kernels do not know."""
+    def of(cls, model: FittedModel) -> "EnvironmentModel":
+        """Return those of a model with a GP.  Raises InputError for a model with element channels."""
         compiled = CompiledManyBody.of(model, Accuracy())
         density, three = compiled.density, compiled.three_body
         descriptors = Descriptors(
@@ -54,15 +55,15 @@ class CompiledEnvironments:
             density is not None,
             three is not None,
         )
-        heads = stack_heads([head.packed for head in compiled.heads])
-        return cls(model.basis.descriptor, model.basis.species, descriptors, heads)
+        covariances = stack_covariances([covariance.packed for covariance in compiled.covariances])
+        return cls(model.basis.descriptor, model.basis.species, descriptors, covariances)
 
-    def on(self, configuration: Configuration) -> "EnvironmentTable":
+    def on(self, configuration: Configuration) -> "EnvironmentEnergy":
         """Return the environments of a lattice.  Raises InputError for an unknown element."""
         species_a = species_indices(configuration, self.species)
         pairs = ImagePairs.of(find_neighbours(configuration, self.descriptor.cutoff), species_a)
         first_a, touched_k, through_k = touched_by(pairs, species_a)
-        around = Surroundings(
+        lattice = LatticeTable(
             species_a,
             np.array(configuration.is_magnetic_a),
             pairs.offsets_a,
@@ -74,10 +75,10 @@ class CompiledEnvironments:
             touched_k,
             through_k,
         )
-        return EnvironmentTable(around, self.descriptors, self.heads)
+        return EnvironmentEnergy(lattice, self.descriptors, self.covariances)
 
     def _shapes(self, pairs: ImagePairs) -> FloatArray:
-        """Return shape_rn of `kernels.monte_carlo.environment_sweeps.Surroundings`."""
+        """Return shape_rn of `kernels.monte_carlo.environment_sweeps.LatticeTable`."""
         three = self.descriptor.three_body
         if three is None:
             return np.zeros((1, 4))
@@ -92,7 +93,7 @@ class CompiledEnvironments:
         return shapes_qyn.reshape(-1, shapes_qyn.shape[2])
 
     def _radials(self, pairs: ImagePairs) -> FloatArray:
-        """Return h_qn of `kernels.monte_carlo.environment_sweeps.Surroundings`."""
+        """Return h_qn of `kernels.monte_carlo.environment_sweeps.LatticeTable`."""
         if self.descriptor.pair is None:
             return np.zeros((1, 1))
         h_pn, _ = self.descriptor.pair.basis.evaluate(pairs.distances_p)
@@ -101,7 +102,7 @@ class CompiledEnvironments:
 
 
 def _three_body(density: CompiledDensity | None, three: CompiledThreeBody | None) -> ThreeBody:
-    """Return p as the kernels take it, or what stands for it when there is none."""
+    """Return p as the kernels take it, or its replacement when there is none."""
     if three is not None:
         return three.packed
     assert density is not None
@@ -109,7 +110,7 @@ def _three_body(density: CompiledDensity | None, three: CompiledThreeBody | None
 
 
 def touched_by(pairs: ImagePairs, species_a: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Return first_a, touched_k and through_k of `kernels.monte_carlo.environment_sweeps.Surroundings`."""
+    """Return first_a, touched_k and through_k of `kernels.monte_carlo.environment_sweeps.LatticeTable`."""
     n_atoms = len(species_a)
     other_q = np.flatnonzero(pairs.i_q != pairs.j_q)
     by_k = np.concatenate([pairs.j_q[other_q], np.arange(n_atoms)])
@@ -121,24 +122,24 @@ def touched_by(pairs: ImagePairs, species_a: IntArray) -> tuple[IntArray, IntArr
 
 
 @dataclass(frozen=True, eq=False)
-class EnvironmentTable:
+class EnvironmentEnergy:
     """The environments of one lattice; `start` makes the state of a replica."""
 
-    around: Surroundings
+    lattice: LatticeTable
     descriptors: Descriptors
-    heads: Heads
+    covariances: Covariances
 
     def start(self, spins_ac: FloatArray) -> "Replica":
-        """Return a state with these spins (a, 3), summed from nothing."""
+        """Return a state with these spins (a, 3), computed from scratch."""
         replica = Replica(self, self._empty_state(), self._scratch())
         start_environments(spins_ac, *replica.arguments)
         return replica
 
-    def _empty_state(self) -> Environments:
-        n_atoms, three = len(self.around.species_a), self.descriptors.three_body
+    def _empty_state(self) -> ReplicaState:
+        n_atoms, three = len(self.lattice.species_a), self.descriptors.three_body
         n_y = len(three.harmonics.a_lm) ** 2
         n_columns = len(three.kinds_t) * three.n_pad * three.n_species
-        return Environments(
+        return ReplicaState(
             np.zeros((2 * n_atoms, n_y, n_columns)),
             np.zeros((2 * n_atoms, self._n_density)),
             np.zeros(2 * n_atoms),
@@ -147,40 +148,40 @@ class EnvironmentTable:
 
     def _scratch(self) -> Scratch:
         three, n_l = self.descriptors.three_body, len(self.descriptors.coupling_l)
-        # As many rows as `fast_three_body.make_three_body_work` takes.
-        n_rows = int(max(three.row_f.max(), three.mirror_row_f.max())) + three.n_pad + 1
         return Scratch(
-            np.zeros((BLOCK, self.heads.columns_sfk.shape[1])),
+            np.zeros((BLOCK, self.covariances.columns_sfk.shape[1])),
             np.zeros(BLOCK),
             np.zeros(BLOCK, dtype=np.int64),
-            np.zeros((n_rows, three.n_species * three.n_pad)),
+            np.zeros((count_product_rows(three), three.n_species * three.n_pad)),
             np.zeros(n_l),
             np.zeros(n_l),
             np.zeros(len(three.kinds_t)),
-            make_head_work(BLOCK, head_of(self.heads, 0)),
+            make_covariance_work(BLOCK, covariance_of(self.covariances, 0)),
         )
 
     @cached_property
     def _n_density(self) -> int:
         """Number of components of d."""
         model = self.descriptors
-        return len(self.heads.values_sk) * len(model.central_n) * len(model.coupling_l) if model.has_density else 0
+        return (
+            len(self.covariances.values_sk) * len(model.central_n) * len(model.coupling_l) if model.has_density else 0
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class Replica:
     """The state of one chain: densities and energies of every centre."""
 
-    table: EnvironmentTable
-    state: Environments
+    table: EnvironmentEnergy
+    state: ReplicaState
     work: Scratch
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """What the kernels take, in their order."""
-        return self.table.around, self.table.descriptors, self.table.heads, self.state, self.work
+        """The arguments of the kernels, in their order."""
+        return self.table.lattice, self.table.descriptors, self.table.covariances, self.state, self.work
 
     def energy(self) -> float:
-        """Return the sum of the present energies, eV."""
+        """Return the sum of the current energies, eV."""
         state = self.state
         return float(np.sum(state.e_w[2 * np.arange(len(state.now_a)) + state.now_a]))

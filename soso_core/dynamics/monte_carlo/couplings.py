@@ -1,4 +1,4 @@
-"""Couplings of every pair of atoms on a fixed lattice, as the Monte Carlo kernels take them."""
+"""Couplings of every pair of atoms on a fixed lattice, in the form of the Monte Carlo kernels."""
 
 from dataclasses import dataclass
 
@@ -41,17 +41,17 @@ class Couplings:
     def of_bonds(cls, bonds_k2: IntArray, j_kl: FloatArray) -> "Couplings":
         """Return those of bonds given once each, with J_λ (k, l) in eV, λ from 0.
 
-        Raises InputError for shapes that do not belong together.
+        Raises InputError for shapes that do not match.
         """
         bonds_k2, j_kl = np.asarray(bonds_k2, dtype=np.int64), np.asarray(j_kl, dtype=float)
         if bonds_k2.ndim != 2 or bonds_k2.shape[1] != 2 or j_kl.ndim != 2 or len(j_kl) != len(bonds_k2):
-            raise InputError(f"bonds {bonds_k2.shape} and couplings {j_kl.shape} do not belong together")
+            raise InputError(f"bonds {bonds_k2.shape} and couplings {j_kl.shape} do not match")
         i_q, j_q = np.concatenate([bonds_k2, bonds_k2[:, ::-1]]).T
         order_q = np.lexsort((j_q, i_q))
         return cls(i_q[order_q], j_q[order_q], np.concatenate([j_kl, j_kl])[order_q])
 
     def constant(self, is_magnetic_a: BoolArray) -> float:
-        """Return the energy that no direction changes, eV: λ = 0, atoms with their own images, means of u^k."""
+        """Return the part of the energy without directions, eV: λ = 0, atoms with their own images, means of u^k."""
         both_q = is_magnetic_a[self.i_q] & is_magnetic_a[self.j_q]
         powers_qk = self._powers()
         own_q = self.i_q == self.j_q
@@ -59,7 +59,7 @@ class Couplings:
         return 0.5 * (apart + float(np.sum(powers_qk[both_q & own_q, 1:])))
 
     def table(self, is_magnetic_a: BoolArray, field_ac: FloatArray) -> PairTable:
-        """Return what directions change: pairs of two different magnetic atoms, and the field (a, 3), eV."""
+        """Return the part with directions: pairs of two different magnetic atoms, and the field (a, 3), eV."""
         kept_q = is_magnetic_a[self.i_q] & is_magnetic_a[self.j_q] & (self.i_q != self.j_q)
         offsets_a = np.searchsorted(self.i_q[kept_q], np.arange(len(is_magnetic_a) + 1)).astype(np.int64)
         powers_qk = self._powers()[kept_q, 1:]

@@ -1,4 +1,4 @@
-"""The descriptors d and p as the fast kernels take them."""
+"""The three-body descriptor p compiled for `kernels.vector.three_body`."""
 
 from dataclasses import dataclass
 
@@ -6,37 +6,14 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.compiled.accuracy import Accuracy
-from soso_core.compiled.polynomials import PolynomialFit, fit_polynomials
-from soso_core.descriptors.channels import CHANNELS, first_components
-from soso_core.descriptors.pair import PairDescriptor
-from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
+from soso_core.compiled.polynomials import PolynomialFit
+from soso_core.descriptors.channels import CHANNELS, component_kinds, first_components
 from soso_core.descriptors.three_body import ThreeBodyDescriptor
 from soso_core.errors import InputError
 from soso_core.kernels.vector.harmonics import make_harmonics
 from soso_core.kernels.vector.near import Radial
-from soso_core.kernels.vector.pair_density import SpinDensity
 from soso_core.kernels.vector.simd import padded
 from soso_core.kernels.vector.three_body import ThreeBody
-
-HIGHEST_CHANNEL = 2
-"""Legendre order of the highest channel the kernels know."""
-
-
-@dataclass(frozen=True, eq=False)
-class CompiledDensity:
-    """d with its radial functions as polynomials."""
-
-    fit: PolynomialFit
-    packed: SpinDensity
-
-    @classmethod
-    def of(cls, descriptor: PairDescriptor, accuracy: Accuracy) -> "CompiledDensity":
-        """Return d as the kernels take it."""
-        p = descriptor.parameters
-        fit = fit_basis(descriptor.basis, p.cutoff_angstrom, p.taper_angstrom, accuracy)
-        central_n = descriptor.basis.evaluate(np.zeros(1))[0][0]
-        coupling_l = np.ascontiguousarray(descriptor.coupling_l)
-        return cls(fit, SpinDensity(fit.packed, coupling_l, central_n, len(descriptor.species)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +25,11 @@ class CompiledThreeBody:
 
     @classmethod
     def of(cls, descriptor: ThreeBodyDescriptor, accuracy: Accuracy) -> "CompiledThreeBody":
-        """Return p as the kernels take it.  Raises InputError for a channel they do not know and for mixed species."""
+        """Return p as the kernels take it.  Raises InputError for element channels."""
         p = descriptor.parameters
         if p.element_channels is not None and len(descriptor.species) > 1:
             raise InputError("a model with element_channels cannot be compiled; use FittedModel, or fit without them")
-        fit = fit_basis(descriptor.basis, p.cutoff_angstrom, p.taper_angstrom, accuracy)
+        fit = accuracy.fit_basis(descriptor.basis, p.cutoff_angstrom, p.taper_angstrom)
         table = FeatureTable.of(descriptor)
         packed = ThreeBody(
             fit.packed,
@@ -65,36 +42,11 @@ class CompiledThreeBody:
         return cls(fit, packed)
 
 
-def absent_density(radial: Radial) -> SpinDensity:
-    """Return what the kernels take in place of a pair descriptor that is not there."""
-    return SpinDensity(radial, np.zeros(1), np.zeros(1), 1)
-
-
 def absent_three_body(radial: Radial) -> ThreeBody:
-    """Return what the kernels take in place of a three-body descriptor that is not there."""
+    """Return the replacement of an absent three-body descriptor."""
     one, none = np.zeros(1, dtype=np.int64), np.zeros(1)
     table = np.zeros((1, 4), dtype=np.int64)
     return ThreeBody(radial, make_harmonics(0), one, table, table, one, one, none, one, one, none, 1, 4)
-
-
-def fit_basis(basis: OverlapBasis | EnvelopedBasis, cutoff: float, taper: float, accuracy: Accuracy) -> PolynomialFit:
-    """Return the radial functions as polynomials, to `accuracy.radial` of their largest value beyond 2 Å."""
-    sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
-    largest = float(np.max(np.abs(basis.untapered(sample))))
-    decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0
-    where = accuracy.radial_range(cutoff, taper, largest, decay)
-    return fit_polynomials(basis.untapered, where)
-
-
-def component_kinds(channels: tuple[str, ...]) -> IntArray:
-    """Return kinds_t of `kernels.vector.three_body.ThreeBody`."""
-    kinds: list[int] = []
-    for name in channels:
-        order = CHANNELS[name].legendre_order
-        if order is not None and order > HIGHEST_CHANNEL:
-            raise InputError(f"channel {name} cannot be compiled")
-        kinds += [-1, -2, -3] if order is None else [order]
-    return np.array(kinds, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

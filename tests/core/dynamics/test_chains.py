@@ -10,6 +10,7 @@ from spin_cells import iron_germanium, random_spins, skewed_iron
 from soso_core import InputError
 from soso_core.dynamics.monte_carlo.simulation import Chain, MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy, SpinModel
+from soso_core.kernels.monte_carlo.pair_sweeps import linear_field
 
 TEMPERATURE, COLD, WIDTH = 400.0, 20.0, 0.6
 BONDS = np.array([[0, 1], [1, 2], [0, 3], [3, 2], [1, 3]])
@@ -50,15 +51,18 @@ def test_pairs_follow_the_twin(proposal):
     np.testing.assert_allclose(mine.spins_ac, slow_ac, atol=1e-9)
 
 
+@pytest.mark.parametrize("proposal", ["gaussian", "heat-bath"])
 @pytest.mark.parametrize("case", ["three-body alone", "pairs of zeta 4"])
-def test_environments_follow_the_twin(case):
+def test_environments_follow_the_twin(case, proposal):
     """The twin asks the fitted model for the energy of the whole cell, twice for every proposal."""
     model, cell = fitted(case), iron_germanium(9)
-    mine = Chain(SpinModel.of(model).on(cell), cell.spins_ac, np.random.default_rng(10), width=WIDTH)
+    energy = SpinModel.of(model).on(cell)
+    mine = Chain(energy, cell.spins_ac, np.random.default_rng(10), proposal, WIDTH)
+    field = (lambda i, e_ac: np.array(linear_field(i, energy.pairs, e_ac))) if proposal == "heat-bath" else None
     n_accepted = mine.sweep(TEMPERATURE, 10).n_accepted
     slow_ac, n_slow = chain(
         lambda e_ac: model.predict(cell.with_spins(e_ac), with_std=False).energy,
-        None,
+        field,
         cell.spins_ac,
         range(3),
         kB * TEMPERATURE,

@@ -38,7 +38,7 @@ class SpinEnergy:
         """
         couplings, magnetic_a = Couplings.of_bonds(bonds_k2, j_kl), np.ones(n_atoms, dtype=bool)
         if len(couplings.i_q) and not 0 <= couplings.i_q.min() <= couplings.i_q.max() < n_atoms:
-            raise InputError(f"a bond has an atom index outside the {n_atoms}")
+            raise InputError(f"a bond has an atom index that is not one of the {n_atoms} atoms")
         table = couplings.table(magnetic_a, _checked_field(field_ac, n_atoms))
         return cls(magnetic_a, couplings.constant(magnetic_a), table)
 

@@ -79,6 +79,7 @@ def test_no_process_is_left_open(finished_campaign):
     assert all(item.is_sealed for item in finished_campaign.called_descendants)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_data(finished_campaign, campaign_inputs, tmp_path):
     again = run_campaign(campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING))
     first, second = (
@@ -174,6 +175,7 @@ def test_too_many_failed_labels(campaign_inputs, tmp_path):
     assert state.node.outputs.history["batches"][0]["n_failed"] == 2
 
 
+@pytest.mark.slow
 def test_a_label_below_the_minimum_grade_is_kept_and_not_trained_on(campaign_inputs, tmp_path):
     faults = {"label": {"0": "grade-B", "1": "grade-D", "3": "grade-C"}}
     inputs = campaign_inputs(tmp_path, faults, target_energy_meV_per_spin=ANYTHING, n_initial=3)
@@ -191,6 +193,7 @@ def test_a_label_below_the_minimum_grade_is_kept_and_not_trained_on(campaign_inp
     assert count_label_calls(tmp_path) == 4
 
 
+@pytest.mark.slow
 def test_a_batch_without_a_good_label_is_too_many_failures(campaign_inputs, tmp_path):
     """Such labels cost a run and teach nothing: for the rule they have failed.  A better minimum is the campaign's."""
     faults = {"label": {"0": "grade-B", "1": "grade-C"}}
@@ -231,7 +234,7 @@ def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_pa
     assert len(label_jobs_behind(node.outputs.model)) == 4
 
 
-@pytest.mark.parametrize("fault", ["crash", "truncated"])
+@pytest.mark.parametrize("fault", ["crash", pytest.param("truncated", marks=pytest.mark.slow)])
 def test_fit_failed_and_resume_asks_again_for_what_is_missing_only(campaign_inputs, tmp_path, fault):
     """Batch 0: one of three labels fails, then the fit; the two labels that came are not made again."""
     faults = {"label": {"1": "crash"}, "fit": fault}

@@ -49,6 +49,7 @@ def labels_of(*states):
     return [called for state in states for (stage, *_), called in state.calls.items() if stage == "label"]
 
 
+@pytest.mark.slow
 def test_core_hours_of_all_labels_are_a_budget(campaign_inputs, tmp_path):
     """One of two labels fails and is paid for too; the cost record is an input, with a line for each."""
     tiny, faults = 1e-9, {"label": {"1": "not-converged"}}
@@ -110,6 +111,7 @@ def test_two_campaigns_share_their_labels_by_the_cache(campaign_inputs, tmp_path
     assert one == other
 
 
+@pytest.mark.slow
 def test_extended_to_another_exploration(campaign_inputs, tmp_path):
     """The target was met; the other exploration has to meet it by blind tests of its own."""
     inputs = campaign_inputs(tmp_path, target_energy_meV_per_spin=ANYTHING)
@@ -244,6 +246,7 @@ def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_in
         resume_builder(state)
 
 
+@pytest.mark.slow
 def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_inputs, tmp_path, monkeypatch):
     """Half of the labels do twice as badly: the next batch is made, and what was learnt stays in the history."""
     monkeypatch.setattr(functions, "decide", suspicious)
@@ -257,6 +260,7 @@ def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_input
     assert state.node.outputs.history.uuid == state.history.uuid
 
 
+@pytest.mark.slow
 def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, tmp_path, monkeypatch):
     """The job crashes: the campaign goes on; one resumed where it was not looked into yet does that first."""
     monkeypatch.setattr(functions, "decide", suspicious)

@@ -42,7 +42,7 @@ def mixed_cell(spins_ac=None):
 
 @pytest.fixture
 def inputs(potcar_family, vasp_standin, tmp_path):
-    """Return a function that gives the inputs of a label from settings and what the stand-in shall do."""
+    """Return a function that gives the inputs of a label from settings and the faults of the stand-in."""
     numbers = count()
 
     def make(field_scale=2.0, faults=None, **changes):
@@ -85,7 +85,7 @@ def test_a_label(inputs):
     assert quality["converged"]
     assert quality["label_grade"] == item.info["label_grade"]
     assert quality["label_grade"] in "AB"  # the fast protocol ends at lambda 10
-    assert quality["energy_change_meV_per_atom"] < 0.01  # what is left once the turn of the moments is taken off
+    assert quality["energy_change_meV_per_atom"] < 0.01  # the rest without the work of the fields
     steps = [job for job in node.called_descendants if isinstance(job, CalcJobNode)]
     assert [job.inputs.parameters["lambda"] for job in steps] == [1.0, 10.0]
     assert [job.inputs.parameters["icharg"] for job in steps] == [2, 1]
@@ -94,7 +94,7 @@ def test_a_label(inputs):
 
 @pytest.mark.slow
 def test_finite_differences_of_energies_are_fields_and_forces(inputs):
-    """Along the way the moments went.  Three decimals of the lengths are worth 3e-4 of a field."""
+    """Along the way the moments went.  Three decimals of the magnitudes change a field by 3e-4."""
     centre, made = mixed_cell(), inputs(overrides=ONE_STEP)
     base = label(centre, made)
     atom = int(np.argmax(np.linalg.norm(base.effective_fields_ac, axis=1)))
@@ -125,7 +125,7 @@ def test_the_field_scale_is_found(inputs, scale):
     results, node = run_get_node(FieldScaleWorkChain, structure=structure, label=made)
     assert node.is_finished_ok, node.exit_message
     found = results["field_scale"].get_dict()
-    assert found["field_scale"] == pytest.approx(scale, rel=2e-3)  # three decimals of lengths and directions
+    assert found["field_scale"] == pytest.approx(scale, rel=2e-3)  # three decimals of magnitudes and directions
     assert found["error"] < 0.02 * scale
     assert found["source"] == "measured"
     assert (

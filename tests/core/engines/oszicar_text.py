@@ -21,7 +21,7 @@ def fortran_e(value, width=14, decimals=5):
 
 
 def moments_block(step):
-    """Return what one step of the self-consistency prints."""
+    """Return the output of one step of the self-consistency."""
     rows = [
         f"{ion:3d}" + "".join(f"{x:7.3f}" for x in mw) + "  " + "".join(f"{x:7.3f}" for x in m)
         for ion, (mw, m) in enumerate(zip(step["mw"], step["m"], strict=True), 1)

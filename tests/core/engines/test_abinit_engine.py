@@ -1,4 +1,4 @@
-"""From runs to labels, with a stand-in for the program: gates, the second attempt, what is said when it fails."""
+"""From runs to labels, with a stand-in for the program: conditions, the second attempt, the messages of failures."""
 
 import os
 import re
@@ -161,7 +161,7 @@ def test_fields_of_two_attempts_are_compared_across_the_moments(abinit):
         agreement(IRON, OUTPUT, replace(OUTPUT, gradients_ac=1.006 * OUTPUT.gradients_ac))
 
 
-def test_a_crash_says_what_abinit_said(abinit, tmp_path):
+def test_a_crash_quotes_the_message_of_abinit(abinit, tmp_path):
     with pytest.raises(AbinitError, match="ended with status 14: No bands at all"):
         label(IRON, abinit("crash"))
     assert len(calls(tmp_path)) == 1

@@ -107,7 +107,7 @@ def test_no_line_is_too_long(folder):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"tolvrs": 1e-4}, "tolvrs"),
         ({"magcon_lambda": 0.3}, "magcon_lambda"),
@@ -117,8 +117,8 @@ def test_no_line_is_too_long(folder):
         ({"bands": 3}, "unknown key 'bands'"),
     ],
 )
-def test_settings_that_are_refused(values, said):
-    with pytest.raises(InputError, match=said):
+def test_settings_that_are_refused(values, message):
+    with pytest.raises(InputError, match=message):
         parse_settings(AbinitSettings, values, "engine.yaml")
 
 
@@ -155,7 +155,7 @@ def test_no_file(folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('<?xml version="1.0"?>\n<paw_dataset version="0.7">\n\n', "PAW and PSML files give wrong fields"),
         (HEADER.format(number=26, electrons=16, format=7, functional=11), "PAW and PSML files give wrong fields"),
@@ -168,10 +168,10 @@ def test_no_file(folder):
         ("", "not a norm-conserving"),
     ],
 )
-def test_files_that_are_refused(tmp_path, text, said):
+def test_files_that_are_refused(tmp_path, text, message):
     path = tmp_path / "file"
     path.write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         find_pseudopotential("Fe", AbinitSettings(pseudopotentials={"Fe": path}))
 
 

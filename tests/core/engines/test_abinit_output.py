@@ -26,7 +26,7 @@ def numbers_of(output):
 
 
 def is_harmless(text):
-    """Whether a damaged text is refused, said not to have converged, or read as if it were whole."""
+    """Whether a damaged text is refused, reported as not converged, or read as if it were whole."""
     try:
         output = parse_output(text, 2)
     except AbinitError:
@@ -132,9 +132,9 @@ def test_two_datasets():
 
 def test_what_a_refusal_says():
     log = (STORED / "refused.log").read_text(encoding="utf8")
-    said = error_message(log)
-    assert "There are not enough bands" in said
-    assert "\n" not in said
+    message = error_message(log)
+    assert "There are not enough bands" in message
+    assert "\n" not in message
     assert error_message("Segmentation fault") == ""
 
 

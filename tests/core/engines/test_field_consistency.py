@@ -69,9 +69,9 @@ def test_a_field_too_small_to_tell_is_refused():
         check_field(heisenberg, heisenberg(flat), flat, 0.05)
 
 
-@pytest.mark.parametrize(("check", "what"), [(check_field, "exchange fields"), (check_force, "forces")])
-def test_an_engine_without_slopes_is_told_so(check, what):
-    with pytest.raises(InputError, match=f"label has no {what}"):
+@pytest.mark.parametrize(("check", "quantity"), [(check_field, "exchange fields"), (check_force, "forces")])
+def test_an_engine_without_fields_or_forces_is_refused(check, quantity):
+    with pytest.raises(InputError, match=f"label has no {quantity}"):
         check(heisenberg, LabelledConfiguration(CELL, energy=-1.0), CELL, 0.05)
 
 

@@ -1,4 +1,4 @@
-"""The GPAW engine without GPAW: what it refuses, which states it takes for labels, in what order it tries."""
+"""The GPAW engine without GPAW: configurations that it refuses, states that become labels, the order of attempts."""
 
 import numpy as np
 import pytest

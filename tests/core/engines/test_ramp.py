@@ -1,4 +1,4 @@
-"""The ramp: what follows a step, and when a label is good enough, from steps whose answer is known."""
+"""The ramp: the action after a step, and the gates of a label, from steps whose answer is known."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def test_a_flipped_moment_keeps_its_sign():
 def test_the_effective_field_is_minus_the_gradient_of_the_energy():
     one = step()
     expected_ac = np.where(one.target.is_magnetic_a[:, None], transverse(FIELD_AC, one.spins_ac), 0.0)
-    # lengths carry three decimals of 2 μB
+    # magnitudes carry three decimals of 2 μB
     np.testing.assert_allclose(one.effective_fields_ac, expected_ac, rtol=5e-4, atol=1e-6)
 
 
@@ -112,14 +112,14 @@ def test_a_lost_moment_is_named():
     assert "atom 0 collapsed to 0.100" in collapsed.reason
 
 
-def test_the_turn_of_the_moments_explains_the_change_of_the_energy():
+def test_the_rotation_of_the_moments_explains_the_change_of_the_energy():
     steps = [step(1.0), step(10.0)]
     unknown = FieldScale(1.0, PRINTED)
     raw = energy_change(*(step(lambda_, scale=unknown) for lambda_ in (1.0, 10.0)))
     rest = energy_change(*steps)
     assert raw == pytest.approx(abs(steps[1].energy - steps[0].energy), rel=1e-12)
     assert raw > 1e-3
-    assert rest < 5e-3 * raw  # what three decimals of the lengths and the curvature leave
+    assert rest < 5e-3 * raw  # by three decimals of the magnitudes, and the curvature
     assert set(measure_gates(steps[:1], protocol())) == {"angle_degree", "constraint_energy_meV_per_atom"}
 
 

@@ -38,7 +38,7 @@ def test_second_order_steps_converge_quadratically():
 
 @pytest.mark.parametrize("mesh", [(1, 1, 1), (2, 3, 5)])
 def test_mixing_with_the_response_takes_few_diagonalisations(mesh):
-    """Mixing of what is lacking itself takes 14 on both."""
+    """Mixing of the residual itself takes 14 on both."""
     settings = COARSE.model_copy(update={"k_mesh": mesh, "tolerance": 1e-5, "max_newton_iterations": 1})
     cell = distorted(skewed(6, random_spins(6, 3)), 4)
     assert label(cell, settings).info["scf_iterations"] <= 10

@@ -63,7 +63,7 @@ def test_the_label_equals_its_readable_twin(configuration):
     )
     assert label(configuration, settings).energy == pytest.approx(energy, rel=0, abs=1e-7)
     np.testing.assert_allclose(charges_a, found.electrons_a, rtol=0, atol=1e-8)
-    # Along the spins with the stated lengths, and nothing across: the constraint is met.
+    # Along the spins with these magnitudes, and nothing across: the constraint is fulfilled.
     np.testing.assert_allclose(
         moments_ac, found.moment_magnitudes_a[:, None] * configuration.spins_ac, rtol=0, atol=1e-8
     )

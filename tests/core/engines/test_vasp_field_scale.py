@@ -1,4 +1,4 @@
-"""The measurement of the field scale: a planted factor is found, and what cannot tell it is refused."""
+"""The measurement of the field scale: a known factor is found, and unsuitable labels are refused."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def test_disordered_spins_do_as_well():
     assert found.value == pytest.approx(2.0, rel=1e-5)
 
 
-def test_the_way_the_spins_really_went_counts():
+def test_the_path_follows_the_achieved_directions():
     """Residual angles of all atoms, as a penalty leaves them, do not matter."""
     rng = np.random.default_rng(6)
     moved = []

@@ -193,7 +193,7 @@ def test_a_complaint_is_quoted_with_its_reason():
     assert quote_complaint(complaint, box) == "RWIGS must be positive / I REFUSE TO CONTINUE WITH THIS SICK JOB"
 
 
-def test_every_complaint_is_told_apart():
+def test_every_complaint_is_distinguished():
     assert len({complaint.name for complaint in COMPLAINTS}) == len(COMPLAINTS)
     by_name = {complaint.name: complaint for complaint in COMPLAINTS}
     assert complaint_remedy(by_name["few_bands"], 100) == {"nbands": 115}

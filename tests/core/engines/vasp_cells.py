@@ -1,4 +1,4 @@
-"""A magnet whose constrained states are known: what VASP would say of it, built from a formula."""
+"""A magnet whose constrained states are known: the output that VASP would print, built from a formula."""
 
 import numpy as np
 

@@ -48,7 +48,7 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     error relative to it, the error of the pair-only baseline, and the share of labels inside the predicted 90 %
     interval.  In the JSON file a number is null where DATA carry no such label.
 
-    Labels that the model was fitted to are counted: errors on those are not blind.  --calibrate stretches the error
+    Labels that the model was fitted to are counted: errors on those are not blind.  --calibrate scales the error
     bars so that 90 % of DATA are inside the 90 % interval, and refuses such labels.
 
     \b
@@ -56,7 +56,7 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
       soso evaluate model.soso test.extxyz --json errors.json --plot errors.png
       soso evaluate model.soso blind.extxyz --calibrate calibrated.soso
     """
-    from soso_core.gp.assessment.evaluation import compared
+    from soso_core.gp.assessment.evaluation import assess
     from soso_core.gp.model.model_file import load_model
 
     outputs = {"--json": output, "--plot": plot, "--calibrate": calibrate}
@@ -66,7 +66,7 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     if calibrate is not None:
         _check_blind(fitted, dataset, data)
     with track_configurations("predicting") as track:
-        evaluation, found = compared(fitted, dataset, track)
+        evaluation, found = assess(fitted, dataset, track)
     print_errors(f"errors of {model} on {data}", evaluation)
     for note in notes(evaluation, fitted, data):
         click.echo(f"note: {note}")
@@ -168,7 +168,8 @@ def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Compar
 
     calibrated = replace(model, calibration=calibrate(model, found))
     rows = [
-        (target, number(model.stretch(target)), number(calibrated.stretch(target))) for target in calibrated.calibration
+        (target, number(model.calibration_factor(target)), number(calibrated.calibration_factor(target)))
+        for target in calibrated.calibration
     ]
     print_table("calibration factors", ("target", "before", "now"), rows)
     save_model(path, calibrated)

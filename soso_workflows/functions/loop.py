@@ -24,7 +24,7 @@ from soso_core.active.stopping.records import (
 )
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison
-from soso_core.gp.assessment.evaluation import compared
+from soso_core.gp.assessment.evaluation import assess
 from soso_core.gp.assessment.field_scale import field_scale_of
 from soso_core.labels import LabelledConfiguration
 from soso_core.quality import is_at_least, noted_quality
@@ -60,7 +60,7 @@ def test_blind(model: SosoModel, min_grade: Str, **labels: SosoDataset) -> dict[
     unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in model.digests]
     if not unseen:
         return {}
-    evaluation, found = compared(model.get_model(), Dataset(tuple(unseen)))
+    evaluation, found = assess(model.get_model(), Dataset(tuple(unseen)))
     return {"evaluation": Dict(evaluation.model_dump(mode="json")), "predictions": _predictions(found)}
 
 

@@ -15,12 +15,12 @@ import numpy as np
 from soso_core.active.selection.uncertainty import CandidateRows, whitened
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
-from soso_core.gp.inference.calibration import left_out_errors, stretches
+from soso_core.gp.inference.calibration import calibration_factors, left_out_errors
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import FIXED_BLOCKS, FittedHyperparameters, fit_hyperparameters
 from soso_core.gp.inference.hyperprior import build_hyperprior
-from soso_core.gp.inference.regression import basis_of
-from soso_core.gp.inference.sums import Levels, Rows, labelled_rows
+from soso_core.gp.inference.regression import build_basis
+from soso_core.gp.inference.sums import References, Rows, labelled_rows
 from soso_core.gp.inference.targets import reference_energies
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.hyperparameters import Hyperparameters
@@ -127,9 +127,9 @@ class PoolFit:
 
 def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
     """Return the pool of a labelled dataset; every configuration needs an energy.  `rng` draws the inducing points."""
-    basis = basis_of(dataset, settings, rng)
-    levels = Levels(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
-    rows_k = in_threads(lambda item: labelled_rows(item, basis, levels)["energy"], dataset)
+    basis = build_basis(dataset, settings, rng)
+    references = References(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
+    rows_k = in_threads(lambda item: labelled_rows(item, basis, references)["energy"], dataset)
     return _turned(dataset, rows_k, basis)
 
 
@@ -148,7 +148,7 @@ def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) ->
         left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, cholesky_mm, scales)
         for k in chosen
     ]  # fmt: skip
-    return PoolFit(weights_m, cholesky_mm, fitted, offsets_s, stretches(errors))
+    return PoolFit(weights_m, cholesky_mm, fitted, offsets_s, calibration_factors(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:

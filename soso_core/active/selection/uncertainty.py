@@ -160,8 +160,8 @@ def candidate_rows(
         np.cumsum([0, *map(len, fields)]),
         model.scales.noise.get("energy", np.inf) / np.sqrt(spins_k),
         model.scales.noise.get("field", 0.0) * model.scales.field_scale,
-        model.stretch("energy"),
-        model.stretch("field"),
+        model.calibration_factor("energy"),
+        model.calibration_factor("field"),
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison, compare, rms
-from soso_core.gp.inference.calibration import reliability, stretch
+from soso_core.gp.inference.calibration import calibration_factor, reliability
 from soso_core.gp.model.fitted import FittedModel, Prediction
 from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
 from soso_core.labels import LabelledConfiguration
@@ -72,10 +72,10 @@ class Evaluation(Errors):
 
 def evaluate(model: FittedModel, dataset: Dataset, track: Track = iter) -> Evaluation:
     """Return the errors of `model` and its baseline on `dataset`."""
-    return compared(model, dataset, track)[0]
+    return assess(model, dataset, track)[0]
 
 
-def compared(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple[Evaluation, dict[str, Comparison]]:
+def assess(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple[Evaluation, dict[str, Comparison]]:
     """Return the errors of `model` and its baseline, and labels beside predictions of the model."""
     n_trained_on = len(trained_on(model, dataset))
     predictions, of_baseline = _predicted_twice(model, dataset, track)
@@ -114,7 +114,11 @@ def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
 
     It starts from deviations that are not stretched, so that doing it twice changes nothing.
     """
-    fresh = {target: stretch(each.z * model.stretch(target)) for target, each in found.items() if len(each.z)}
+    fresh = {
+        target: calibration_factor(each.z * model.calibration_factor(target))
+        for target, each in found.items()
+        if len(each.z)
+    }
     return {**model.calibration, **fresh}
 
 

@@ -21,10 +21,10 @@ from soso_core.gp.inference.hyperparameters import (
     fit_hyperparameters,
 )
 from soso_core.gp.inference.regression import DECISIVE
-from soso_core.gp.inference.sums import Levels, equations_of, merged
+from soso_core.gp.inference.sums import References, equations_of, merge_sums
 from soso_core.gp.inference.targets import mean_moments, reference_energies
-from soso_core.gp.model.basis import ModelBasis, centred
-from soso_core.gp.model.covariance import Points, joined
+from soso_core.gp.model.basis import ModelBasis, centre_columns
+from soso_core.gp.model.covariance import Points, join_points
 from soso_core.gp.model.inducing import choose_inducing_points
 from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
@@ -105,7 +105,7 @@ class _Fit:
     @classmethod
     def of_pairs(cls, dataset: Dataset) -> "_Fit":
         bare = ModelBasis.uncentred(choose_settings(dataset), dataset.species, None)
-        basis = centred(bare, [item.configuration for item in dataset], [None] * len(dataset))
+        basis = centre_columns(bare, [item.configuration for item in dataset], [None] * len(dataset))
         parts = _parts(dataset, basis)
         fitted = fit_hyperparameters(_total(parts), basis.blocks, basis.blocks, field_scale_width=OPEN_WIDTH)
         return cls(basis, parts, fitted)
@@ -114,9 +114,9 @@ class _Fit:
         """Return the fit with a GP beside the pair part."""
         bare = self.basis
         environments = in_threads(lambda item: _environments(item, bare), dataset)
-        inducing = choose_inducing_points(joined(environments), N_INDUCING, bare.covariance, rng)
+        inducing = choose_inducing_points(join_points(environments), N_INDUCING, bare.covariance, rng)
         whole = ModelBasis.uncentred(bare.settings, bare.species, inducing)
-        basis = centred(whole, [item.configuration for item in dataset], environments)
+        basis = centre_columns(whole, [item.configuration for item in dataset], environments)
         parts = _parts(dataset, basis)
         return _Fit(
             basis, parts, fit_hyperparameters(_total(parts), basis.blocks, bare.blocks, self.fitted, OPEN_WIDTH)
@@ -154,15 +154,15 @@ def _environments(item: LabelledConfiguration, basis: ModelBasis) -> Points:
 
 
 def _parts(dataset: Dataset, basis: ModelBasis) -> list[Equations]:
-    levels = Levels(reference_energies(dataset), mean_moments(dataset))
-    equations = [equations_of([item], basis, levels) for item in dataset]
+    references = References(reference_energies(dataset), mean_moments(dataset))
+    equations = [equations_of([item], basis, references) for item in dataset]
     return [{target: each[target] for target in ("energy", "field")} for each in equations]
 
 
 def _total(parts: Sequence[Equations]) -> Equations:
     total: Equations = {}
     for part in parts:
-        total = merged(total, part)
+        total = merge_sums(total, part)
     return total
 
 

@@ -16,7 +16,7 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.defaults import choose_settings
 from soso_core.gp.inference.evidence import posterior
-from soso_core.gp.inference.regression import candidate, checked, energy_equations
+from soso_core.gp.inference.regression import candidate, check_labels, energy_equations
 from soso_core.gp.inference.sums import labelled_rows
 from soso_core.labels import LabelledConfiguration, transverse
 from soso_core.threads import in_threads, one_blas_thread
@@ -62,12 +62,12 @@ def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = 
     items = [item for item in dataset if item.energy is not None]
     if not items or not all(map(may_contain_penalty, items)):
         return 0.0
-    made = candidate(checked(dataset), choose_settings(dataset), rng)
+    made = candidate(check_labels(dataset), choose_settings(dataset), rng)
     scales = made.fitted.best.scales
 
     def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, float]:
         bare = replace(item, exchange_fields_ac=None, moment_magnitudes_a=None, forces_ac=None, stress_cc=None)
-        rows_km, values_k = labelled_rows(bare, made.basis, made.levels)["energy"]["energy"]
+        rows_km, values_k = labelled_rows(bare, made.basis, made.references)["energy"]["energy"]
         root = np.sqrt(item.configuration.n_energy_sites)
         return rows_km, values_k, sum_of_squares(item) / root / item.noise_factor
 

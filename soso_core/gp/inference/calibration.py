@@ -21,7 +21,7 @@ LEVELS = np.arange(0.05, 1.0, 0.05)
 """Expected coverages of a reliability curve."""
 
 
-def stretch(z_k: FloatArray) -> float:
+def calibration_factor(z_k: FloatArray) -> float:
     """Return the factor on standard deviations with which 90 % of the errors z = error / deviation are inside."""
     if not len(z_k):
         return 1.0
@@ -57,7 +57,7 @@ def left_out_errors(
     return dict(zip(rows, np.split(z_k, ends[:-1]), strict=True))
 
 
-def stretches(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
+def calibration_factors(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
     """Return the stretch of every target from the errors of several configurations left out of one fit.
 
     The scales were learnt from the same n configurations, which has two consequences.  Errors over a deviation learnt
@@ -69,7 +69,8 @@ def stretches(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
         for target, z_k in each.items():
             pooled.setdefault(target, []).append(z_k)
     return {
-        target: max(stretch(np.concatenate(parts)), 1.0) * _students(len(parts)) for target, parts in pooled.items()
+        target: max(calibration_factor(np.concatenate(parts)), 1.0) * _students(len(parts))
+        for target, parts in pooled.items()
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.inference.calibration import evenly_spaced, left_out_errors, stretches
+from soso_core.gp.inference.calibration import calibration_factors, evenly_spaced, left_out_errors
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import (
     Equations,
@@ -17,10 +17,10 @@ from soso_core.gp.inference.hyperparameters import (
     restrict_columns,
 )
 from soso_core.gp.inference.moments import fit_moment_model, solve_moment_model
-from soso_core.gp.inference.sums import Levels, equations_of, labelled_rows, merged
+from soso_core.gp.inference.sums import References, equations_of, labelled_rows, merge_sums
 from soso_core.gp.inference.targets import mean_moments, reference_energies
-from soso_core.gp.model.basis import ModelBasis, centred
-from soso_core.gp.model.covariance import Points, joined
+from soso_core.gp.model.basis import ModelBasis, centre_columns
+from soso_core.gp.model.covariance import Points, join_points
 from soso_core.gp.model.fitted import FitRecord, FittedModel
 from soso_core.gp.model.hyperparameters import LENGTH, TARGETS
 from soso_core.gp.model.inducing import choose_inducing_points
@@ -41,7 +41,7 @@ class Candidate:
     """One choice of settings, fitted: everything but lengths and calibration."""
 
     basis: ModelBasis
-    levels: Levels
+    references: References
     equations: Equations
     fitted: FittedHyperparameters
 
@@ -52,8 +52,8 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     Exact repeats count once: they are no new evidence, and would talk the noise down.
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
-    dataset = checked(dataset)
-    return completed(candidate(dataset, settings, rng), dataset)
+    dataset = check_labels(dataset)
+    return complete_fit(candidate(dataset, settings, rng), dataset)
 
 
 def choose(
@@ -69,7 +69,7 @@ def choose(
     """
     if not choices:
         raise InputError("no settings to choose from")
-    dataset = checked(dataset)
+    dataset = check_labels(dataset)
     best: Candidate | None = None
     evidences: list[float] = []
     for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
@@ -78,7 +78,7 @@ def choose(
         if best is None or preferred(evidences) == len(evidences) - 1:
             best = fitted
     assert best is not None
-    return completed(best, dataset), evidences
+    return complete_fit(best, dataset), evidences
 
 
 def preferred(evidences: Sequence[float]) -> int:
@@ -100,29 +100,29 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     fresh = [item for item in new.without_repeats() if item.digest not in model.record.digests]
     if not fresh:
         return model
-    added = equations_of(fresh, model.basis, _levels(model))
+    added = equations_of(fresh, model.basis, _references(model))
     for target in sorted(added.keys() - model.equations.keys()):
         raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
     if not all(np.isfinite(equation.yty) for equation in added.values()):
         raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
     record = model.record.extended(Dataset(tuple(fresh)))
-    return solve_with(model, merged(model.equations, added), record)
+    return solve_with(model, merge_sums(model.equations, added), record)
 
 
-def checked(dataset: Dataset) -> Dataset:
+def check_labels(dataset: Dataset) -> Dataset:
     """Return the dataset without exact repeats.  Raises InputError when there is nothing to fit."""
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError("nothing to fit: no configuration has an energy or exchange fields")
     return dataset.without_repeats()
 
 
-def basis_of(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> ModelBasis:
+def build_basis(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> ModelBasis:
     """Return the columns of a model of `dataset`: inducing points drawn by `rng`, centred; labels are not looked at."""
     bare = ModelBasis.uncentred(settings, dataset.species, None)
     environments = _environments(dataset, bare)
-    inducing = choose_inducing_points(joined(environments), settings.n_inducing, bare.covariance, rng)
+    inducing = choose_inducing_points(join_points(environments), settings.n_inducing, bare.covariance, rng)
     uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
-    return centred(uncentred, [item.configuration for item in dataset], environments)
+    return centre_columns(uncentred, [item.configuration for item in dataset], environments)
 
 
 def energy_equations(equations: Equations) -> dict[str, NormalEquations]:
@@ -132,23 +132,23 @@ def energy_equations(equations: Equations) -> dict[str, NormalEquations]:
 
 def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
-    basis = basis_of(dataset, settings, rng)
-    levels = Levels(reference_energies(dataset), mean_moments(dataset))
-    equations = equations_of(dataset.labelled, basis, levels)
+    basis = build_basis(dataset, settings, rng)
+    references = References(reference_energies(dataset), mean_moments(dataset))
+    equations = equations_of(dataset.labelled, basis, references)
     with one_blas_thread():
         fitted = fit_hyperparameters(energy_equations(equations), basis.blocks, basis.pair_only().blocks)
-    return Candidate(basis, levels, equations, fitted)
+    return Candidate(basis, references, equations, fitted)
 
 
-def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
+def complete_fit(chosen: Candidate, dataset: Dataset) -> FittedModel:
     """Return the model of a candidate, with its baseline, lengths and calibration."""
     energy, record = energy_equations(chosen.equations), FitRecord.of(dataset)
     small = chosen.basis.pair_only()
-    levels = chosen.levels
+    references = chosen.references
     with one_blas_thread():
         solved = posterior(restrict_columns(energy, small.size), small.blocks, chosen.fitted.baseline.scales)
         scales = chosen.fitted.baseline.scales
-        baseline = FittedModel(small, *solved, scales, levels.offsets_s, levels.moments_s, record, None)
+        baseline = FittedModel(small, *solved, scales, references.offsets_s, references.moments_s, record, None)
         lengths = (
             fit_moment_model(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
         )
@@ -157,8 +157,8 @@ def completed(chosen: Candidate, dataset: Dataset) -> FittedModel:
         chosen.basis,
         *solved,
         chosen.fitted.best.scales,
-        levels.offsets_s,
-        levels.moments_s,
+        references.offsets_s,
+        references.moments_s,
         record,
         baseline,
         lengths,
@@ -171,7 +171,7 @@ def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
     """Return the stretch of each target from configurations left out one at a time, scales kept."""
 
     def errors_of(item: LabelledConfiguration) -> dict[str, FloatArray]:
-        rows = labelled_rows(item, model.basis, _levels(model))
+        rows = labelled_rows(item, model.basis, _references(model))
         found: dict[str, FloatArray] = {}
         if rows["energy"]:
             found |= left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
@@ -181,7 +181,7 @@ def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
         return found
 
     errors = in_threads(errors_of, evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS))
-    return stretches(errors)
+    return calibration_factors(errors)
 
 
 def solve_with(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
@@ -211,8 +211,8 @@ def _lengths(model: FittedModel, equations: Equations) -> MomentModel | None:
     return solve_moment_model(equations[LENGTH], model.basis.blocks, model.lengths.scales)
 
 
-def _levels(model: FittedModel) -> Levels:
-    return Levels(model.offsets_s, model.moments_s)
+def _references(model: FittedModel) -> References:
+    return References(model.offsets_s, model.moments_s)
 
 
 def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:

@@ -24,29 +24,29 @@ Rows = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class Levels:
+class References:
     """What is taken off labels before the fit: energy per atom (s,) eV, mean length (s,) μB of each species."""
 
     offsets_s: FloatArray
     moments_s: FloatArray
 
 
-def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, levels: Levels) -> dict[str, Rows]:
+def labelled_rows(item: LabelledConfiguration, basis: ModelBasis, references: References) -> dict[str, Rows]:
     """Return the rows of one labelled configuration: of the `energy` model and of the `length` model.
 
     They are divided by the label's noise factor, so that the noise of every row of a target is the same.
     """
     rows = basis.rows(item.configuration, item.effective_fields_ac is not None, has_positions(item))
-    level = float(species_counts(item.configuration, basis.species) @ levels.offsets_s)
+    level = float(species_counts(item.configuration, basis.species) @ references.offsets_s)
     energy = {target: (rows_km, values_k) for target, rows_km, values_k in target_rows(item, rows, level)}
     lengths = {}
     if item.moment_magnitudes_a is not None and item.configuration.n_magnetic:
-        lengths = {LENGTH: length_rows(item, rows, levels.moments_s, basis.species)}
+        lengths = {LENGTH: length_rows(item, rows, references.moments_s, basis.species)}
     return {"energy": energy, "length": lengths}
 
 
 def equations_of(
-    items: Sequence[LabelledConfiguration], basis: ModelBasis, levels: Levels
+    items: Sequence[LabelledConfiguration], basis: ModelBasis, references: References
 ) -> dict[str, NormalEquations]:
     """Return the normal equations of every target, lengths included.
 
@@ -54,27 +54,27 @@ def equations_of(
     the number of threads.  Memory holds the rows of a few configurations, never all.
     """
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-    work = partial(_chunk_equations, basis=basis, levels=levels)
+    work = partial(_chunk_equations, basis=basis, references=references)
     total: dict[str, NormalEquations] = {}
     with one_blas_thread(), ThreadPoolExecutor(worker_count()) as pool:
         for group in _grouped(chunks, 2 * worker_count()):
             for part in pool.map(work, group):
-                total = merged(total, part)
+                total = merge_sums(total, part)
     return total
 
 
-def merged(left: Mapping[str, NormalEquations], right: Mapping[str, NormalEquations]) -> dict[str, NormalEquations]:
+def merge_sums(left: Mapping[str, NormalEquations], right: Mapping[str, NormalEquations]) -> dict[str, NormalEquations]:
     """Return the equations of both sets of data."""
     shared = {target: left[target] + right[target] for target in left.keys() & right.keys()}
     return {**left, **right, **shared}
 
 
 def _chunk_equations(
-    items: Sequence[LabelledConfiguration], basis: ModelBasis, levels: Levels
+    items: Sequence[LabelledConfiguration], basis: ModelBasis, references: References
 ) -> dict[str, NormalEquations]:
     parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
     for item in items:
-        for rows in labelled_rows(item, basis, levels).values():
+        for rows in labelled_rows(item, basis, references).values():
             for target, (rows_km, values_k) in rows.items():
                 factors_k = np.full(len(values_k), item.noise_factor)
                 parts.setdefault(target, []).append((rows_km, values_k, factors_k))

@@ -27,10 +27,10 @@ def target_rows(
     of the strain derivative over sqrt(number of atoms).  All of them are divided by the label's noise factor.
     """
     for target, rows_km, values_k in _unweighed_rows(item, rows, offset):
-        yield target, *weighed(item, rows_km, values_k)
+        yield target, *weigh(item, rows_km, values_k)
 
 
-def weighed(item: LabelledConfiguration, rows_km: FloatArray, values_k: FloatArray) -> tuple[FloatArray, FloatArray]:
+def weigh(item: LabelledConfiguration, rows_km: FloatArray, values_k: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return rows and values over the factor on the label's noise, after which the noise of all labels is alike."""
     factor = item.noise_factor
     return (rows_km, values_k) if factor == 1.0 else (rows_km / factor, values_k / factor)
@@ -66,7 +66,7 @@ def length_rows(
     magnetic = item.configuration.is_magnetic_a
     assert item.moment_magnitudes_a is not None
     means_a = moments_s[species_indices(item.configuration, species)]
-    return weighed(item, rows.sites_am[magnetic], (item.moment_magnitudes_a - means_a)[magnetic])
+    return weigh(item, rows.sites_am[magnetic], (item.moment_magnitudes_a - means_a)[magnetic])
 
 
 def transverse_axes(spins_ac: FloatArray) -> FloatArray:

@@ -197,7 +197,7 @@ class ModelBasis:
         return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
 
-def centred(
+def centre_columns(
     basis: ModelBasis, configurations: Sequence[Configuration], environments: Sequence[Points | None]
 ) -> ModelBasis:
     """Return the basis with `centre_sm` set so that its energy columns average to zero over `configurations`.

@@ -24,7 +24,7 @@ class Points:
     species_a: IntArray
 
 
-def joined(points: Sequence[Points]) -> Points:
+def join_points(points: Sequence[Points]) -> Points:
     """Return the environments of several sets as one."""
     return Points(np.concatenate([each.x_af for each in points]), np.concatenate([each.species_a for each in points]))
 

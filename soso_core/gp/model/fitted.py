@@ -119,7 +119,7 @@ class FittedModel:
             raise ValueError("a pair-only model has no GP")
         return self.basis.inducing.weights_tb(self.weights_m[self.basis.gp_columns])
 
-    def stretch(self, target: str) -> float:
+    def calibration_factor(self, target: str) -> float:
         """Return the factor on the standard deviation of a target; 1 where it was not calibrated."""
         return self.calibration.get(target, 1.0)
 
@@ -196,7 +196,7 @@ class FittedModel:
         row_m = self.basis.energy_row(left) - self.basis.energy_row(right)
         mean = [self.predict(item, with_std=False).energy for item in (left, right)]
         half_m = solve_triangular(self.cholesky_mm, row_m, lower=True)
-        return mean[0] - mean[1], self.stretch("energy") * float(np.sqrt(half_m @ half_m))
+        return mean[0] - mean[1], self.calibration_factor("energy") * float(np.sqrt(half_m @ half_m))
 
     def pair_curves(self, r_r: FloatArray) -> list[PairCurve]:
         """Return J_λ(r) in E = Σ_{i<j} J_λ(r) P_λ(e_i·e_j) for every λ >= 1 and species pair, with its error band.
@@ -243,18 +243,18 @@ class FittedModel:
         variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
         n_spins = configuration.n_energy_sites
         found: dict[str, FloatArray | float | None] = {
-            "energy_std": self.stretch("energy") * float(np.sqrt(variance + n_spins * noise**2)),
-            "energy_model_std": self.stretch("energy") * float(np.sqrt(variance)),
+            "energy_std": self.calibration_factor("energy") * float(np.sqrt(variance + n_spins * noise**2)),
+            "energy_model_std": self.calibration_factor("energy") * float(np.sqrt(variance)),
         }
         assert rows.effective_fields_acm is not None
         noise_ac = (noise_factor * self._noise("field")) ** 2 * (1.0 - configuration.spins_ac**2)
         noise_ac[~configuration.is_magnetic_a] = 0.0
-        found["effective_fields_std_ac"] = self.stretch("field") * np.sqrt(
+        found["effective_fields_std_ac"] = self.calibration_factor("field") * np.sqrt(
             self._variance(rows.effective_fields_acm) + noise_ac
         )
         if rows.forces_acm is not None:
             variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
-            found["forces_std_ac"] = self.stretch("force") * np.sqrt(variance_ac)
+            found["forces_std_ac"] = self.calibration_factor("force") * np.sqrt(variance_ac)
         if self.lengths is not None:
             found["moment_magnitudes_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
         return found
@@ -275,4 +275,6 @@ class FittedModel:
         means_a = self.moments_s[species_indices(configuration, self.basis.species)]
         moment_magnitudes_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
         std_a = np.where(np.isfinite(means_a), std_a, np.nan)
-        return np.where(magnetic_a, moment_magnitudes_a, 0.0), np.where(magnetic_a, self.stretch("length") * std_a, 0.0)
+        return np.where(magnetic_a, moment_magnitudes_a, 0.0), np.where(
+            magnetic_a, self.calibration_factor("length") * std_a, 0.0
+        )

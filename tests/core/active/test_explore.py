@@ -68,7 +68,7 @@ def test_first_and_next_batches_of_one_seed_do_not_share_candidates(iron, small_
 
 
 def test_scores_are_the_deviations_the_model_predicts(iron, small_model):
-    assert small_model.stretch("energy") != 1.0
+    assert small_model.calibration_factor("energy") != 1.0
     for item in next_batch(small_model, iron, settings()):
         prediction = small_model.predict(item.candidate.configuration)
         assert item.energy_model_std_meV_per_spin == pytest.approx(1e3 * prediction.energy_model_std / 4, rel=1e-9)
@@ -178,7 +178,7 @@ def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_mode
     (item,) = next_batch(small_model, iron, settings(n_select=1, score={"energy": 0.0, "field_largest": 1.0}))
     rows = small_model.basis.rows(item.candidate.configuration)
     variance_ac = small_model._variance(rows.effective_fields_acm)
-    largest = 1e3 * small_model.stretch("field") * np.sqrt(0.5 * variance_ac.sum(axis=1).max())
+    largest = 1e3 * small_model.calibration_factor("field") * np.sqrt(0.5 * variance_ac.sum(axis=1).max())
     assert item.field_largest_std_meV == pytest.approx(largest, rel=1e-9)
     assert item.score_meV == pytest.approx(largest, rel=1e-9)
     assert item.field_mean_std_meV < largest

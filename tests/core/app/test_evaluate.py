@@ -177,9 +177,9 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     calibrated = load_model("calibrated.soso")
     for target, n_labels in (("force", 12 * len(blind)), ("length", 4 * len(blind)), ("energy", len(blind))):
         # 90 % of the errors must be within 1.645 new deviations; a belief worth 5 labels holds the stretch towards 1.
-        whole = ERROR / 1.6448536 * small_model.stretch(target)
+        whole = ERROR / 1.6448536 * small_model.calibration_factor(target)
         expected = np.sqrt((n_labels * whole**2 + 5) / (n_labels + 5))
-        assert calibrated.stretch(target) == pytest.approx(expected, rel=1e-6), target
+        assert calibrated.calibration_factor(target) == pytest.approx(expected, rel=1e-6), target
     _, before = evaluated(desk)
     _, after = evaluated(desk, "calibrated.soso")
     assert after["force_rmse_meV_per_angstrom"] == before["force_rmse_meV_per_angstrom"]
@@ -192,8 +192,8 @@ def test_a_target_without_blind_labels_keeps_its_calibration(desk, small_model, 
     write_dataset("forces.extxyz", [LabelledConfiguration(i.configuration, forces_ac=i.forces_ac) for i in blind])
     assert desk("evaluate", "model.soso", "forces.extxyz", "--calibrate", "c.soso").status == 0
     calibrated = load_model("c.soso")
-    assert calibrated.stretch("energy") == small_model.stretch("energy")
-    assert calibrated.stretch("force") != small_model.stretch("force")
+    assert calibrated.calibration_factor("energy") == small_model.calibration_factor("energy")
+    assert calibrated.calibration_factor("force") != small_model.calibration_factor("force")
 
 
 def test_calibration_refuses_labels_of_the_training(desk, small_dataset, blind):

@@ -8,9 +8,15 @@ from spin_cells import complete_dataset, complete_label, graded, iron_germanium,
 
 from soso_core import Dataset, LabelledConfiguration
 from soso_core.gp.assessment.evaluation import calibrate, compare, evaluate, predictions_for
-from soso_core.gp.inference.calibration import evenly_spaced, left_out_errors, reliability, stretch, stretches
+from soso_core.gp.inference.calibration import (
+    calibration_factor,
+    calibration_factors,
+    evenly_spaced,
+    left_out_errors,
+    reliability,
+)
 from soso_core.gp.inference.regression import fit
-from soso_core.gp.inference.sums import Levels, labelled_rows
+from soso_core.gp.inference.sums import References, labelled_rows
 from soso_core.gp.model.settings import FitSettings
 
 SETTINGS = FitSettings(
@@ -71,8 +77,8 @@ def brute_force(rows, weights_m, cholesky_mm, scales, target):
 def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, left_out, grades):
     dataset = graded(dataset, grades)
     model = fit(dataset, SETTINGS, np.random.default_rng(0))
-    levels = Levels(model.offsets_s, model.moments_s)
-    rows = labelled_rows(dataset[left_out], model.basis, levels)
+    references = References(model.offsets_s, model.moments_s)
+    rows = labelled_rows(dataset[left_out], model.basis, references)
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.scales.field_scale != 1.0
     found = left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
@@ -91,24 +97,24 @@ def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, l
 def test_stretch_is_the_width_of_the_errors(width):
     z_k = width * np.random.default_rng(1).normal(size=20000)
     # The 90 % quantile of |z| of 20000 normal errors is known to 1 %; three of them.
-    assert stretch(z_k) == pytest.approx(width, rel=0.03)
+    assert calibration_factor(z_k) == pytest.approx(width, rel=0.03)
 
 
 def test_a_few_errors_move_the_stretch_little():
-    wild = stretch(np.full(2, 3.0))
+    wild = calibration_factor(np.full(2, 3.0))
     assert 1.0 < wild < 3.0 / 1.645
-    assert stretch(np.zeros(0)) == 1.0
-    assert stretch(np.full(1000, 1e6)) == 5.0
-    assert stretch(np.full(1000, 1e-6)) == 0.2
+    assert calibration_factor(np.zeros(0)) == 1.0
+    assert calibration_factor(np.full(1000, 1e6)) == 5.0
+    assert calibration_factor(np.full(1000, 1e-6)) == 0.2
 
 
 def test_few_configurations_widen_as_students_t_does():
     errors = np.random.default_rng(2).normal(size=(200, 50))
-    many = stretches([{"energy": row} for row in errors])["energy"]
-    few = stretches([{"energy": errors[:100].ravel()}, {"energy": errors[100:].ravel()}])["energy"]
+    many = calibration_factors([{"energy": row} for row in errors])["energy"]
+    few = calibration_factors([{"energy": errors[:100].ravel()}, {"energy": errors[100:].ravel()}])["energy"]
     assert many == pytest.approx(1.0, rel=0.05)
     # Two configurations: t with one degree of freedom, limited to twice the normal.
-    assert few == pytest.approx(2.0 * stretch(errors.ravel()), rel=1e-12)
+    assert few == pytest.approx(2.0 * calibration_factor(errors.ravel()), rel=1e-12)
 
 
 @pytest.mark.parametrize("width", [1.0, 2.0])
@@ -160,7 +166,7 @@ def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     assert found["stress"] == model.calibration["stress"]
     z_k = compare(predictions_for(model, blind), blind, model.scales)["length"].z
     assert len(z_k) == 12
-    assert found["length"] == pytest.approx(stretch(z_k * model.calibration["length"]), rel=1e-12)
+    assert found["length"] == pytest.approx(calibration_factor(z_k * model.calibration["length"]), rel=1e-12)
     again = recalibrate(fit_with(model, found), blind)
     assert again == pytest.approx(found, rel=1e-12), "calibrating twice changes nothing"
 

@@ -177,7 +177,7 @@ def test_energy_differences_have_the_brute_force_deviation(model):
     assert mean == pytest.approx(one.energy - other.energy, abs=1e-12)
     precision_mm = model.cholesky_mm @ model.cholesky_mm.T
     row_m = model.basis.energy_row(left) - model.basis.energy_row(right)
-    expected = model.stretch("energy") * np.sqrt(row_m @ np.linalg.solve(precision_mm, row_m))
+    expected = model.calibration_factor("energy") * np.sqrt(row_m @ np.linalg.solve(precision_mm, row_m))
     assert deviation == pytest.approx(expected, rel=1e-6)
     assert 0.0 < deviation < 0.5 * np.hypot(one.energy_model_std, other.energy_model_std)
     far = model.energy_difference(left, iron_germanium(31))[1]

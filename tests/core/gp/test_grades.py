@@ -7,10 +7,12 @@ import pytest
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium
 
 from soso_core import Dataset
-from soso_core.gp.assessment.evaluation import compared
+from soso_core.gp.assessment.evaluation import assess
 from soso_core.gp.inference.regression import fit, update
+from soso_core.gp.inference.sums import References, equations_of
 from soso_core.gp.inference.targets import mean_moments, reference_energies
 from soso_core.gp.model.model_file import save_model
+from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import NOISE_FACTORS
 
@@ -52,7 +54,27 @@ def model_bytes(model, path):
 def test_an_a_label_is_one_without_a_grade_bit_for_bit(tmp_path):
     plain, with_grades = (fitted(graded(labels(range(4)), grades)) for grades in (" ", "A"))
     assert model_bytes(plain, tmp_path / "plain") == model_bytes(with_grades, tmp_path / "graded")
-    assert b"log_factors" not in model_bytes(plain, tmp_path / "plain")
+
+
+def test_rows_of_worse_labels_count_by_their_inverse_variance():
+    """Σ 1/s² of the noise factors s = 1, 2, 4, 8 of grades A to D, and the mean square that follows from it."""
+    rows_km, values_k, factors_k = np.ones((4, 1)), np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 8.0])
+    sums = NormalEquations.from_rows(rows_km / factors_k[:, None], values_k / factors_k, factors_k)
+    assert sums.effective_count == pytest.approx(1.0 + 1.0 / 4.0 + 1.0 / 16.0 + 1.0 / 64.0, rel=1e-15)
+    assert sums.yty / sums.effective_count == pytest.approx(np.average(values_k**2, weights=factors_k**-2.0), rel=1e-14)
+    assert sums.log_factors == pytest.approx(6.0 * np.log(2.0), rel=1e-15)
+
+
+@pytest.mark.parametrize("grades", ["A", "ABCD", "D"])
+def test_the_sums_of_a_data_set_count_by_grade(grades):
+    dataset = graded(labels(range(4)), grades)
+    basis = fitted(labels(range(4))).basis
+    sums = equations_of(dataset, basis, References(reference_energies(dataset), mean_moments(dataset)))
+    for target, per_cell in (("energy", 1), ("field", 6), ("force", 12), ("stress", 6), ("length", 3)):
+        factors_k = np.repeat([item.noise_factor for item in dataset], per_cell)
+        assert sums[target].n_rows == len(factors_k)
+        assert sums[target].effective_count == pytest.approx(np.sum(factors_k**-2.0), rel=1e-14)
+        assert sums[target].log_factors == pytest.approx(np.sum(np.log(factors_k)), rel=1e-14, abs=1e-15)
 
 
 def test_the_digest_tells_grades_apart():
@@ -84,7 +106,7 @@ def test_weighed_labels_teach_more_than_the_same_labels_unweighed():
     noisy = Dataset(tuple(noisy_label(seed, grade) for seed, grade in enumerate(grades)))
     truth = labels(range(100, 106))
     errors = [
-        compared(fitted(dataset), truth)[0] for dataset in (noisy, Dataset(tuple(replace(x, info={}) for x in noisy)))
+        assess(fitted(dataset), truth)[0] for dataset in (noisy, Dataset(tuple(replace(x, info={}) for x in noisy)))
     ]
     for name in ("field_rmse_meV", "force_rmse_meV_per_angstrom", "energy_rmse_meV_per_spin"):
         assert getattr(errors[0], name) < 0.9 * getattr(errors[1], name), name
@@ -122,5 +144,5 @@ def test_a_label_is_expected_to_scatter_by_its_grade():
     assert np.all(eight.moments_std_a[:3] > one.moments_std_a[:3])
     assert eight.energy_model_std == one.energy_model_std
     label = complete_label(cell)
-    expected = [compared(model, graded(Dataset((label,)), grade))[0].energy_std_meV_per_spin for grade in "AD"]
+    expected = [assess(model, graded(Dataset((label,)), grade))[0].energy_std_meV_per_spin for grade in "AD"]
     assert expected == pytest.approx([1e3 * one.energy_std / 3, 1e3 * eight.energy_std / 3], rel=1e-12)

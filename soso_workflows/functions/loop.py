@@ -1,7 +1,7 @@
-"""The recorded small processes of the loop (calcfunctions): split, merge, test blind, record, decide.
+"""The calcfunctions of the loop: split, merge, test blind, record, decide.
 
-Keyword inputs that come in any number are told apart by their prefix: `configuration_003` is the fourth
-configuration of a batch, `label_003` what came back for it.
+The prefix of a keyword input gives its kind: `configuration_003` is the fourth configuration of a batch, `label_003`
+its label.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ LARGEST_SEED = 2**31
 
 @calcfunction
 def split_batch(candidates: SosoDataset) -> dict[str, SosoDataset]:
-    """Return every configuration of a batch as a node of its own, `configuration_000` and so on."""
+    """Return each configuration of a batch as a node, `configuration_000` and so on."""
     return {
         f"{CONFIGURATION}{index:03d}": SosoDataset.from_dataset([item])
         for index, item in enumerate(candidates.get_dataset())
@@ -153,7 +153,7 @@ def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:
 
 
 def _derived_seed(seed: int, batch: int, purpose: str) -> int:
-    """Return a seed that depends on the campaign's seed, the batch and the purpose, and on nothing else."""
+    """Return a seed that depends only on the campaign's seed, the batch and the purpose."""
     return int.from_bytes(sha256(f"{seed}/{batch}/{purpose}".encode()).digest()[:8], "big") % LARGEST_SEED
 
 
@@ -163,7 +163,7 @@ def read_history(node: Dict | None) -> History:
 
 
 def is_usable(label: SosoDataset, min_grade: str) -> bool:
-    """Whether any of a node's labels is of `min_grade` or better."""
+    """Return whether a label of the node has `min_grade` or better."""
     return any(is_at_least(grade, min_grade) for grade in label.grades)
 
 
@@ -185,7 +185,7 @@ def _below_grade(name: str, item: LabelledConfiguration) -> BelowGrade:
 
 
 def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
-    """Return what is in `dataset` and, of the other nodes in order, the labels that are good enough."""
+    """Return the labels of `dataset` and those of the other nodes, in order, of `min_grade` or better."""
     known = nodes["dataset"].get_dataset().labelled if "dataset" in nodes else ()
     new = (item for key in sorted(nodes) if key != "dataset" for item in nodes[key].get_dataset())
     return Dataset((*known, *(item for item in new if is_at_least(item.grade, min_grade))))

@@ -41,13 +41,13 @@ def test_merging_leaves_bad_labels_out():
     labels = {
         "label_000": node(labelled_pair(0)),
         "label_001": node(bad(1)),
-        "label_given": node(bad(2), labelled_pair(3)),
+        "label_initial": node(bad(2), labelled_pair(3)),
     }
     merged = functions.merge_labels(Str("C"), dataset=node(labelled_pair(4)), **labels).get_dataset()
     assert [item.digest for item in merged] == [labelled_pair(seed).digest for seed in (4, 0, 3)]
     assert len(functions.merge_labels(Str("D"), **labels).get_dataset()) == 4
     assert not functions.is_usable(labels["label_001"], "C")
-    assert functions.is_usable(labels["label_given"], "C")
+    assert functions.is_usable(labels["label_initial"], "C")
 
 
 def test_blind_tests_leave_bad_labels_out(model_file):
@@ -71,14 +71,14 @@ def test_a_batch_is_recorded_with_what_was_not_good_enough():
     (line,) = below_grade_lines(batch)
     assert line == "label 001 of batch 0 has grade D (angle_degree 30) and was excluded from training"
     history = Dict(History(batches=(batch,)).model_dump(mode="json"))
-    _, second = recorded(history=history, label_given=node(labelled_pair(4), bad(5)))
+    _, second = recorded(history=history, label_initial=node(labelled_pair(4), bad(5)))
     assert (second.n_labels, second.n_below_grade) == (2, 2)
-    assert second.below_grade[0].label == "given 1"
+    assert second.below_grade[0].label == "initial 1"
     assert cell(second, "low grade") == "2"
     said = []
     progress = Progress(said.append)
     progress.print_batch(second)
-    assert said[1] == "  label given 1 of batch 1 has grade D (angle_degree 30) and was excluded from training"
+    assert said[1] == "  label initial 1 of batch 1 has grade D (angle_degree 30) and was excluded from training"
 
 
 def test_a_grade_without_numbers_is_shown_as_that():

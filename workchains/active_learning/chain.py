@@ -1,7 +1,7 @@
-"""`soso.active_learning`: the one place where the loop closes.
+"""`soso.active_learning`: the active-learning loop.
 
-It only carries nodes from one recorded process to the next; what to do is decided by
-`soso_core.active.stopping.policy`, called from the calcfunction `decide_next`.
+It passes nodes from one recorded process to the next; the decisions are made by `soso_core.active.stopping.policy`,
+called from the calcfunction `decide_next`.
 """
 
 from typing import Any
@@ -26,12 +26,11 @@ from soso_workflows.provenance.links import PREPARATION_LINK, label_link, stage_
 
 
 class ActiveLearningWorkChain(WorkChain):
-    """Label, fit, test blind, decide, explore, and again.
+    """Repeat exploration, labels, blind test, fit and decision until the policy ends the campaign.
 
-    Ends with 0 when the target is met; the outputs are there for the codes 401 to 403 and 407 as well.
+    The exit code is 0 when the target is met; the codes 401 to 403 and 407 have the same outputs.
     Exit codes: 401 budget exhausted, 402 no progress, 403 too many failed labels, 404 the fit failed,
-    405 the exploration failed, 406 what the engine needs before its first label failed, 407 more labels
-    will not help.
+    405 the exploration failed, 406 the preparation of the engine failed, 407 model-form error.
     """
 
     @classmethod
@@ -45,22 +44,22 @@ class ActiveLearningWorkChain(WorkChain):
         declared.define_exit_codes(spec)
         spec.outline(
             cls.prepare,
-            if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.take_advice),
-            if_(cls.needs_preparation)(cls.prepare_engine, cls.take_preparation),
-            while_(cls.goes_on)(
-                if_(cls.needs_batch)(cls.explore, cls.take_batch),
+            if_(cls.needs_alternatives)(cls.run_alternatives, cls.inspect_alternatives),
+            if_(cls.needs_preparation)(cls.prepare_engine, cls.inspect_preparation),
+            while_(cls.should_continue)(
+                if_(cls.should_explore)(cls.explore, cls.inspect_exploration),
                 cls.split,
                 while_(cls.has_unlabelled)(cls.submit_labels),
-                cls.take_labels,
-                if_(cls.has_labels)(cls.test_and_merge, if_(cls.needs_fit)(cls.fit, cls.take_model)),
+                cls.inspect_labels,
+                if_(cls.has_labels)(cls.test_and_merge, if_(cls.should_fit)(cls.fit, cls.inspect_fit)),
                 cls.decide,
-                if_(cls.needs_alternatives)(cls.weigh_alternatives, cls.take_advice),
+                if_(cls.needs_alternatives)(cls.run_alternatives, cls.inspect_alternatives),
             ),
             cls.finish,
         )
 
     def prepare(self) -> None:
-        """Start empty, from given labels (they are batch 0), from a model, or where an earlier campaign was left."""
+        """Start without data, from initial labels (they are batch 0), from a model, or from an earlier campaign."""
         resume = self.inputs.get("resume", {})
         self.ctx.history = resume.get("history")
         self.ctx.model = resume.get("model", self.inputs.get("model"))
@@ -68,7 +67,7 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.labels = dict(resume.get("labels", {}))
         self.ctx.dataset = self.inputs.get("dataset") if self.ctx.history else None
         if "dataset" in self.inputs and not self.ctx.history:
-            self.ctx.labels["label_given"] = self.inputs.dataset
+            self.ctx.labels["label_initial"] = self.inputs.dataset
         self.ctx.batch = len(self.ctx.history["batches"]) if self.ctx.history else 0
         if "extends" in resume and resume["extends"].value:
             metadata = {"call_link_label": stage_link("extend", self.ctx.batch)}
@@ -82,20 +81,20 @@ class ActiveLearningWorkChain(WorkChain):
             )
 
     def needs_preparation(self) -> bool:
-        """Whether the engine wants something measured before labels are made."""
+        """Return whether the engine needs a process before its first label."""
         self.ctx.label_inputs = dict(self.inputs.label)
         self.ctx.preparation = None
-        return self.goes_on() and self._preparation() is not None
+        return self.should_continue() and self._preparation() is not None
 
     def prepare_engine(self) -> Any:
-        """Run what the engine wants, once a campaign."""
+        """Run the process that the engine needs, once per campaign."""
         wanted, metadata = self._preparation(), {"call_link_label": PREPARATION_LINK}
         assert wanted is not None
         self.ctx.prepared = wanted.outputs
         return self.to_context(preparation=self.submit(wanted.process_class, metadata=metadata, **wanted.inputs))
 
-    def take_preparation(self) -> ExitCode | None:
-        """Give its outputs to the labels; without them the campaign cannot go on."""
+    def inspect_preparation(self) -> ExitCode | None:
+        """Add its outputs to the inputs of labels; end the campaign when it failed."""
         process = self.ctx.preparation
         if not process.is_finished_ok:
             return self._stop("ERROR_PREPARATION_FAILED", describe_failure(process))
@@ -104,16 +103,16 @@ class ActiveLearningWorkChain(WorkChain):
         self.report("; ".join(f"{name}: <{node.pk}> {node.get_dict()}" for name, node in found.items()))
         return None
 
-    def goes_on(self) -> bool:
-        """Whether a batch is unfinished or the policy wants another."""
+    def should_continue(self) -> bool:
+        """Return whether a batch is unfinished or the policy decided to continue."""
         return self.ctx.action == Action.CONTINUE.value or self.ctx.candidates is not None or bool(self.ctx.labels)
 
-    def needs_batch(self) -> bool:
-        """Whether there is neither an unfinished batch nor one that was given."""
+    def should_explore(self) -> bool:
+        """Return whether there is neither an unfinished batch nor initial labels."""
         return self.ctx.candidates is None and not self.ctx.labels
 
     def explore(self) -> Any:
-        """Generate candidates; with a model, score them and choose."""
+        """Generate candidates; with a model, score them and choose the batch."""
         inputs = {name: self.inputs[name] for name in ("code", "structure", "exploration")}
         optional = {
             "model": self.ctx.model,
@@ -125,15 +124,15 @@ class ActiveLearningWorkChain(WorkChain):
         inputs.update(n_select=self.ctx.plan["n_select"], seed=self.ctx.plan["explore_seed"])
         return self._submit_stage("explore", SosoExploreCalculation, inputs)
 
-    def take_batch(self) -> ExitCode | None:
-        """Take the chosen batch; without one the campaign cannot go on."""
+    def inspect_exploration(self) -> ExitCode | None:
+        """Keep the chosen batch; end the campaign when the exploration failed."""
         if not self.ctx.explore.is_finished_ok:
             return self._stop("ERROR_EXPLORATION_FAILED", describe_failure(self.ctx.explore))
         self.ctx.candidates = self.ctx.explore.outputs.candidates
         return None
 
     def split(self) -> None:
-        """Make one node of each configuration; those with a label already need no calculation."""
+        """Make a node of each configuration; those that have a label need no calculation."""
         self.ctx.configurations = {}
         if self.ctx.candidates is not None:
             metadata = {"call_link_label": stage_link("split", self.ctx.batch)}
@@ -143,11 +142,11 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.labelling, self.ctx.running = {}, []
 
     def has_unlabelled(self) -> bool:
-        """Whether label calculations of the batch are to be submitted, or were running when it was last looked."""
+        """Return whether label calculations of the batch are waiting or running."""
         return bool(self.ctx.waiting or self.ctx.running)
 
     def submit_labels(self) -> Any:
-        """Keep `max_parallel` label calculations running; wait for the one that has run longest, if any still runs."""
+        """Submit labels until `max_parallel` run, and wait for the one that has run longest."""
         running = [index for index in self.ctx.running if not self.ctx.labelling[index].is_terminated]
         n_free = self.inputs.max_parallel.value - len(running)
         now, self.ctx.waiting = self.ctx.waiting[:n_free], self.ctx.waiting[n_free:]
@@ -155,8 +154,8 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.running = [*running, *now]
         return self.to_context(longest=self.ctx.labelling[self.ctx.running[0]]) if self.ctx.running else None
 
-    def take_labels(self) -> None:
-        """Take what came; keep count of what failed, and say why."""
+    def inspect_labels(self) -> None:
+        """Keep the finished labels and report the failures."""
         for index, process in self.ctx.labelling.items():
             if process.is_finished_ok:
                 self.ctx.labels[functions.LABEL + index] = process.outputs.label
@@ -164,11 +163,11 @@ class ActiveLearningWorkChain(WorkChain):
                 self.report(f"batch {self.ctx.batch}: label {index} failed: {describe_failure(process)}")
 
     def has_labels(self) -> bool:
-        """Whether the batch brought any label that is good enough to train on."""
+        """Return whether the batch has a label of the minimum grade or better."""
         return any(functions.is_usable(label, self.inputs.min_grade.value) for label in self.ctx.labels.values())
 
     def test_and_merge(self) -> None:
-        """Let the model that has not seen the batch predict it; then add the batch to the dataset."""
+        """Test the model on the batch before training on it, then add the batch to the dataset."""
         self.ctx.evaluation = None
         if self.ctx.model is not None:
             metadata = {"call_link_label": stage_link("blind", self.ctx.batch)}
@@ -178,12 +177,12 @@ class ActiveLearningWorkChain(WorkChain):
         metadata = {"call_link_label": stage_link("merge", self.ctx.batch)}
         self.ctx.dataset = functions.merge_labels(self.inputs.min_grade, metadata=metadata, **before, **self.ctx.labels)
 
-    def needs_fit(self) -> bool:
-        """Whether there are labels that the model has not seen; a model that was given may know those that were."""
+    def should_fit(self) -> bool:
+        """Return whether the model was not fitted to all labels; an initial model may have been."""
         return self.ctx.model is None or not self.ctx.dataset.digests <= self.ctx.model.digests
 
     def fit(self) -> Any:
-        """Fit to all labels; a given model that knows others too is updated instead, so that nothing is lost."""
+        """Fit to all labels; an initial model that was fitted to other labels too is updated instead."""
         inputs = {"code": self.inputs.code, "dataset": self.ctx.dataset, "seed": self.ctx.plan["fit_seed"]}
         if "model" in self.inputs and not self.inputs.model.digests <= self.ctx.dataset.digests:
             inputs["model"] = self.inputs.model
@@ -191,15 +190,15 @@ class ActiveLearningWorkChain(WorkChain):
             inputs["settings"] = self.inputs.fit
         return self._submit_stage("fit", SosoFitCalculation, inputs)
 
-    def take_model(self) -> ExitCode | None:
-        """Take the new model; without one the campaign cannot go on."""
+    def inspect_fit(self) -> ExitCode | None:
+        """Keep the new model; end the campaign when the fit failed."""
         if not self.ctx.fit.is_finished_ok:
             return self._stop("ERROR_FIT_FAILED", describe_failure(self.ctx.fit))
         self.ctx.model = self.ctx.fit.outputs.model
         return None
 
     def decide(self) -> None:
-        """Record the batch and let the policy decide."""
+        """Record the batch and apply the policy."""
         nodes = {**self.ctx.configurations, **self.ctx.labels}
         nodes["min_grade"] = self.inputs.min_grade
         nodes["cost"] = Dict(cost_record(CampaignProcess(self.node), self.ctx.batch))
@@ -215,30 +214,30 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.candidates, self.ctx.labels, self.ctx.evaluation = None, {}, None
 
     def needs_alternatives(self) -> bool:
-        """Whether the form of the model is suspected to be the floor, and there are labels to look into it with."""
+        """Return whether the decision requests the learning-curve check and there are enough labels for it."""
         decision = self._last().decision if self.ctx.history else None
         if decision is None or not decision.needs_learning_curve or self.ctx.model is None:
             return False
-        can_tell = bool(self.ctx.dataset.is_fully_labelled) and self.ctx.dataset.n_configurations >= FEWEST
-        if not can_tell:
-            self.report(f"whether more labels help is not asked: it takes {FEWEST} labels, every one with an energy")
-        return can_tell
+        is_possible = bool(self.ctx.dataset.is_fully_labelled) and self.ctx.dataset.n_configurations >= FEWEST
+        if not is_possible:
+            self.report(f"no learning-curve check: it needs {FEWEST} labels, each with an energy")
+        return is_possible
 
-    def weigh_alternatives(self) -> Any:
-        """Refit the model to half of the labels at hand and, where all do no better, other forms of it to all."""
+    def run_alternatives(self) -> Any:
+        """Fit the model to half of the labels and, if its accuracy is the same, alternative forms to all."""
         inputs = {name: self.ctx[name] for name in ("dataset", "model")}
         inputs.update(code=self.inputs.code, seed=self.inputs.seed)
         return self._submit_stage("alternatives", SosoAlternativesCalculation, inputs)
 
-    def take_advice(self) -> None:
-        """Decide again, with what they say; without it the decision stands."""
+    def inspect_alternatives(self) -> None:
+        """Decide again with the result; without one the decision stays."""
         if self.ctx.alternatives.is_finished_ok:
             self._decide("advise", self.ctx.batch - 1, alternatives=self.ctx.alternatives.outputs.alternatives)
         else:
-            self.report(f"whether more labels help was not found out: {describe_failure(self.ctx.alternatives)}")
+            self.report(f"the learning-curve check failed: {describe_failure(self.ctx.alternatives)}")
 
     def finish(self) -> ExitCode | None:
-        """Attach the outputs; the exit code says why the campaign ended."""
+        """Attach the outputs and return the exit code of the decision."""
         if self.ctx.action in declared.STOP_CODES:
             return self._stop(declared.STOP_CODES[self.ctx.action], self.ctx.reason)
         self._attach_outputs()

@@ -1,4 +1,4 @@
-"""What `soso.active_learning` takes and how it may end, group by group."""
+"""Inputs, outputs and exit codes of `soso.active_learning`, in groups."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -36,7 +36,7 @@ EXIT_CODES = {
 
 
 def define_exploration(spec: ProcessSpec) -> None:
-    """Declare what is explored and how it is fitted."""
+    """Declare the inputs of exploration and fit."""
     spec.input("code", valid_type=AbstractCode, help="the `soso` command, for fits and exploration")
     spec.input("structure", valid_type=StructureData, help="the cell that is repeated and disordered")
     spec.input(
@@ -69,30 +69,30 @@ def define_policy(spec: ProcessSpec) -> None:
         validator=_holds(PolicySettings),
         help="keys of soso_core.active.stopping.policy.PolicySettings",
     )
-    spec.input("seed", valid_type=Int, help="the seed from which all others are derived")
+    spec.input("seed", valid_type=Int, help="seed from which all other seeds are derived")
 
 
 def define_labels(spec: ProcessSpec) -> None:
-    """Declare the engine and what its labels want."""
-    spec.input("max_parallel", valid_type=Int, validator=_is_positive, help="label calculations at the same time")
+    """Declare the engine and the inputs of its labels."""
+    spec.input("max_parallel", valid_type=Int, validator=_is_positive, help="label calculations that run at once")
     spec.input(
         "min_grade",
         valid_type=Str,
         default=lambda: Str(DEFAULT_MIN_GRADE),
         validator=_is_grade,
-        help="labels of a worse grade are kept and counted, not trained on",
+        help="labels below this grade are counted and excluded from training",
     )
     spec.input("engine", valid_type=Str, help="entry point of the label workchain, e.g. soso.label.tight_binding")
-    spec.input_namespace("label", dynamic=True, help="what that workchain wants besides the configuration")
+    spec.input_namespace("label", dynamic=True, help="inputs of that workchain except the configuration")
 
 
 def define_start(spec: ProcessSpec) -> None:
-    """Declare what there is before the first batch: labels, a model, or an earlier campaign."""
-    spec.input("dataset", valid_type=SosoDataset, required=False, help="labels there are before the first batch")
+    """Declare initial labels, an initial model and the inputs from an earlier campaign."""
+    spec.input("dataset", valid_type=SosoDataset, required=False, help="initial labels")
     spec.input("model", valid_type=SosoModel, required=False, help="chooses the first batch and is tested on it")
-    spec.input_namespace("resume", required=False, help="where an earlier campaign was left")
+    spec.input_namespace("resume", required=False, help="state of an earlier campaign")
     spec.input("resume.campaign", valid_type=Str, required=False, help="UUID of that campaign")
-    spec.input("resume.extends", valid_type=Bool, required=False, help="whether something else is explored from here")
+    spec.input("resume.extends", valid_type=Bool, required=False, help="whether a new exploration begins")
     spec.input("resume.history", valid_type=Dict, required=False, help="its history")
     spec.input("resume.model", valid_type=SosoModel, required=False, help="its last model, trained on `dataset`")
     spec.input("resume.candidates", valid_type=SosoDataset, required=False, help="its unfinished batch")

@@ -5,7 +5,7 @@ from soso_workflows.calculations.label import GpawLabelCalculation
 
 
 class GpawLabelWorkChain(CommandLabelWorkChain):
-    """Label with `soso label gpaw`: GPAW has to be installed where that command runs."""
+    """Label with `soso label gpaw`: GPAW must be installed in the environment of that command."""
 
     ENGINE = "gpaw"
     CALCULATION = GpawLabelCalculation

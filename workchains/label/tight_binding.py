@@ -1,4 +1,4 @@
-"""`soso.label.tight_binding`: the embedded electronic structure."""
+"""`soso.label.tight_binding`: labels from the embedded tight-binding engine."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from soso_workflows.calculations.label import TightBindingLabelCalculation
 
 
 class TightBindingLabelWorkChain(CommandLabelWorkChain):
-    """Label with `soso label tight-binding`: needs nothing but this package, and is a model, not DFT."""
+    """Label with `soso label tight-binding`, a model (not DFT) that needs only this package."""
 
     ENGINE = "tight-binding"
     CALCULATION = TightBindingLabelCalculation
@@ -22,7 +22,7 @@ class TightBindingLabelWorkChain(CommandLabelWorkChain):
 
     @classmethod
     def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
-        """Refuse species without parameters, and atoms too close for them."""
+        """Raise InputError for species without parameters and for atoms that are too close."""
         engine = load_engine(cls.ENGINE)
         spins_ac = np.outer(np.array(has_spin, dtype=float), [0.0, 0.0, 1.0])
         ferromagnet = Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac)

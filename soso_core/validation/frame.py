@@ -56,6 +56,12 @@ class RawFrame:
         return np.asarray(np.any(self.spins != 0.0, axis=1))
 
     @property
+    def magnitudes_a(self) -> FloatArray:
+        """(a,) positive moment magnitudes of magnetic atoms, μB; zero for all other atoms."""
+        moments_a = np.zeros(len(self)) if self.moments is None else self.moments
+        return np.where(self.is_magnetic_a & (moments_a > 0.0), moments_a, 0.0)
+
+    @property
     def unit_spins_ac(self) -> FloatArray:
         """(a, 3) spins scaled to unit length; zero for atoms without a spin."""
         if self.spins is None:
@@ -102,20 +108,18 @@ def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
         findings += found
     findings += _structure(index, atoms)
     bad = {item.array for item in findings}
+    usable["energy"] = None if usable["energy"] is None else float(usable["energy"])
+    for name in ("positions", "cell"):
+        usable[name] = np.zeros(given[name][1]) if usable[name] is None else usable[name]
+    del usable["stress"]  # only checked
     kind = atoms.info.get("moment_kind")
     frame = RawFrame(
-        index,
-        atoms,
-        np.asarray(atoms.numbers, dtype=np.int64),
-        usable["positions"] if "positions" not in bad else np.zeros((n_atoms, 3)),
-        usable["cell"] if "cell" not in bad else np.zeros((3, 3)),
-        usable["spins"],
-        usable["moments"],
-        usable["fields"],
-        usable["forces"],
-        None if usable["energy"] is None else float(usable["energy"]),
-        str(kind) if kind is not None else None,
+        index=index,
+        atoms=atoms,
+        numbers_a=np.asarray(atoms.numbers, dtype=np.int64),
+        moment_kind=str(kind) if kind is not None else None,
         is_usable=not bad & {*STRUCTURE, "pbc"},
+        **usable,
     )
     return frame, findings
 
@@ -137,6 +141,11 @@ def _numbers(index: int, name: str, values: Any, shape: tuple[int, ...]) -> tupl
     atom = place[0] if shape and name not in ("cell", "stress") else None
     value = float(array[place])
     return None, [Finding(Kind.UNUSABLE, f"{name} is {value}{_others(len(bad))}", index, atom, value, name)]
+
+
+def worst_of(count: int) -> str:
+    """Return the end of a text that describes the worst of `count` atoms."""
+    return "" if count == 1 else f" (worst of {count} atoms)"
 
 
 def _others(count: int) -> str:

@@ -65,13 +65,13 @@ def _of_species(frames: Frames, number: int, symbol: str) -> Iterator[Finding]:
 
 def _row(frame: RawFrame, number: int) -> tuple[float, float, float] | None:
     """Return median magnitude of a species, net spin per atom and index of a configuration."""
-    if frame.moments is None or frame.spins is None or not frame.is_usable:
+    if not frame.is_usable:
         return None
-    counts_a = (frame.numbers_a == number) & frame.is_magnetic_a & (frame.moments > 0.0)
+    counts_a = (frame.numbers_a == number) & (frame.magnitudes_a > 0.0)
     if not np.any(counts_a):
         return None
     order = float(np.linalg.norm(np.mean(frame.unit_spins_ac[counts_a], axis=0)))
-    return float(np.median(frame.moments[counts_a])), order, float(frame.index)
+    return float(np.median(frame.magnitudes_a[counts_a])), order, float(frame.index)
 
 
 def _same_order(one_k: FloatArray, other_k: FloatArray) -> bool:

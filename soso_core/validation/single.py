@@ -11,7 +11,7 @@ from soso_core.errors import InputError
 from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.neighbours import SHORTEST_DISTANCE
 from soso_core.validation.finding import Finding, Kind
-from soso_core.validation.frame import RawFrame
+from soso_core.validation.frame import RawFrame, worst_of
 
 ALONG_SPIN = 0.2
 """Accepted component of a field along the spin, over the size of the field.  An incomplete self-consistency, or
@@ -50,7 +50,7 @@ def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
     atom = int(np.argmax(errors_a))
     length = float(np.linalg.norm(frame.spins[atom]))
     count = int(np.sum(errors_a > SPIN_LENGTH_TOLERANCE))
-    text = f"spin has length {length:.8g}, not 1{_worst_of(count)}"
+    text = f"spin has length {length:.8g}, not 1{worst_of(count)}"
     yield Finding(Kind.SPIN_LENGTH, text, frame.index, atom, length, "spins")
 
 
@@ -62,12 +62,8 @@ def _zero_spins(frame: RawFrame) -> Iterator[Finding]:
     atom, count = int(np.argmax(sizes_a)), int(np.sum(sizes_a > NO_FIELD))
     if not count:
         return
-    text = f"spin is zero, but the exchange field is {sizes_a[atom]:.3g} eV/μB{_worst_of(count)}"
+    text = f"spin is zero, but the exchange field is {sizes_a[atom]:.3g} eV/μB{worst_of(count)}"
     yield Finding(Kind.SPIN_ZERO, text, frame.index, atom, float(sizes_a[atom]), "spins")
-
-
-def _worst_of(count: int) -> str:
-    return "" if count == 1 else f" (worst of {count} atoms)"
 
 
 def _close_atoms(frame: RawFrame) -> Iterator[Finding]:
@@ -92,7 +88,7 @@ def _moment_signs(frame: RawFrame) -> Iterator[Finding]:
         return
     atom = int(np.argmin(np.where(bad_a, frame.moments, np.inf)))
     value = float(frame.moments[atom])
-    text = f"moment is {value:.6g} μB, must be positive{_worst_of(int(bad_a.sum()))}"
+    text = f"moment is {value:.6g} μB, must be positive{worst_of(int(bad_a.sum()))}"
     yield Finding(Kind.MOMENT_SIGN, text, frame.index, atom, value, "moments")
 
 

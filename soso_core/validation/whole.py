@@ -6,7 +6,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.validation.finding import Finding, Kind
-from soso_core.validation.frame import RawFrame
+from soso_core.validation.frame import RawFrame, worst_of
 
 MOMENT_FACTOR = 5.0
 """Between 2.5, by which disorder changes true moment magnitudes, and 10, a misplaced decimal point."""
@@ -46,36 +46,27 @@ def _missing_fields(frames: Frames) -> Iterator[Finding]:
 
 def _long_moments(frames: Frames) -> Iterator[Finding]:
     """Yield the configurations with a moment magnitude far from the median of its species."""
-    medians = {species: float(np.median(values)) for species, values in _magnitudes(frames).items()}
+    medians = _medians(frames)
     for frame in frames:
-        if frame.moments is None:
-            continue
         reference_a = np.array([medians.get(int(number), 1.0) for number in frame.numbers_a])
-        counts_a = frame.is_magnetic_a & (frame.moments > 0.0)
-        ratio_a = np.where(counts_a, frame.moments / reference_a, 1.0)
+        ratio_a = np.where(frame.magnitudes_a > 0.0, frame.magnitudes_a / reference_a, 1.0)
         distance_a = np.abs(np.log(ratio_a))
         count = int(np.sum(distance_a > np.log(MOMENT_FACTOR)))
         if count:
             atom = int(np.argmax(distance_a))
-            value = float(frame.moments[atom])
-            text = f"moment is {value:.4g} μB, {ratio_a[atom]:.3g} times the median of its species"
-            more = "" if count == 1 else f" (worst of {count} atoms)"
-            yield Finding(Kind.MOMENT_OUTLIER, text + more, frame.index, atom, value, "moments")
+            value = float(frame.magnitudes_a[atom])
+            text = f"moment is {value:.4g} μB, {ratio_a[atom]:.3g} times the median of its species{worst_of(count)}"
+            yield Finding(Kind.MOMENT_OUTLIER, text, frame.index, atom, value, "moments")
 
 
-def _magnitudes(frames: Frames) -> dict[int, FloatArray]:
-    """Return all positive moment magnitudes of magnetic atoms, by species."""
-    pairs = [
-        (frame.numbers_a[counts_a], frame.moments[counts_a])
-        for frame in frames
-        if frame.moments is not None
-        for counts_a in [frame.is_magnetic_a & (frame.moments > 0.0)]
-    ]
-    if not pairs:
-        return {}
-    numbers_k = np.concatenate([numbers for numbers, _ in pairs])
-    values_k = np.concatenate([values for _, values in pairs])
-    return {int(number): values_k[numbers_k == number] for number in np.unique(numbers_k)}
+def _medians(frames: Frames) -> dict[int, float]:
+    """Return the median of the positive moment magnitudes of magnetic atoms, by species."""
+    by_species: dict[int, list[float]] = {}
+    for frame in frames:
+        for number, magnitude in zip(frame.numbers_a.tolist(), frame.magnitudes_a.tolist(), strict=True):
+            if magnitude > 0.0:
+                by_species.setdefault(number, []).append(magnitude)
+    return {number: float(np.median(values)) for number, values in by_species.items()}
 
 
 def _energies(frames: Frames) -> Iterator[Finding]:

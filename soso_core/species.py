@@ -1,4 +1,4 @@
-"""Indices of atoms in the list of species that a model knows."""
+"""Indices of atoms in the list of species of a model."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def species_indices(configuration: Configuration, species: Sequence[int]) -> Int
     unknown = np.flatnonzero(numbers_s[index_a] != configuration.numbers_a)
     if len(unknown):
         symbol = configuration.symbols[int(unknown[0])]
-        raise InputError(f"element {symbol} is unknown to this model; it knows atomic numbers {numbers_s.tolist()}")
+        raise InputError(f"element {symbol} is unknown to this model; its atomic numbers are {numbers_s.tolist()}")
     return index_a.astype(np.int64)
 
 

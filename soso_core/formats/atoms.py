@@ -1,4 +1,4 @@
-"""Conversion between ASE Atoms and the values of this package: the one place that knows the names of arrays."""
+"""Conversion between ASE Atoms and the values of this package: the only module with the names of arrays."""
 
 import numpy as np
 from ase import Atoms

@@ -67,11 +67,13 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     if (error := evaluation.energy_rmse_meV_per_spin) is not None and error > (
         evaluation.energy_spread_meV_per_spin or 0
     ):
-        click.echo("note: energies are described no better than by their mean; do the labels belong together?")
+        click.echo(
+            "note: the energy RMSE is no better than predicting the mean; are the labels from one consistent data set?"
+        )
     if (error := evaluation.field_rmse_meV) is not None and error > (evaluation.field_rms_meV or 0.0):
-        click.echo("note: fields are described no better than by zero; `soso data check` may say why")
+        click.echo("note: the field RMSE is no better than predicting zero; run `soso data check` on the labels")
     if not model.record.n_energies:
-        click.echo("note: there are no energies; those of the model are known up to a constant only")
+        click.echo("note: the data contain no energies; those of the model are known up to a constant only")
     save_model(output, model)
     click.echo(f"model of {model.record.n_configurations} configurations written to {output}")
 

@@ -112,7 +112,7 @@ def predictions_for(model: FittedModel, dataset: Dataset) -> list[Prediction]:
 def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
     """Return the calibration that makes the deviations true on labels beside predictions of this model.
 
-    It starts from deviations that are not stretched, so that doing it twice changes nothing.
+    It starts from deviations without calibration, so that a second call changes nothing.
     """
     fresh = {
         target: calibration_factor(each.z * model.calibration_factor(target))

@@ -1,8 +1,8 @@
 """Do the energies and the fields of a set of labels agree?  c in -∂E/∂e = c · (field of the labels), with an error.
 
-A model is fitted to energies and fields with next to no belief in c.  First the pair part alone, which takes a moment.
-What it cannot describe may pull at c; so, when it says that they disagree, a small GP joins it and has the last word
-(there must be labels enough for it).  Fields of the wrong sign would pass for noise: they are fitted turned round, too.
+A model is fitted to energies and fields with a wide hyperprior on c: first the pair part alone, which is fast.  Its
+model-form error may bias c.  If energies and fields disagree by it, a small GP is added and its estimate is used, when
+there are enough labels.  Fields of the wrong sign would count as noise, so the reversed fields are fitted, too.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.threads import in_threads, one_blas_thread
 
 TOLERATED = 0.10
-"""Fields come short of the derivative of the energy by some per cent even where all is well."""
+"""Fields of good labels differ from the derivative of the energy by some per cent."""
 SIGNIFICANT = 2.0
 """So many standard errors a disagreement must have."""
 OPEN_WIDTH = 1.0
-"""Width of the belief in log c: a factor of 2 or a half is as welcome as 1."""
+"""Width of the hyperprior on log c: factors of 2 and one half are as probable as 1, nearly."""
 FEWEST, FEWEST_FOR_GP = 6, 10
 """Configurations.  With four, c of good labels was seen from 0.6 to 1.7, and beyond its error; with six and eight a GP
 can explain the energies by itself and call the fields noise."""

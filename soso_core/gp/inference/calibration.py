@@ -1,4 +1,4 @@
-"""Calibration: by how much predicted standard deviations must be stretched to be true, learnt from blind tests."""
+"""Calibration factors on predicted standard deviations, estimated from held-out errors."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from soso_core.gp.model.hyperparameters import Hyperparameters
 CONFIDENCE = 0.9
 """The interval that a calibrated deviation gets right."""
 PRIOR_COUNT = 5.0
-"""How many errors the belief in a stretch of 1 is worth."""
+"""Weight of the prior on a calibration factor of 1, in number of errors."""
 SHARPEST, WIDEST = 0.2, 5.0
-"""Limits of a stretch; beyond them the model, not its deviation, is wrong."""
+"""Limits of a calibration factor; beyond them the model, not its deviation, is wrong."""
 LEVELS = np.arange(0.05, 1.0, 0.05)
 """Expected coverages of a reliability curve."""
 
@@ -58,11 +58,11 @@ def left_out_errors(
 
 
 def calibration_factors(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
-    """Return the stretch of every target from the errors of several configurations left out of one fit.
+    """Return the calibration factor of every target from the errors of several configurations left out of one fit.
 
     The scales were learnt from the same n configurations, which has two consequences.  Errors over a deviation learnt
-    from n of them follow Student's t rather than the normal distribution, which its wider interval accounts for.  And
-    they are flattered a little, so that no deviation is made shorter on their word; blind tests may do so.
+    from n of them follow Student's t rather than the normal distribution, which its wider interval accounts for.  They
+    are slightly too small, so no factor below 1 is taken from them; a blind test may give one.
     """
     pooled: dict[str, list[FloatArray]] = {}
     for each in errors:

@@ -1,11 +1,17 @@
-"""Noise and prior scales by evidence maximisation, with analytic gradients.
+"""Hyperparameters by maximising the evidence (marginal likelihood), with analytic gradients.
 
-Bayesian linear regression y_t = f_t Φ_t w + noise σ_t, w_c ~ N(0, δ_block²); f_t = 1/c for fields, whose labels may
-come in units c times too large, 1 for all else.  With A = Λ + Σ_t f_t² Φ_tᵀΦ_t/σ_t², w = A⁻¹ Σ_t f_t Φ_tᵀy_t/σ_t²:
+The model is Bayesian linear regression: y_t = f_t Φ_t w + noise σ_t for every target t, w_c ~ N(0, δ_block²).
+With A = Λ + Σ_t f_t² Φ_tᵀΦ_t/σ_t² and w = A⁻¹ Σ_t f_t Φ_tᵀy_t/σ_t²:
 
     -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - f_t Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
 
-Rows of a label whose noise is s times σ_t come divided by s, and the density is that of the labels: less Σ log s.
+symbol        variable                         meaning
+ΦᵀΦ, Φᵀy, yᵀy gram_mm, projection_m, yty       sums over the rows of one target (`NormalEquations`)
+σ_t, δ_block  noise, prior                     noise of a target, prior width of a block (`Hyperparameters`)
+f_t           Hyperparameters.factor(target)   1/c for fields, 1 for all else; c is `field_scale`
+w, A = L Lᵀ   weights_m, cholesky_mm = L       posterior mean of the weights and their posterior precision
+
+Rows of a label whose noise is s times σ_t are divided by s, and Σ log s (`log_factors`) is subtracted.
 
 (MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
 """
@@ -23,21 +29,21 @@ from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
 LOG_WIDTH = 2.0
-"""A scale is expected within a factor exp(2) of its centre."""
+"""A hyperparameter is expected within a factor exp(2) of its centre."""
 FIELD_SCALE = "field scale"
 FIELD_SCALE_WIDTH = 0.05
 """Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
 FTOL = 1e-6
 """Relative change of the log evidence at which the search ends; a few tenths below the maximum, as was measured."""
 JITTER = 1e-14
-"""What rounding in the sums of products of one column, relative to it and the number of columns, can take off."""
+"""Largest rounding error of the Gram matrix, relative to its diagonal and the number of columns."""
 CURVATURE_STEP = 1e-3
 """In the logarithm of a scale: differences of slopes are good to its square, rounding leaves ten digits of slopes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hyperprior:
-    """A Gaussian belief in the logarithm of each scale: its centre, and how sure; keeps few data from extremes.
+    """A Gaussian on the logarithm of each hyperparameter; it keeps few data from extreme values.
 
     `log_width` holds the widths (by block or target) that differ from LOG_WIDTH.
     """
@@ -46,13 +52,13 @@ class Hyperprior:
     log_width: Mapping[str, float] = field(default_factory=dict)
 
     def width(self, name: str) -> float:
-        """Return the width of the belief in one scale."""
+        """Return the width of the Gaussian of one hyperparameter."""
         return self.log_width.get(name, FIELD_SCALE_WIDTH if name == FIELD_SCALE else LOG_WIDTH)
 
 
 @dataclass(frozen=True, eq=False)
 class EvidenceMaximum:
-    """The scales of highest evidence times hyperprior, and the logarithm of that product (additive constant apart)."""
+    """Hyperparameters of highest evidence times hyperprior, and the log of that product, up to a constant."""
 
     scales: Hyperparameters
     log_evidence: float
@@ -103,10 +109,10 @@ def maximise_evidence(
     fixed: frozenset[str] = frozenset(),
     start: Hyperparameters | None = None,
 ) -> EvidenceMaximum:
-    """Return the scales of highest evidence times hyperprior; blocks in `fixed` keep the hyperprior's centre.
+    """Return the hyperparameters of highest evidence times hyperprior; blocks in `fixed` keep the centre.
 
-    The field scale is free when there are energies to compare fields with.  The climb begins at `start`, or else at
-    the centre: scales of nearly the same data save most of it.
+    The field scale is free when there are energies to compare fields with.  The search begins at `start`, or else at
+    the centre of the hyperprior; the result for nearly the same data saves most of the search.
     """
     names = free_scales(equations, blocks, fixed)
     centre = hyperprior.centre
@@ -127,7 +133,7 @@ def maximise_evidence(
 def free_scales(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], fixed: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Return the names of the scales that the evidence may choose: blocks, targets, and last the field scale."""
+    """Return the names of the free hyperparameters: blocks, targets, and last the field scale."""
     names = [name for name in blocks if name not in fixed] + list(equations)
     return names + ([FIELD_SCALE] if {"energy", "field"} <= equations.keys() else [])
 

@@ -1,4 +1,4 @@
-"""What is believed of the scales before the evidence speaks, from the size of the data."""
+"""Hyperpriors: Gaussians on the logarithms of the hyperparameters, set from the size of the data."""
 
 from collections.abc import Mapping
 
@@ -13,20 +13,20 @@ from soso_core.gp.model.normal_equations import NormalEquations
 SPECIES_PRIOR = 1.0
 """eV per atom around the least-squares reference energies: wide, they are not shrunk."""
 TYPICAL_SIZE = 0.05
-"""eV: how much energies are expected to vary per spin when there are too few of them to tell."""
+"""eV per spin: expected variation of energies when there are too few of them to estimate it."""
 SMALLEST_SIZE = 1e-3
 """eV: energies and fields are not expected to vary by less."""
 NOISE_FRACTION = 0.05
-"""Where the belief in the noise starts, relative to the data."""
+"""Centre of the noise, relative to the size of the data."""
 LABEL_NOISE = 1e-3
 """eV per sqrt(spin): how well a converged electronic-structure calculation repeats an energy.
 
-The evidence of some tens of energies alone cannot tell noise from what a model form leaves over and would call all of
-it noise; there the belief in this number is firm (LABEL_NOISE_WIDTH).  With derivatives the data are left to say it.
+With some tens of energies alone, the evidence cannot separate noise from the error of the model form and assigns all of
+it to noise.  The hyperprior on the noise is therefore narrow there (LABEL_NOISE_WIDTH); with derivatives it is wide.
 """
 LABEL_NOISE_WIDTH = 0.2
 GP_WIDTH = 2.0
-"""Width of the belief in the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
+"""Width of the hyperprior on the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
 GP_WIDTH_DERIVATIVES = 1.0
 VANISHING = 1e-9
 """Rows this much smaller than what they should explain are rounding noise: the data do not move that block."""
@@ -82,7 +82,7 @@ def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]
     """Return the root mean square of each target, eV, eV/Å or μB."""
     size = {t: max(float(np.sqrt(e.yty / e.effective_count)), SMALLEST_SIZE) for t, e in equations.items()}
     if "energy" in size and equations["energy"].n_rows <= blocks["species"].stop:
-        # Energies that the species constants explain say nothing of their size; fields do.
+        # The species constants explain so few energies exactly; fields give their size.
         size["energy"] = size.get("field", TYPICAL_SIZE)
     elif "energy" in size:
         size["energy"] = max(size["energy"], size.get("field", 0.0))

@@ -47,9 +47,9 @@ class Candidate:
 
 
 def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> FittedModel:
-    """Return the model of highest evidence for the energies, fields, forces and stresses at hand.
+    """Return the model of highest evidence (marginal likelihood) for the energies, fields, forces and stresses.
 
-    Exact repeats count once: they are no new evidence, and would talk the noise down.
+    Exact repeats count once: they add no information and would bias the noise estimate low.
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
     dataset = check_labels(dataset)
@@ -64,7 +64,7 @@ def choose(
 ) -> tuple[FittedModel, list[float]]:
     """Return the model whose settings have the highest evidence, and the log evidence of every choice.
 
-    Only the data at hand are asked.  The first choice stands unless another is better by DECISIVE.
+    The first choice is kept unless another is better by DECISIVE.
     `track` is passed over the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
     """
     if not choices:
@@ -88,10 +88,10 @@ def preferred(evidences: Sequence[float]) -> int:
 
 
 def update(model: FittedModel, new: Dataset) -> FittedModel:
-    """Return the model with new labels added; the work is in the new rows alone.
+    """Return the model with new labels added; only the new rows are computed.
 
-    Inducing points, scales, reference energies and the calibration are kept, the sums over old and new rows are exact:
-    so the model is that of all labels at once.  Labels that the model has seen already are left out.
+    Inducing points, hyperparameters, reference energies and the calibration are kept; the sums over all rows are exact,
+    so the model is that of all labels at once.  Labels of the training data are left out.
     Raises InputError when the model carries no sums, or the new labels hold an element or a kind of label that it
     does not know.
     """

@@ -24,7 +24,7 @@ from soso_core.threads import in_threads
 
 @dataclass(frozen=True, eq=False)
 class DesignRows:
-    """What each weight adds to the labels of one configuration.
+    """Design-matrix rows of one configuration: the derivatives of its labels by the weights w.
 
     sites_am (a, m): what each atom has of ∂E/∂w.  effective_fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse.
     forces_acm (a, c, m), 1/Å, and strain_ccm (c, c, m): ∂(-∂E/∂r)/∂w and ∂(∂E/∂ε)/∂w; None when not asked for.

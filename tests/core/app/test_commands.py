@@ -122,7 +122,7 @@ def test_partial_labels_are_welcome_everywhere(desk, small_dataset, labels, miss
 
 def test_a_fit_to_fields_alone_says_what_it_does_not_know(desk, small_dataset):
     write_dataset("fields.extxyz", only(small_dataset, "exchange_fields_ac", "moment_magnitudes_a"))
-    said = "note: there are no energies; those of the model are known up to a constant only"
+    said = "note: the data contain no energies; those of the model are known up to a constant only"
     assert said in desk("fit", "fields.extxyz", "-o", "a.soso", "--settings", "fit.yaml").stdout.splitlines()
     assert "note:" not in desk("fit", "train.extxyz", "-o", "b.soso", "--settings", "fit.yaml").stdout
 

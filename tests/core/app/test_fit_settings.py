@@ -148,7 +148,7 @@ def test_lengths_of_a_species_that_never_had_one(iron):
 
 def test_labels_that_do_not_belong_together_are_noted(iron):
     """Fields fifty times too large and turned round are not those of the energies."""
-    assert "described no better" not in fitted(iron)
+    assert "RMSE is no better" not in fitted(iron)
     old = read_dataset("old.extxyz")
     write_dataset("old.extxyz", [replace(item, exchange_fields_ac=-50.0 * item.exchange_fields_ac) for item in old])
-    assert "note: fields are described no better than by zero" in fitted(iron)
+    assert "note: the field RMSE is no better than predicting zero" in fitted(iron)

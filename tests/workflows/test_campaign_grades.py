@@ -127,6 +127,7 @@ def test_what_is_learnt_is_written_to_the_last_batch():
     assert again["history"].get_dict() == advised["history"].get_dict()
 
 
+@pytest.mark.slow
 def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch):
     from soso_workflows.campaign.state import CampaignState
     from soso_workflows.views.report import report_html

@@ -166,6 +166,7 @@ def test_what_the_profile_lacks_is_said_before_a_launch(potcar_family, changes, 
         check(**changes)
 
 
+@pytest.mark.slow
 def test_a_wrong_angle_is_noticed_and_repeated(inputs):
     whole = label(mixed_cell(), inputs())
     faults = [{"mode": "wrong_angle", "lambda": 10.0}]

@@ -234,7 +234,8 @@ def test_budget_exhausted_then_resumed_with_a_larger_one(campaign_inputs, tmp_pa
     assert len(label_jobs_behind(node.outputs.model)) == 4
 
 
-@pytest.mark.parametrize("fault", ["crash", pytest.param("truncated", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["crash", "truncated"])
 def test_fit_failed_and_resume_asks_again_for_what_is_missing_only(campaign_inputs, tmp_path, fault):
     """Batch 0: one of three labels fails, then the fit; the two labels that came are not made again."""
     faults = {"label": {"1": "crash"}, "fit": fault}

@@ -205,6 +205,7 @@ def test_a_model_chooses_the_first_batch_and_is_tested_on_it(campaign_inputs, mo
     assert state.calls["fit", 0, ""].inputs.model.uuid == model.uuid
 
 
+@pytest.mark.slow
 def test_labels_and_the_model_that_was_fitted_to_them(campaign_inputs, model_file, tmp_path):
     """The model knows the labels: it is neither tested on them nor fitted again, and it chooses the next batch."""
     model = SosoModel(model_file).store()

@@ -5,7 +5,7 @@ from aiida.engine import run_get_node
 from aiida.orm import Dict
 from aiida.plugins import WorkflowFactory
 from aiida.plugins.entry_point import get_entry_point_names
-from label_contract import CHECKS, Bench, Runs, harnesses, the_field_is_minus_the_derivative_of_the_energy
+from label_contract import CHECKS, Bench, Runs, harnesses, the_label_is_complete_and_graded
 
 from soso_core.errors import InputError
 from soso_workchains.label.command import CommandLabelWorkChain
@@ -67,7 +67,7 @@ def _physics():
     """Yield every engine with every check, marked by the time that it takes."""
     for name in filter(HARNESSES.get, ENGINES):
         for check in CHECKS:
-            is_left_out = HARNESSES[name].costly and check is not the_field_is_minus_the_derivative_of_the_energy
+            is_left_out = HARNESSES[name].costly and check is not the_label_is_complete_and_graded
             marks = [pytest.mark.long] if HARNESSES[name].slow else [pytest.mark.slow] if is_left_out else []
             yield pytest.param(name, check, marks=marks, id=f"{name.removeprefix(ENGINE_PREFIX)}-{check.__name__}")
 

@@ -123,3 +123,13 @@ def test_the_exact_comparison_resolves_half_a_degree(degrees, expected):
     turn = Rotation.from_rotvec(np.deg2rad(degrees) * axis / np.linalg.norm(axis))
     spins_ac[0] = turn.apply(spins_ac[0])
     assert are_equivalent(where, where.with_spins(spins_ac)) is expected
+
+
+def test_species_in_another_order_are_not_equivalent():
+    """The match itself tells ABAB from AABB on the same sites, without the help of a fingerprint."""
+    sites_ac, cell_vc = 2.5 * np.array([[0.0, 0.0, k] for k in range(4)]), np.diag([4.0, 4.0, 10.0])
+    alternating, paired = (
+        Configuration(n, sites_ac, cell_vc, np.zeros((4, 3))) for n in ([26, 32] * 2, [26, 26, 32, 32])
+    )
+    assert are_equivalent(alternating, alternating)
+    assert not are_equivalent(alternating, paired)

@@ -55,7 +55,12 @@ def test_blind_tests_leave_bad_labels_out(model_file):
     model = SosoModel(model_file)
     blind = functions.test_blind(model, Str("C"), **labels)
     assert blind["evaluation"]["n_configurations"] == 1
-    assert blind["predictions"].get_array("energy").shape == (1,)
+    found, expected = blind["predictions"], model.get_model().predict(labelled_pair(10).configuration)
+    assert found.get_array("energy_label") == pytest.approx([500.0 * labelled_pair(10).energy])
+    assert found.get_array("energy") == pytest.approx([500.0 * expected.energy])
+    assert found.get_array("energy_std") == pytest.approx([500.0 * expected.energy_std])
+    assert found.get_array("field_label") == pytest.approx(1e3 * labelled_pair(10).effective_fields_ac.ravel())
+    assert found.get_array("field") == pytest.approx(1e3 * expected.effective_fields_ac.ravel(), rel=1e-4)
 
 
 def test_a_batch_is_recorded_with_what_was_not_good_enough():
@@ -72,13 +77,22 @@ def test_a_batch_is_recorded_with_what_was_not_good_enough():
     assert line == "label 001 of batch 0 has grade D (angle_degree 30) and was excluded from training"
     history = Dict(History(batches=(batch,)).model_dump(mode="json"))
     _, second = recorded(history=history, label_initial=node(labelled_pair(4), bad(5)))
-    assert (second.n_labels, second.n_below_grade) == (2, 2)
+    assert (second.n_labels, second.n_failed, second.n_below_grade) == (2, 1, 2)
     assert second.below_grade[0].label == "initial 1"
     assert cell(second, "low grade") == "2"
     said = []
     progress = Progress(said.append)
     progress.print_batch(second)
     assert said[1] == "  label initial 1 of batch 1 has grade D (angle_degree 30) and was excluded from training"
+
+
+def test_core_hours_are_running_totals():
+    cost = Dict({"core_hours": {"one": 1.5, "other": 0.5}, "wall_hours": 1.0})
+    history = functions.record_batch(min_grade=Str("C"), label_000=node(labelled_pair(0)), cost=cost)
+    later = Dict({"core_hours": {"third": 3.0}, "wall_hours": 4.0})
+    first, second = recorded(history=history, label_000=node(labelled_pair(1)), cost=later)
+    assert (first.core_hours, second.core_hours) == (2.0, 5.0)
+    assert (first.wall_hours, second.wall_hours) == (1.0, 4.0)
 
 
 def test_a_grade_without_numbers_is_shown_as_that():

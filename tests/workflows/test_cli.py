@@ -108,7 +108,7 @@ def test_errors_are_one_line(call, campaign_file, tmp_path, pair_dataset):
         assert "--run and --submit contradict each other" in error_line(call(*command, "--run", "--submit"))
     for command in (("launch", campaign_file), ("extend", 999999, campaign_file)):
         for mode in ("--run", "--submit"):
-            assert f"--dry-run starts nothing; leave out {mode}" in error_line(call(*command, "--dry-run", mode))
+            assert f"--dry-run starts nothing; remove {mode}" in error_line(call(*command, "--dry-run", mode))
     assert "999999" in error_line(call("status", 999999))
     assert "not a campaign (SosoDataset)" in error_line(call("status", node.pk))
     assert "not a campaign" in error_line(call("report", node.pk))

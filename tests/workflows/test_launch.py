@@ -1,10 +1,13 @@
 """What a campaign that runs in this process does with jobs that AiiDA paused, on built nodes."""
 
+from types import SimpleNamespace
+
 import pytest
 from aiida.common.links import LinkType
 from aiida.engine import ProcessState
 from aiida.orm import CalcJobNode, WorkChainNode
 
+from soso_workchains.label.contract import LabelWorkChain
 from soso_workflows.campaign.launch import kill_paused_jobs
 
 pytestmark = pytest.mark.aiida
@@ -47,3 +50,11 @@ def test_a_job_that_its_scheduler_has_is_left_alone(paused_job):
     campaign, job = paused_job(job_id="17")
     kill_paused_jobs(campaign)
     assert not job.is_terminated
+
+
+def test_a_label_reports_why_its_job_was_given_up(paused_job):
+    campaign, job = paused_job()
+    kill_paused_jobs(campaign)
+    label = SimpleNamespace(ctx=SimpleNamespace(engine=job), exit_codes=LabelWorkChain.exit_codes)
+    code = LabelWorkChain.collect(label)
+    assert (code.status, "given up: upload_calculation failed 5 times" in code.message) == (400, True)

@@ -1,9 +1,13 @@
-"""How often a step of a campaign reads the files of its nodes."""
+"""How often a step of a campaign reads the files of its nodes, and whether attributes agree with the files."""
+
+import io
+from dataclasses import replace
 
 import pytest
 from aiida.orm import Str, load_node
 from aiida_fixtures import labelled_pair
 
+from soso_core.formats import format_extxyz
 from soso_workflows.data import dataset as nodes
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
@@ -59,3 +63,18 @@ def test_attributes_agree_with_the_file():
     assert node.digests == {item.digest for item in dataset}
     assert node.grades == [item.grade for item in dataset]
     assert node.get_dataset() is dataset
+
+
+def test_only_labels_of_every_configuration_are_listed():
+    partial = replace(labelled_pair(1), forces_ac=None)
+    for items in ([labelled_pair(0), partial], [partial, labelled_pair(0)]):
+        node = SosoDataset.from_dataset(items)
+        assert node.labels == ["energy", "exchange_fields_ac", "moment_magnitudes_a", "stress_cc"]
+        assert node.find_missing_labels(["energy", "forces_ac"]) == ["forces_ac"]
+
+
+def test_another_file_replaces_the_content():
+    node, other = SosoDataset.from_dataset([labelled_pair(0)]), SosoDataset.from_dataset([labelled_pair(1)])
+    node.set_file(io.BytesIO(format_extxyz([labelled_pair(1)]).encode()))
+    assert node.digests == other.digests
+    assert node.get_dataset()[0].digest == other.get_dataset()[0].digest

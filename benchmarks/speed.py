@@ -2,7 +2,7 @@
 
 Classes in the style of asv: parameters, `setup`, one `time_...` method.  Every number is the smallest of several
 repeats on one warm process, in microseconds per atom: of CPU time for one thread, so that other work on the machine
-counts less, of the clock on the wall for several; compiling is timed apart, in a process of its own with an empty
+counts less, of wall time for several; compilation is timed separately, in a process of its own with an empty
 cache.  Peers (spin-less machine-learned models) run in the same process on the same atoms with one thread; a peer
 that is not installed is left out, with the reason.  The exit code is 1 when a limit is missed.
 """
@@ -75,7 +75,7 @@ def thermal_iron(n_atoms: int) -> Configuration:
 
 @cache
 def training_data() -> tuple[Dataset, str]:
-    """Return what models are fitted to, and in words: the published labels, or a formula where they are not."""
+    """Return the training data and their description: the published labels, or those of a formula."""
     if LABELS.is_file():
         return read_dataset(LABELS).subset(range(24)), f"24 labels of {LABELS.name}"
     return labels(24, np.random.default_rng(0)), "24 displaced cells labelled by a formula (no published data here)"
@@ -139,12 +139,12 @@ class PairPart(Compiled):
 
 
 class NeighbourList(Compiled):
-    """Making the neighbour list of the full model anew, skin included, and sorting it."""
+    """A new neighbour list of the full model for each evaluation, skin included, and sorting it."""
 
     params = (SIZES, (1,))
 
     def time_predict(self, n_atoms: int, n_threads: int) -> None:
-        """Search, and sort into bins; what an evaluation costs is not taken off."""
+        """Search, sort into bins and evaluate once."""
         near = self.compiled.neighbours(self.configuration, SKIN)
         self.compiled.predict(self.configuration, near, self.n_threads)
 
@@ -222,13 +222,13 @@ CASES = (
     Snap,
 )
 PEERS = ("Soap", "Snap")
-"""The settings we are to be PEER_FACTOR times faster than; the other rows of peers are for information."""
+"""The full model must be PEER_FACTOR times faster than these; the other rows of peers are for information."""
 PAIR_LIMIT, FULL_LIMIT, VARIANCE_LIMIT, PEER_FACTOR = 1.0, 25.0, 4.0, 4.0
 """µs per atom; cost of the variance over that of the prediction; times."""
 
 
-def measured(case: type, n_atoms: int, n_threads: int) -> Row:
-    """Return one row: microseconds per atom, or why there are none."""
+def measure(case: type, n_atoms: int, n_threads: int) -> Row:
+    """Return one row: microseconds per atom, or the reason why the case was skipped."""
     row: Row = {"case": case.__name__, "what": case.__doc__, "atoms": n_atoms, "threads": n_threads}
     benchmark = case()
     try:
@@ -249,7 +249,7 @@ def measured(case: type, n_atoms: int, n_threads: int) -> Row:
 
 
 def compile_seconds() -> dict[str, float]:
-    """Return how long `soso warmup` takes with an empty cache, and again with a full one."""
+    """Return the seconds of `soso warmup` with an empty cache, and again with a full one."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NUMBA_CACHE_DIR": folder}
         command = [sys.executable, "-c", "from soso_core.app.cli import main; main(['warmup'])"]
@@ -261,8 +261,8 @@ def compile_seconds() -> dict[str, float]:
     return seconds
 
 
-def judged(results: Sequence[Row]) -> list[dict[str, object]]:
-    """Return what each limit says: measured value, limit, whether it is kept; peers that did not run say nothing."""
+def check_limits(results: Sequence[Row]) -> list[dict[str, object]]:
+    """Return measured value and limit of each limit, and whether it is met; peers that did not run are left out."""
     us = {
         (row["case"], row["atoms"]): float(str(row["us_per_atom"]))
         for row in results
@@ -291,7 +291,7 @@ def rows() -> Iterator[Row]:
     """Yield the rows of all cases."""
     for case in CASES:
         for parameters in product(*case.params):
-            row = measured(case, *parameters)
+            row = measure(case, *parameters)
             print({key: value for key, value in row.items() if key != "what"}, file=sys.stderr, flush=True)
             yield row
 
@@ -317,15 +317,16 @@ def show_limits(verdicts: Sequence[Mapping[str, object]]) -> None:
 
 
 def main() -> int:
-    """Run every case; exit code 1 when a limit is missed, 2 when libraries may use more threads than they should."""
+    """Run every case; exit code 1 when a limit is missed, 2 when libraries may use more than one thread."""
     if many := [name for name in ONE_THREAD if os.environ.get(name) != "1"]:
         print(f"set {', '.join(many)} to 1, as `make bench-speed` does", file=sys.stderr)
         return 2
     compiling = compile_seconds()
     results = list(rows())
-    verdicts = judged(results)
+    verdicts = check_limits(results)
     show(results)
-    print(f"compiling: {compiling['empty_cache']:.0f} s from nothing, {compiling['full_cache']:.1f} s when it is done")
+    empty, full = compiling["empty_cache"], compiling["full_cache"]
+    print(f"compilation: {empty:.0f} s with an empty cache, {full:.1f} s with a full one")
     described = CompiledModel.of(full_model()).describe()
     print(described)
     show_limits(verdicts)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from compiled_models import fitted, iron_model, large_cell
-from spin_cells import skewed_iron
+from spin_cells import iron_germanium, skewed_iron
 
 from soso_core import Configuration
 from soso_core.compiled.model import CompiledModel
@@ -90,3 +90,13 @@ def test_atoms_far_outside_their_cell_cost_no_more():
     vectors_pc = far_ac[far.j_p] + far.shifts_t4[far.shift_p, :3] - far_ac[i_p]
     np.testing.assert_allclose(np.linalg.norm(vectors_pc, axis=1), far.distances_p, atol=1e-8)
     np.testing.assert_allclose(np.sort(far.distances_p), np.sort(near.distances_p), atol=1e-8)
+
+
+def test_a_list_is_sorted_again_for_other_species():
+    """Two atoms exchange their elements and spins; the positions, and with them the list, stay."""
+    compiled, cell = CompiledModel.of(fitted("pairs of zeta 4")), iron_germanium(9)
+    neighbours = compiled.neighbours(cell, 0.3)
+    compiled.predict(cell, neighbours)
+    order = [3, 1, 2, 0]
+    exchanged = Configuration(cell.numbers_a[order], cell.positions_ac, cell.cell_vc, cell.spins_ac[order])
+    assert compiled.predict(exchanged, neighbours).energy == pytest.approx(compiled.predict(exchanged).energy, abs=1e-9)

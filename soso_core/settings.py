@@ -38,6 +38,10 @@ RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
         "minimum_distance_angstrom": "min_distance_angstrom",
         "minimum_moment_ub": "min_moment_muB",
         "penalty_ev_per_ub2": "penalty_ev_per_muB2",
+        "selection": "acquisition",
+        "stop_at_model_form": "diagnose_model_form",
+        "strategies": "acquisitions",
+        "trusted": "variance_fraction",
     }
 )
 """Old names of keys and the present ones, for the error message of an old file."""

@@ -26,7 +26,7 @@ COMMANDS = {
     "predict": ("predict_command", "Predict energies, fields and forces, with error bars."),
     "evaluate": ("evaluate_command", "Compare predictions with labels."),
     "explore": ("explore_commands", "Choose the next batch to label, with a model."),
-    "alternatives": ("alternatives_command", "Test whether more labels or another model form would help."),
+    "compare-models": ("compare_models_command", "Test whether more labels or another model form would help."),
     "study": ("study_command", "Replay active learning on data that are labelled already."),
     "data": ("data_commands", "Convert and check labelled data."),
     "warmup": ("warmup_command", "Compile all kernels now, so that later runs start at once."),

@@ -1,4 +1,4 @@
-"""`soso generate` and `soso explore`: which configurations to label."""
+"""`soso generate` and `soso explore`: choose configurations to label."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 @click.argument("settings", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The chosen configurations.")
 def generate(settings: Path, output: Path) -> None:
-    """Choose a first batch of configurations, without a model: spread over the generators of SETTINGS.
+    """Choose a first batch of configurations without a model, from all generators of SETTINGS.
 
-    `known`, `trusted` and `only_if_worth_it` are for `soso explore` alone: the same file serves both, and here they
-    change nothing.
+    `known`, `acquisition` and `variance_fraction` have an effect in `soso explore` only; the same file serves both.
 
     \b
     Example:
@@ -61,20 +60,18 @@ def generate(settings: Path, output: Path) -> None:
 def explore(model: Path, settings: Path, output: Path) -> None:
     """Generate candidates, score them with MODEL, choose the next batch to label.
 
-    Each pick is the candidate whose energy is most uncertain once the picks before it are known
-    (`selection: energy-variance`; `random` is the control).  SETTINGS are those of `soso generate`, and three more:
-    what symmetry turns into a configuration of `known` is not chosen (when little else is left, the batch is smaller);
-    `trusted` is the share of the batch that `selection` chooses, the rest is drawn at random;
-    with `only_if_worth_it` all is drawn where a label of the choice is worth little more than one drawn at random, by
-    the variance that they leave: 1.5 times with fields, 1.1 with energies alone.
+    A share of the batch, `variance_fraction`, is chosen by the acquisition function: each pick is ranked as if the
+    labels of those before it were known.  The rest is drawn at random.  SETTINGS are those of
+    `soso generate`.  Candidates that are symmetry-equivalent to a configuration of `known` are not chosen; when few
+    others are left, the batch is smaller.
 
     \b
     Example:
       soso explore model.soso explore.yaml -o next.extxyz
     with, in explore.yaml:
       known: train.extxyz
-      trusted: 0.8
-      only_if_worth_it: true
+      acquisition: energy-variance
+      variance_fraction: 0.5
     """
     from soso_core.active.selection.batch import next_batch
     from soso_core.gp.model.model_file import load_model
@@ -123,8 +120,10 @@ def _scored_frame(item: ScoredCandidate) -> Atoms:
     atoms = _frame(item.candidate)
     atoms.info.update(
         rank=item.rank,
+        chosen_by=item.chosen_by,
         energy_model_std_meV_per_spin=item.energy_model_std_meV_per_spin,
         energy_std_meV_per_spin=item.energy_std_meV_per_spin,
+        population_std_meV_per_spin=item.population_std_meV_per_spin,
     )
     if item.moment_magnitudes_a is not None:
         atoms.set_array("moments", item.moment_magnitudes_a)

@@ -16,7 +16,8 @@ from soso_core.errors import InputError
 from soso_core.formats import atomic_write
 
 if TYPE_CHECKING:
-    from soso_core.active.offline.replay import Run, Strategy
+    from soso_core.active.offline.replay import Run
+    from soso_core.active.selection.acquisition import Acquisition
     from soso_core.gp.assessment.comparison import Comparison
     from soso_core.gp.assessment.evaluation import Reliability
 
@@ -94,16 +95,16 @@ def evaluation_figure(found: Mapping[str, Comparison], reliability: Mapping[str,
     return figure
 
 
-def study_figure(runs: Mapping[Strategy, Sequence[Run]], target: float, title: str) -> Figure:
-    """Draw the errors of each strategy against the number of labels: mean and central two thirds of the seeds."""
+def study_figure(runs: Mapping[Acquisition, Sequence[Run]], target: float, title: str) -> Figure:
+    """Draw the errors of each acquisition against the number of labels: mean and central two thirds of the seeds."""
     from soso_core.active.offline.study import curve
 
     has_fields = all(step.field is not None for each in runs.values() for run in each for step in run.steps)
     panels = dict(list(PANELS.items())[: 4 if has_fields else 2])
     figure, all_axes = new_figure(len(panels), title, max_columns=4)
     for axes, (key, name) in zip(all_axes, panels.items(), strict=True):
-        for strategy, each in runs.items():
-            draw_curve(axes, *curve(each, key), strategy, color=COLOURS.get(strategy, POINT))
+        for acquisition, each in runs.items():
+            draw_curve(axes, *curve(each, key), acquisition, color=COLOURS.get(acquisition, POINT))
         axes.set(xlabel="labels", ylabel=name, yscale="log")
     draw_target(all_axes[0], target)
     all_axes[0].legend(frameon=False, fontsize=8)

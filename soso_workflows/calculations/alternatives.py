@@ -1,4 +1,4 @@
-"""`soso.alternatives`: whether more labels help a model, and what would when they do not."""
+"""`soso.alternatives`: test whether more labels or another model form would reduce the error."""
 
 from aiida.engine import CalcJobProcessSpec
 from aiida.orm import Dict, Int
@@ -9,7 +9,7 @@ from soso_workflows.data.model import SosoModel
 
 
 class SosoAlternativesCalculation(SosoCalculation):
-    """Run `soso alternatives`.  Exit codes: see `SosoCalculation`."""
+    """Run `soso compare-models`.  Exit codes: see `SosoCalculation`."""
 
     MODEL, DATASET, OUTPUT = "model.soso", "train.extxyz", "alternatives.json"
     WALLCLOCK_SECONDS = 4 * 3600
@@ -22,12 +22,12 @@ class SosoAlternativesCalculation(SosoCalculation):
         spec.input("model", valid_type=SosoModel, help="the present form")
         spec.input("dataset", valid_type=SosoDataset, help="labels, every one with an energy")
         spec.input("seed", valid_type=Int, help="seed of every random draw of the fits")
-        spec.output("alternatives", valid_type=Dict, help="`learning`, `alternatives`: active.stopping.records")
+        spec.output("alternatives", valid_type=Dict, help="`learning_curve`, `alternatives`: active.stopping.records")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.alternatives"
 
     def command(self) -> list[str]:
         """Return the arguments of `soso`."""
-        return ["alternatives", self.MODEL, self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
+        return ["compare-models", self.MODEL, self.DATASET, "-o", self.OUTPUT, "--seed", str(self.inputs.seed.value)]
 
     def copied_files(self) -> list[tuple[str, str, str]]:
         """Copy the model and the labels."""

@@ -2,7 +2,7 @@
 
 from aiida.common.folders import Folder
 from aiida.engine import CalcJobProcessSpec
-from aiida.orm import Dict, Float, Int, StructureData
+from aiida.orm import Dict, Int, StructureData
 
 from soso_workflows.calculations.base import ONE_BLAS_THREAD, SosoCalculation, write_settings
 from soso_workflows.data.dataset import SosoDataset
@@ -17,7 +17,7 @@ class SosoExploreCalculation(SosoCalculation):
 
     @classmethod
     def define(cls, spec: CalcJobProcessSpec) -> None:
-        """Inputs: structure, n_select, seed, exploration; optional user_files, model, known, trusted.
+        """Inputs: structure, n_select, seed, exploration; optional user_files, model, known.
 
         Output: candidates.
         """
@@ -35,12 +35,6 @@ class SosoExploreCalculation(SosoCalculation):
         spec.input("seed", valid_type=Int, help="seed of every random draw")
         spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
         spec.input("known", valid_type=SosoDataset, required=False, help="labels there are; none is chosen again")
-        spec.input(
-            "trusted",
-            valid_type=Float,
-            required=False,
-            help="share chosen by score, says the blind test; left out: all, where that is worth more than a draw",
-        )
         spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
 
@@ -57,10 +51,6 @@ class SosoExploreCalculation(SosoCalculation):
         values.update(structure=self.STRUCTURE, n_select=self.inputs.n_select.value, seed=self.inputs.seed.value)
         if "known" in self.inputs:
             values["known"] = self.KNOWN
-        if "model" in self.inputs:
-            values["only_if_worth_it"] = True
-        if "trusted" in self.inputs:
-            values["trusted"] = self.inputs.trusted.value
         write_settings(folder, values)
 
     def copied_files(self) -> list[tuple[str, str, str]]:

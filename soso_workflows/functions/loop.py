@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Data, Dict, Float, Int, Str
+from aiida.orm import ArrayData, Data, Dict, Int, Str
 
-from soso_core.active.stopping.policy import PolicySettings, decide, trust
+from soso_core.active.stopping.policy import PolicySettings, decide
 from soso_core.active.stopping.records import (
     Alternative,
     BatchRecord,
@@ -31,7 +31,7 @@ from soso_core.quality import is_at_least, noted_quality
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
-CONFIGURATION, LABEL = "configuration_", "label_"
+CONFIGURATION, LABEL, POPULATION = "configuration_", "label_", "population_std_meV_per_spin"
 LARGEST_SEED = 2**31
 
 
@@ -51,17 +51,26 @@ def merge_labels(min_grade: Str, **nodes: SosoDataset) -> SosoDataset:
 
 
 @calcfunction
-def test_blind(model: SosoModel, min_grade: Str, **labels: SosoDataset) -> dict[str, Data]:
-    """Return how `model` predicts those of `labels` that it was not trained on and that are of `min_grade` or better.
+def test_blind(model: SosoModel, min_grade: Str, **nodes: SosoDataset) -> dict[str, Data]:
+    """Return the blind test: `model` predicts the `label_*` that it was not trained on, of `min_grade` or better.
 
-    `evaluation`: Dict with the keys of `soso evaluate`.  `predictions`: the arrays of `_predictions`, for figures.
-    Nothing when the model has seen them all.
+    `evaluation`: Dict with the keys of `soso evaluate`, `energy_standardised_rmse` and `population_std_meV_per_spin`
+    (`stopping.blind_test`), the latter from the `configuration_*` of the batch.  `predictions`: the arrays of
+    `_predictions`, for figures.  Nothing is returned when the model was trained on all labels.
     """
-    unseen = [item for item in _concatenated(labels, min_grade.value) if item.digest not in model.digests]
+    labels = {key: node for key, node in nodes.items() if key.startswith(LABEL)}
+    known = model.digests
+    unseen = tuple(item for item in _concatenated(labels, min_grade.value) if item.digest not in known)
     if not unseen:
         return {}
-    evaluation, found = assess(model.get_model(), Dataset(tuple(unseen)))
-    return {"evaluation": Dict(evaluation.model_dump(mode="json")), "predictions": _predictions(found)}
+    evaluation, found = assess(model.get_model(), Dataset(unseen))
+    configurations = [node.get_dataset()[0] for key, node in sorted(nodes.items()) if key.startswith(CONFIGURATION)]
+    standardised = {
+        "energy_standardised_rmse": found["energy"].standardised_rms if "energy" in found else None,
+        POPULATION: configurations[0].info.get(POPULATION) if configurations else None,
+    }
+    values = {**evaluation.model_dump(mode="json"), **standardised}
+    return {"evaluation": Dict(values), "predictions": _predictions(found)}
 
 
 test_blind.__test__ = False  # a calcfunction, not a test of pytest
@@ -120,19 +129,16 @@ def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[s
     with that answer can it be "model form", which then names what would help.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
-    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch, and `trusted`: Float
-    once blind tests say how far its choice by variance can be trusted.
+    to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch.
     """
     records, settings = read_history(history), PolicySettings(**policy.get_dict())
     weighed = nodes["alternatives"].get_dict() if "alternatives" in nodes else {"alternatives": []}
     if "learning_curve" in weighed:
         records = records.with_last(learning_curve=LearningCurve(**weighed["learning_curve"]))
     decision = decide(records, settings, [Alternative(**item) for item in weighed["alternatives"]])
-    trusted = trust(records.present)
     return {
         "decision": Dict(decision.model_dump(mode="json")),
         "history": Dict(records.with_last(decision=decision).model_dump(mode="json")),
-        **({} if trusted is None else {"trusted": Float(trusted)}),
         **_plan(seed.value, len(records.batches), decision.n_next),
     }
 
@@ -184,11 +190,11 @@ def _below_grade(name: str, item: LabelledConfiguration) -> BelowGrade:
     return BelowGrade(label=name, grade=item.grade, limited_by=key, value=value)
 
 
-def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> Dataset:
+def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> tuple[LabelledConfiguration, ...]:
     """Return the labels of `dataset` and those of the other nodes, in order, of `min_grade` or better."""
     known = nodes["dataset"].get_dataset().labelled if "dataset" in nodes else ()
     new = (item for key in sorted(nodes) if key != "dataset" for item in nodes[key].get_dataset())
-    return Dataset((*known, *(item for item in new if is_at_least(item.grade, min_grade))))
+    return (*known, *(item for item in new if is_at_least(item.grade, min_grade)))
 
 
 def _hours(last: BatchRecord, cost: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -213,6 +219,8 @@ def _blind_errors(evaluation: dict[str, Any] | None) -> dict[str, Any]:
         "field_rmse_meV": evaluation["field_rmse_meV"],
         "energy_std_meV_per_spin": evaluation["energy_std_meV_per_spin"],
         "energy_model_std_meV_per_spin": evaluation.get("energy_model_std_meV_per_spin"),
+        "energy_standardised_rmse": evaluation.get("energy_standardised_rmse"),
+        POPULATION: evaluation.get(POPULATION),
         "pair_only_energy_rmse_meV_per_spin": pair_only.get("energy_rmse_meV_per_spin"),
         "pair_only_field_rmse_meV": pair_only.get("field_rmse_meV"),
     }

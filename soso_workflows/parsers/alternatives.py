@@ -12,7 +12,7 @@ from soso_workflows.parsers.base import SosoParser
 
 
 class SosoAlternativesParser(SosoParser):
-    """Attach `alternatives`, which has `learning`, too."""
+    """Attach `alternatives`, with the errors of the learning-curve check and of other model forms."""
 
     def attach_outputs(self, path: Path) -> None:
         """Read the numbers.  Raises InputError when the file is truncated or holds something else."""

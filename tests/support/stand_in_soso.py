@@ -31,7 +31,7 @@ def main(words):
     if words[0] == "label":
         fault = faults.get("label", {}).get(str(next_number()), "")
         finish(output, make_label(Path(words[2]), fault.partition("grade-")[2]), fault)
-    elif words[0] == "alternatives":
+    elif words[0] == "compare-models":
         best = {"name": "longer hair", "energy_rmse_meV_per_spin": 0.5, "present_rmse_meV_per_spin": 1.0}
         half = faults.get("half_energy", 1.0)
         learning = {"energy_rmse_meV_per_spin": 1.0, "half_energy_rmse_meV_per_spin": half}

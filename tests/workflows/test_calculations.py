@@ -4,7 +4,7 @@ import pytest
 from aiida.common.folders import SandboxFolder
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida.orm import Dict, Float, Int, StructureData
+from aiida.orm import Dict, Int, StructureData
 from aiida.plugins import CalculationFactory
 from ase.build import bulk
 from ase.io import read
@@ -58,7 +58,7 @@ def test_explore(prepare, model_file, with_model):
     assert len(info.local_copy_list) == int(with_model)
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
     expected = {"n_candidates": 9, "n_select": 3, "seed": 4, "structure": "POSCAR"}
-    assert settings == (expected | {"only_if_worth_it": True} if with_model else expected)
+    assert settings == expected
     assert read(folder.get_abs_path("POSCAR")).cell.array[0, 0] == 2.8512345678901
 
 
@@ -71,14 +71,14 @@ def test_explore_gets_the_files_of_the_user(prepare, pair_dataset):
     assert info.local_copy_list == [(mine.uuid, mine.filename, "file_0.extxyz")]
 
 
-def test_explore_gets_what_is_known_and_how_far_the_model_is_trusted(prepare, pair_dataset, model_file):
+def test_explore_gets_the_labels_that_are_known(prepare, pair_dataset, model_file):
     known, model = SosoDataset.from_dataset(pair_dataset), SosoModel(model_file)
     inputs = {"structure": StructureData(ase=bulk("Fe", "bcc", a=2.85, cubic=True)), "exploration": Dict({})}
-    inputs |= {"n_select": Int(1), "seed": Int(0), "model": model, "known": known, "trusted": Float(0.4)}
+    inputs |= {"n_select": Int(1), "seed": Int(0), "model": model, "known": known}
     info, folder = prepare("soso.explore", **inputs)
     assert (known.uuid, known.filename, "known.extxyz") in info.local_copy_list
     settings = read_yaml(folder.get_abs_path("settings.yaml"))
-    assert (settings["known"], settings["trusted"], settings["only_if_worth_it"]) == ("known.extxyz", 0.4, True)
+    assert settings["known"] == "known.extxyz"
 
 
 def test_fit_updates_a_model(prepare, pair_dataset, model_file):
@@ -92,7 +92,7 @@ def test_fit_updates_a_model(prepare, pair_dataset, model_file):
 def test_alternatives(prepare, pair_dataset, model_file):
     dataset, model = SosoDataset.from_dataset(pair_dataset), SosoModel(model_file)
     info, _ = prepare("soso.alternatives", dataset=dataset, model=model, seed=Int(2))
-    words = "alternatives model.soso train.extxyz -o alternatives.json --seed 2"
+    words = "compare-models model.soso train.extxyz -o alternatives.json --seed 2"
     assert info.codes_info[0].cmdline_params == words.split()
     assert {name for _, _, name in info.local_copy_list} == {"model.soso", "train.extxyz"}
 

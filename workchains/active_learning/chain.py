@@ -117,7 +117,6 @@ class ActiveLearningWorkChain(WorkChain):
         optional = {
             "model": self.ctx.model,
             "known": self.ctx.dataset if self.ctx.model is not None else None,
-            "trusted": self.ctx.plan.get("trusted"),
         }
         inputs.update({name: node for name, node in optional.items() if node is not None})
         inputs["user_files"] = dict(self.inputs.get("user_files", {}))
@@ -171,7 +170,8 @@ class ActiveLearningWorkChain(WorkChain):
         self.ctx.evaluation = None
         if self.ctx.model is not None:
             metadata = {"call_link_label": stage_link("blind", self.ctx.batch)}
-            blind = functions.test_blind(self.ctx.model, self.inputs.min_grade, metadata=metadata, **self.ctx.labels)
+            nodes = {**self.ctx.configurations, **self.ctx.labels}
+            blind = functions.test_blind(self.ctx.model, self.inputs.min_grade, metadata=metadata, **nodes)
             self.ctx.evaluation = blind.get("evaluation")
         before = {} if self.ctx.dataset is None else {"dataset": self.ctx.dataset}
         metadata = {"call_link_label": stage_link("merge", self.ctx.batch)}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
 from soso_core.active.selection.uncertainty import ScoreSettings
 from soso_core.settings import Settings
 
@@ -153,11 +154,17 @@ class ExplorationSettings(Settings):
         description="generators of candidates; one `cone` of weight 2 and one `random` of weight 1 unless given",
     )
     n_candidates: int = Field(default=200, ge=1, description="number of candidates")
-    selection: Literal["energy-variance", "mean-variance", "farthest-point", "random"] = Field(
+    acquisition: Acquisition = Field(
         default="energy-variance",
-        description="acquisition function that selects the batch; `random` and `farthest-point` serve as controls",
+        description="acquisition function; `random` and `farthest-point` serve as controls",
     )
-    score: ScoreSettings = Field(default=ScoreSettings(), description="what counts as uncertain")
+    variance_fraction: float = Field(
+        default=VARIANCE_FRACTION,
+        ge=0.0,
+        le=1.0,
+        description="share of a batch chosen by the acquisition function, the rest at random",
+    )
+    score: ScoreSettings = Field(default=ScoreSettings(), description="weights of the variances of energy and fields")
 
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
         """Return the supercell one of the generators works on."""
@@ -189,5 +196,3 @@ class ExploreSettings(ExplorationSettings):
     n_select: int = Field(default=5, ge=1, description="size of the batch, if as many distinct candidates exist")
     seed: int = Field(default=0, ge=0, description="seed of the candidates")
     known: Path | None = Field(default=None, description="extended XYZ; no symmetry turns a pick into one of them")
-    trusted: float = Field(default=1.0, ge=0.0, le=1.0, description="share of the batch chosen by its selection")
-    only_if_worth_it: bool = Field(default=False, description="draw the batch where its choice promises little more")

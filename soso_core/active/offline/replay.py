@@ -1,11 +1,11 @@
-"""The whole policy on a pool that is labelled already: choose, test blind, train, decide, and measure what is left.
+"""The replay engine: a campaign on a pool that is labelled already, with the errors on everything not chosen.
 
-A pure loop over indices of the pool: the same pool, strategy and seed give the same run.  A label is looked at only
-when its configuration was chosen; all others serve to measure the error.
+A run is a loop over indices of the pool: the same pool, acquisition function and seed give the same run.  A label is
+used only when its configuration was chosen; all others serve to measure the error.  Batches are chosen by
+`selection.batch.choose_batch` and decisions made by `stopping.policy.decide`, as in a campaign.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,25 +20,14 @@ from soso_core.active.offline.pool import (
     rms,
     uncertainty,
 )
-from soso_core.active.selection.acquisition import (
-    LEAST_WORTH,
-    at_random,
-    by_mean_variance,
-    by_trust,
-    by_variance,
-    farthest,
-    is_worth_it,
-    min_relative_efficiency,
-)
-from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings
+from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
+from soso_core.active.selection.batch import BatchRequest, choose_batch
+from soso_core.active.selection.uncertainty import CandidateRows
 from soso_core.active.stopping.learning_curve import FEWEST, learning_curve_check
-from soso_core.active.stopping.policy import PolicySettings, decide, trust
+from soso_core.active.stopping.policy import PolicySettings, decide
 from soso_core.active.stopping.records import Action, BatchRecord, Decision, History
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.settings import Settings
-
-Strategy = Literal["energy-variance", "mean-variance", "farthest-point", "random"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 
 class Step(Settings):
@@ -67,12 +56,12 @@ class Step(Settings):
 
 
 class Run(Settings):
-    """One replay: what was chosen, in order, and what came of it.
+    """One replay: the picks in their order, and errors and decision after each batch.
 
-    `steps[stop]` is where the policy would have stopped; None when it never does.
+    `steps[stop]` is where the policy would have ended the campaign; None when it never does.
     """
 
-    strategy: Strategy
+    acquisition: Acquisition
     seed: int
     picks: tuple[int, ...]
     steps: tuple[Step, ...]
@@ -81,134 +70,88 @@ class Run(Settings):
 
 def replay(
     pool: Pool,
-    strategy: Strategy,
+    acquisition: Acquisition,
     policy: PolicySettings,
     seed: int,
-    twins_k: IntArray | None = None,
+    classes_k: IntArray | None = None,
     held_out: Sequence[int] = (),
     groups_k: Sequence[str] = (),
     go_on: Callable[[], None] = lambda: None,
+    variance_fraction: float = VARIANCE_FRACTION,
 ) -> Run:
-    """Return one run of the policy up to its budget of labels, also beyond where it would have stopped.
+    """Replay the policy up to its budget of labels, also beyond the point where it would have ended the campaign.
 
-    The first configuration is drawn by `seed`, the same for every strategy; the rest of the first batch is chosen by
-    what is known before there are labels, where that promises more than a draw.  Errors are measured on `held_out`,
-    which is never chosen, or else on everything that is left, also within each of `groups_k` (a name for each
-    configuration, or none).  `go_on` is called before every fit, and may raise to stop.
+    Parameters
+    ----------
+    pool : design rows and labels of all configurations, k of them
+    acquisition, variance_fraction : the acquisition function and the share of a batch that it chooses
+    policy : target and budgets
+    seed : draws the first configuration, the same for every acquisition function, and all other random choices
+    classes_k : (k,) numbers of the symmetry classes; one configuration of a class is chosen at most
+    held_out : configurations that are never chosen, and tested on; none: everything not chosen is tested on
+    groups_k : a name for each configuration, or none; errors are given for each name as well
+    go_on : called before every fit; it may raise to interrupt the run
+
+    The first batch is chosen by the prior of the pair part, without a model.
     """
     first, draws, halves = np.random.default_rng(seed).spawn(3)
-    free = [k for k in first.permutation(len(pool)).tolist() if k not in frozenset(held_out)]
-    chosen = _first_batch(pool, strategy, free, policy.n_initial, draws, twins_k)
-    history, steps = History(batches=(BatchRecord(batch=0, n_labels=len(chosen), n_failed=0),)), list[Step]()
+    free_k = np.ones(len(pool), dtype=bool)
+    free_k[list(held_out)] = False
+    class_k = np.arange(len(pool)) if classes_k is None else classes_k
+
+    def choose(rows: CandidateRows, chosen: Sequence[int], n: int, fraction: float) -> tuple[list[int], list[int]]:
+        """Return the next batch, and the configurations that it was chosen from."""
+        open_k = np.where(free_k & ~np.isin(class_k, class_k[list(chosen)]), class_k, -1)
+        if not np.any(open_k >= 0):
+            return [], []
+        batch = choose_batch(rows, BatchRequest(n, acquisition, fraction, open_k), draws)
+        return list(batch.picks), np.flatnonzero(open_k >= 0).tolist()
+
+    start = int(next(k for k in first.permutation(len(pool)) if free_k[k]))
+    chosen = [start, *choose(prior_uncertainty(pool).after(start), [start], policy.n_initial - 1, 1.0)[0]]
+    history, steps = History().with_batch(BatchRecord(batch=0, n_labels=len(chosen), n_failed=0)), list[Step]()
     fitted: PoolFit | None = None
     while True:
         go_on()
         fitted = fit_part(pool, chosen, fitted)
-        rest = [k for k in free if k not in frozenset(chosen)]
+        rest = [k for k in np.flatnonzero(free_k).tolist() if k not in frozenset(chosen)]
         decision = decide(history, policy)
         if decision.needs_learning_curve and len(chosen) >= FEWEST and not _stopped(steps):
             learning = learning_curve_check(pool, fitted, halves.permutation(chosen), halves)
             history = history.with_last(learning_curve=learning)
             decision = decide(history, policy)
-        steps.append(_measured(pool, fitted, list(held_out) or rest, len(chosen), decision, groups_k))
+        rows = uncertainty(pool, fitted)
+        steps.append(_measured(pool, fitted, rows, list(held_out) or rest, len(chosen), decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
-        if n_next < 1:
+        batch, population = choose(rows, chosen, n_next, variance_fraction) if n_next > 0 else ([], [])
+        if not batch:
             break
-        rows = None if strategy == "random" else uncertainty(pool, fitted)
-        trusted = trust(history.batches)
-        share = 1.0 if trusted is None else trusted
-        batch = _batch(rows, strategy, rest, n_next, draws, twins_k, chosen, share)
-        history = history.with_batch(_blind(pool, fitted, batch, history.batches[-1]))
+        history = history.with_batch(_blind(pool, fitted, rows, batch, population, history.batches[-1]))
         chosen = [*chosen, *batch]
     return Run(
-        strategy=strategy, seed=seed, picks=tuple(chosen), steps=tuple(steps), stop=min(_stopped(steps), default=None)
+        acquisition=acquisition,
+        seed=seed,
+        picks=tuple(chosen),
+        steps=tuple(steps),
+        stop=min(_stopped(steps), default=None),
     )
 
 
 def _stopped(steps: Sequence[Step]) -> list[int]:
-    """Return after which steps the policy would stop."""
+    """Return after which steps the policy would end the campaign."""
     return [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
 
 
-def _first_batch(
-    pool: Pool,
-    strategy: Strategy,
-    free: Sequence[int],
-    n_initial: int,
-    rng: np.random.Generator,
-    twins_k: IntArray | None,
-) -> list[int]:
-    start, rest = free[0], list(free[1:])
-    rows = None if strategy == "random" else prior_uncertainty(pool)
-    if rows is not None and strategy != "farthest-point":
-        rows = rows.after(start)
-    return [start, *_batch(rows, strategy, rest, n_initial - 1, rng, twins_k, [start], 1.0, LEAST_WORTH)]
-
-
-def _batch(
-    rows: CandidateRows | None,
-    strategy: Strategy,
-    rest: Sequence[int],
-    n_next: int,
-    rng: np.random.Generator,
-    twins_k: IntArray | None,
-    chosen: Sequence[int],
-    trusted: float,
-    least: float | None = None,
-) -> list[int]:
-    """Return the next picks: the share `trusted` of them by `strategy` where that is worth it, the others at random.
-
-    `least` is what it has to be worth; None: what it has to with a model.  Where all are drawn they are those of the
-    strategy `random`: what a choice is held against has draws of its own.
-    """
-
-    def draw(n: int, batch: list[int], draws: np.random.Generator = rng) -> list[int]:
-        left = [k for k in rest if k not in frozenset(batch)]
-        return _picked(None, "random", left, n, draws, twins_k, [*chosen, *batch])
-
-    if rows is None:
-        return draw(n_next, [])
-    (others,) = rng.spawn(1)
-    picks = _picked(rows, strategy, rest, n_next, rng, twins_k, chosen)
-    places = {k: place for place, k in enumerate(rest)}
-    at, wanted = [places[k] for k in picks], min_relative_efficiency(rows) if least is None else least
-    if not is_worth_it(strategy, rows.subset(rest), at, lambda n: [places[k] for k in draw(n, [], others)], wanted):
-        return draw(n_next, [])
-    return by_trust(picks, trusted, rng, draw)
-
-
-def _picked(
-    rows: CandidateRows | None,
-    strategy: Strategy,
-    rest: Sequence[int],
-    n_select: int,
-    rng: np.random.Generator,
-    twins_k: IntArray | None,
-    chosen: Sequence[int],
-    score: ScoreSettings | None = None,
-) -> list[int]:
-    """Return the picks of a strategy among `rest`, indices of the pool; twins of what is chosen come last."""
-    if twins_k is not None:
-        fresh = [k for k in rest if twins_k[k] not in set(twins_k[list(chosen)].tolist())]
-        rest = fresh if len(fresh) >= n_select else rest
-    twins = None if twins_k is None else twins_k[list(rest)]
-    if strategy == "random" or rows is None:
-        picks = at_random(len(rest), n_select, rng, twins)
-    elif strategy == "farthest-point":
-        both = rows.subset([*rest, *chosen])
-        same = None if twins is None else np.concatenate([twins, twins_k[list(chosen)]])  # type: ignore[index]
-        picks = farthest(both, n_select, same, start=np.arange(len(rest), len(both)))
-    else:
-        choose = by_variance if strategy == "energy-variance" else by_mean_variance
-        picks = choose(rows.subset(rest), n_select, score, twins)
-    return [rest[int(k)] for k in picks]
-
-
 def _measured(
-    pool: Pool, fitted: PoolFit, left: Sequence[int], n_labels: int, decision: Decision, groups_k: Sequence[str]
+    pool: Pool,
+    fitted: PoolFit,
+    rows: CandidateRows,
+    left: Sequence[int],
+    n_labels: int,
+    decision: Decision,
+    groups_k: Sequence[str],
 ) -> Step:
     energies_k = 1e3 * energy_errors(pool, fitted)[list(left)]
-    rows = uncertainty(pool, fitted)
     variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
     fields = field_rms(field_errors(pool, fitted), left)
     return Step(
@@ -229,19 +172,29 @@ def _by_group(energies_k: FloatArray, groups_k: Sequence[str]) -> dict[str, floa
     return {name: rms(energies_k[[group == name for group in groups_k]]) for name in sorted(set(groups_k))}
 
 
-def _blind(pool: Pool, fitted: PoolFit, batch: Sequence[int], last: BatchRecord) -> BatchRecord:
-    """Return the record of a batch, tested by the model that has not seen it."""
-    rows = uncertainty(pool, fitted).subset(batch)
-    variance_k, factors_k = np.sum(rows.energies_km**2, axis=1), pool.factors_k[list(batch)]
-    label_k = variance_k + (factors_k * rows.energy_noise_k) ** 2
-    fields = field_rms(field_errors(pool, fitted), batch)
+def _blind(
+    pool: Pool,
+    fitted: PoolFit,
+    rows: CandidateRows,
+    batch: Sequence[int],
+    population: Sequence[int],
+    last: BatchRecord,
+) -> BatchRecord:
+    """Return the record of a batch with its blind test; the batch was chosen from the configurations `population`."""
+    factor = (1e3 * rows.energy_stretch) ** 2
+    model_k = factor * np.sum(rows.energies_km**2, axis=1)
+    noise_k = factor * rows.energy_noise_k**2
+    label_k = model_k[list(batch)] + pool.factors_k[list(batch)] ** 2 * noise_k[list(batch)]
+    errors_k, fields = 1e3 * energy_errors(pool, fitted)[list(batch)], field_rms(field_errors(pool, fitted), batch)
     return BatchRecord(
         batch=last.batch + 1,
         n_labels=last.n_labels + len(batch),
         n_failed=0,
         n_blind=len(batch),
-        energy_rmse_meV_per_spin=rms(1e3 * energy_errors(pool, fitted)[list(batch)]),
+        energy_rmse_meV_per_spin=rms(errors_k),
         field_rmse_meV=None if fields is None else rms(fields),
-        energy_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(label_k))),
-        energy_model_std_meV_per_spin=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
+        energy_std_meV_per_spin=float(np.mean(label_k) ** 0.5),
+        energy_model_std_meV_per_spin=float(np.mean(model_k[list(batch)]) ** 0.5),
+        energy_standardised_rmse=rms(errors_k / np.sqrt(label_k)),
+        population_std_meV_per_spin=float(np.mean((model_k + noise_k)[list(population)]) ** 0.5),
     )

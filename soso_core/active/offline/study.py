@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from soso_core.active.offline.replay import Run, Step, Strategy
+from soso_core.active.offline.replay import Run, Step
+from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
 from soso_core.active.stopping.policy import PolicySettings
 from soso_core.active.stopping.records import Action
 from soso_core.arrays import FloatArray
@@ -16,22 +17,23 @@ from soso_core.errors import InputError
 from soso_core.settings import Settings
 
 LabelKind = Literal["energies", "fields"]
-HONEST = 1.25
-"""The error on what is left may exceed the target by this factor when the policy says that it is met."""
 HELD_OUT_STREAM = 1
-"""Draws what is held out by a stream of its own, so that it does not depend on the strategy."""
+"""Draws what is held out by a stream of its own, so that it does not depend on the acquisition function."""
 
 
 class StudySettings(Settings):
-    """What to replay: strategies against each other, on which labels, how often.
+    """The runs of an offline study: acquisition functions, kinds of labels, seeds.
 
     `group_by` names a fact of the labels (`info`) that divides the pool; the worst group is then shown, too.
     `held_out` is the share of the pool that is drawn by each seed, never chosen, and tested on; 0: the error is that on
-    everything left.  `targets` are errors whose price in labels the table states, meV per spin.
+    everything left.  `targets` are errors in meV per spin; a table gives the labels needed to reach each.
     """
 
-    strategies: tuple[Strategy, ...] = Field(
+    acquisitions: tuple[Acquisition, ...] = Field(
         default=("mean-variance", "random"), min_length=1, description="acquisition functions"
+    )
+    variance_fraction: float = Field(
+        default=VARIANCE_FRACTION, ge=0.0, le=1.0, description="share of a batch chosen by them, the rest at random"
     )
     labels: tuple[LabelKind, ...] = Field(
         default=("energies", "fields"),
@@ -52,10 +54,10 @@ class StudySettings(Settings):
 
     @model_validator(mode="after")
     def _check_unlike(self) -> "StudySettings":
-        for key in ("strategies", "labels", "targets", "counts"):
+        for key in ("acquisitions", "labels", "targets", "counts"):
             values = getattr(self, key)
             if len(set(values)) < len(values):
-                raise ValueError(f"{key} names one of them twice")
+                raise ValueError(f"{key} contains duplicates")
         return self
 
 
@@ -94,19 +96,24 @@ class At(Settings):
 
 
 class Stops(Settings):
-    """Where the policy stopped: how often for each reason, and whether "target met" was true."""
+    """The ends of the runs: how often for each reason, and whether they were right.
+
+    `n_right` counts the runs that ended with "target met" at an error at or below the target, `n_missed` those that
+    ended otherwise although their error was at or below the target.
+    """
 
     reasons: Mapping[str, int]
     labels: Mean | None
     n_met: int
-    n_honest: int
+    n_right: int
+    n_missed: int
 
 
 class Summary(Settings):
-    """One strategy on one kind of label."""
+    """One acquisition function on one kind of label."""
 
     labels: LabelKind
-    strategy: Strategy
+    acquisition: Acquisition
     needed: tuple[Needed, ...]
     at: tuple[At, ...]
     stops: Stops
@@ -142,7 +149,7 @@ def groups(dataset: Dataset, key: str | None) -> tuple[str, ...]:
 
 
 def held_out(n: int, settings: StudySettings, seed: int) -> list[int]:
-    """Return which of n configurations are held out in the runs of a seed, the same for every strategy."""
+    """Return which of n configurations are held out in the runs of a seed, the same for every acquisition function."""
     order = np.random.default_rng([HELD_OUT_STREAM, seed]).permutation(n)
     return sorted(order[: round(settings.held_out * n)].tolist())
 
@@ -155,10 +162,10 @@ def check_budget(n: int, settings: StudySettings) -> None:
 
 
 def summary(labels: LabelKind, runs: Sequence[Run], settings: StudySettings) -> Summary:
-    """Return what the runs of one strategy say."""
+    """Return what the runs of one acquisition function say."""
     return Summary(
         labels=labels,
-        strategy=runs[0].strategy,
+        acquisition=runs[0].acquisition,
         needed=tuple(_needed(runs, target) for target in settings.targets),
         at=tuple(_at([run.steps[i] for run in runs]) for i in range(min(len(run.steps) for run in runs))),
         stops=_stops(runs, settings.policy.target_energy_meV_per_spin),
@@ -201,5 +208,6 @@ def _stops(runs: Sequence[Run], target: float) -> Stops:
         reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         labels=Mean.of([step.n_labels for step in stopped]) if stopped else None,
         n_met=len(met),
-        n_honest=sum(step.energy <= HONEST * target for step in met),
+        n_right=sum(step.energy <= target for step in met),
+        n_missed=sum(step.energy <= target for step in stopped if step.action is not Action.TARGET_MET),
     )

@@ -7,39 +7,35 @@ import numpy as np
 
 from soso_core.active.candidates.generators import Candidate, Tell, generate, say_nothing
 from soso_core.active.candidates.settings import ExploreSettings
-from soso_core.active.selection.acquisition import (
-    at_random,
-    by_mean_variance,
-    by_trust,
-    by_variance,
-    farthest,
-    is_worth_it,
-    min_relative_efficiency,
-    spread,
-)
-from soso_core.active.selection.uncertainty import CandidateRows, candidate_rows, deviations, scores
+from soso_core.active.selection.acquisition import BY_UNCERTAINTY, Acquisition, at_random, spread
+from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, candidate_rows, deviations, scores
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.symmetry.equivalence import equivalence_classes
 
+ENERGY = ScoreSettings()
+"""The score of a candidate is the standard deviation of its energy."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScoredCandidate:
-    """A chosen candidate: rank 0 was chosen first.
+    """A chosen candidate: rank 0 was chosen first, by the acquisition function or at random (`chosen_by`).
 
-    Standard deviations of its energy per spin (meV) before anything of the batch is known: of the model
-    alone, and of a new label (noise included); calibrated, as those of a prediction.  `moment_magnitudes_a`
-    (a,), μB, are predicted by the model; None when it has learnt none.  The field deviations (meV, model alone, mean
-    and largest over atoms) are None when the model has learnt from no fields; `score_meV` is the
-    score by the settings.
+    Standard deviations of its energy per spin (meV) are those before any label of the batch is known: of the model
+    alone, and of a new label (noise included); calibrated, as those of a prediction.  `population_std_meV_per_spin` is
+    the root mean square of those of new labels of all candidates that the batch is chosen from.  `moment_magnitudes_a`
+    (a,), μB, are predicted by the model; None when its labels have none.  The field deviations (meV, model alone, mean
+    and largest over atoms) are None when the model was fitted to no fields; `score_meV` is the score by the settings.
     """
 
     candidate: Candidate
     rank: int
+    chosen_by: Acquisition
     energy_model_std_meV_per_spin: float
     energy_std_meV_per_spin: float
+    population_std_meV_per_spin: float
     moment_magnitudes_a: FloatArray | None = None
     field_mean_std_meV: float | None = None
     field_largest_std_meV: float | None = None
@@ -47,9 +43,9 @@ class ScoredCandidate:
 
 
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
-    """Return `n_select` candidates spread over the generators and their ladders; no model needed.
+    """Return `n_select` candidates that cover the generators and their ladders; this needs no model.
 
-    What symmetry does not tell apart is chosen once, and configurations of a file are candidates once, so that there
+    Symmetry-equivalent candidates are chosen once, and configurations of a file are candidates once, so that there
     may be fewer.  Raises InputError for settings that do not fit the structure.
     """
     check_counts(settings)
@@ -63,7 +59,7 @@ def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Can
 
 
 def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
-    """Return what to take of each generator; what one cannot give is taken from that with most to spare."""
+    """Return the number to take from each generator; a shortage is filled from the one with most to spare."""
     taken = [min(n, most) for n, most in zip(n_per_group, available, strict=True)]
     for _ in range(min(sum(n_per_group), sum(available)) - sum(taken)):
         spare = [most - n for most, n in zip(available, taken, strict=True)]
@@ -72,7 +68,7 @@ def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
 
 
 def _one_of_each(candidates: Sequence[Candidate], n_per_group: Sequence[int]) -> list[Candidate]:
-    """Return the candidates of the generators asked, the first of those that symmetry does not tell apart."""
+    """Return the candidates of the generators in use, one of each symmetry class."""
     asked = [item for item in candidates if n_per_group[item.generator]]
     twins_k = equivalence_classes([item.configuration for item in asked])
     return [item for k, item in enumerate(asked) if twins_k[k] == k]
@@ -83,88 +79,106 @@ def next_batch(
     structure: Configuration,
     settings: ExploreSettings,
     known: Sequence[Configuration] = (),
-    tell: Tell = say_nothing,
+    report: Tell = say_nothing,
 ) -> list[ScoredCandidate]:
-    """Return the `n_select` candidates whose labels teach the model most, best first.
+    """Generate candidates with `settings` and return those to label next, in the order of choice.
 
-    What symmetry turns into one of `known`, or into an earlier pick, is not chosen, and configurations of a file are
-    candidates once: there may be fewer.  `tell` gets a line when candidates came to nothing.  Raises InputError for
-    settings that do not fit the structure, an element the model does not know, or when there is nothing new to choose.
+    Parameters
+    ----------
+    model : the present model
+    structure : unit cell that the generators repeat and disorder
+    settings : generators, number of candidates, acquisition function, seed
+    known : labelled configurations; nothing that is symmetry-equivalent to one of them is chosen
+    report : called with one line when draws were rejected
+
+    Returns `n_select` candidates, or fewer when fewer differ by symmetry.  Raises InputError for settings that do not
+    fit the structure, an element that the model does not know, or when no new candidate is left.
     """
     check_counts(settings)
-    draws, control = np.random.default_rng(settings.seed).spawn(2)
-    candidates = generate(structure, settings, draws, model, tell)
+    draws, choice = np.random.default_rng(settings.seed).spawn(2)
+    candidates = generate(structure, settings, draws, model, report)
     rows = candidate_rows(model, [item.configuration for item in candidates])
-    twins_k = equivalence_classes([*known, *(item.configuration for item in candidates)])
-    picks = choose_batch(rows, settings, _fresh(twins_k, len(known)), control, tell)
+    classes_k = new_classes([item.configuration for item in candidates], known)
+    request = BatchRequest(
+        settings.n_select, settings.acquisition, settings.variance_fraction, classes_k, settings.score
+    )
+    batch = choose_batch(rows, request, choice)
     energy_k, mean_k, largest_k = deviations(rows)
     label_k = np.hypot(
         energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
     )
-    score_k = scores(rows, settings.score)
+    score_k, population_std = scores(rows, settings.score), float(np.mean(label_k[classes_k >= 0] ** 2) ** 0.5)
     return [
         ScoredCandidate(
             candidates[k],
             rank,
+            "random" if rank < batch.n_random else settings.acquisition,
             float(energy_k[k]),
             float(label_k[k]),
+            population_std,
             initial_moments(model, candidates[k].configuration),
             float(mean_k[k]) if rows.has_fields else None,
             float(largest_k[k]) if rows.has_fields else None,
             float(score_k[k]),
         )
-        for rank, k in enumerate(picks)
+        for rank, k in enumerate(batch.picks)
     ]
 
 
-def choose_batch(
-    rows: CandidateRows,
-    settings: ExploreSettings,
-    twins_k: IntArray,
-    rng: np.random.Generator,
-    tell: Tell = say_nothing,
-) -> IntArray:
-    """Return which candidates the settings choose, best first: none with `twins_k` below zero, no two alike.
+@dataclass(frozen=True, eq=False)
+class BatchRequest:
+    """A batch to choose: its size, the acquisition function, and the share that it chooses.
 
-    `tell` gets a line when all are drawn at random, as the choice promises hardly more.  Raises InputError when no
-    candidate is left.
+    n_select : configurations to choose
+    acquisition : the acquisition function; `random` draws all of them
+    variance_fraction : share chosen by the acquisition function; the rest is drawn at random
+    classes_k : (k,) numbers of the symmetry classes of the candidates; a class below zero is labelled already
+    score : weights of the variances of energies and fields
     """
-    free_k = np.flatnonzero(twins_k >= 0)
-    if not len(free_k):
-        raise InputError(f"each of {len(rows)} candidates repeats a label there is; explore something else")
-    left, same_k = rows.subset(free_k.tolist()), twins_k[free_k]
-    n_select = min(settings.n_select, len(np.unique(same_k)))
 
-    def draw(n: int, before: list[int]) -> list[int]:
-        open_k = np.flatnonzero(~np.isin(same_k, same_k[before]))
-        picks: list[int] = open_k[at_random(len(open_k), n, rng, same_k[open_k])].tolist()
-        return picks
-
-    if settings.selection == "random":
-        return np.asarray(free_k[draw(n_select, [])])
-    picks, least = _chosen(left, n_select, settings, same_k), min_relative_efficiency(left)
-    if settings.only_if_worth_it and not is_worth_it(
-        settings.selection, left, picks, lambda n: draw(n, []), least, settings.score
-    ):
-        tell(f"a label of the choice by variance is not worth {least:g} of a draw: the batch is drawn at random")
-        return np.asarray(free_k[draw(n_select, [])])
-    return np.asarray(free_k[by_trust(picks, settings.trusted, rng, draw)])
+    n_select: int
+    acquisition: Acquisition
+    variance_fraction: float
+    classes_k: IntArray
+    score: ScoreSettings = ENERGY
 
 
-def _chosen(rows: CandidateRows, n_select: int, settings: ExploreSettings, twins_k: IntArray) -> list[int]:
-    if settings.selection == "farthest-point":
-        picks = farthest(rows, n_select, twins_k)
-    else:
-        choose = by_variance if settings.selection == "energy-variance" else by_mean_variance
-        picks = choose(rows, n_select, settings.score, twins_k)
-    found: list[int] = picks.tolist()
-    return found
+@dataclass(frozen=True)
+class Batch:
+    """Indices of the chosen candidates; the first `n_random` were drawn at random from all that were new."""
+
+    picks: tuple[int, ...]
+    n_random: int
 
 
-def _fresh(twins_k: IntArray, n_known: int) -> IntArray:
-    """Return the numbers of the candidates alone, -1 for those that repeat one of the first `n_known`."""
-    own_k = twins_k[n_known:]
-    return np.where(own_k < n_known, -1, own_k)
+def choose_batch(rows: CandidateRows, request: BatchRequest, rng: np.random.Generator) -> Batch:
+    """Choose a batch: first a random sample of the candidates, then the others by the acquisition function.
+
+    The random sample represents the population of the candidates in the blind test.  The acquisition function ranks the
+    candidates as if the labels of the sample were known.  The share chosen by it is rounded at random, so that it is
+    right on average.  A campaign and an offline study both choose their batches here.
+
+    Returns as many as there are classes when these are fewer than `n_select`.  Raises InputError when none is left.
+    """
+    classes_k = request.classes_k
+    n_select = min(request.n_select, len(np.unique(classes_k[classes_k >= 0])))
+    if not n_select:
+        raise InputError(
+            f"all {len(rows)} candidates are symmetry-equivalent to existing labels; change the exploration settings"
+        )
+    n_chosen = 0 if request.acquisition == "random" else int(request.variance_fraction * n_select + rng.random())
+    drawn = at_random(n_select - n_chosen, classes_k, rng)
+    for k in drawn if n_chosen else ():
+        rows = rows.after(k)
+    classes_k = np.where(np.isin(classes_k, classes_k[drawn]), -1, classes_k)
+    chosen = BY_UNCERTAINTY[request.acquisition](rows, n_chosen, classes_k, request.score) if n_chosen else []
+    return Batch((*drawn, *chosen), len(drawn))
+
+
+def new_classes(candidates: Sequence[Configuration], known: Sequence[Configuration]) -> IntArray:
+    """Return the symmetry classes (k,) of candidates: -1 for those that are equivalent to one of `known`."""
+    own_k = equivalence_classes([*known, *candidates])[len(known) :]
+    return np.where(own_k < len(known), -1, own_k)
 
 
 def initial_moments(model: FittedModel, configuration: Configuration) -> FloatArray | None:
@@ -176,6 +190,6 @@ def initial_moments(model: FittedModel, configuration: Configuration) -> FloatAr
 
 
 def check_counts(settings: ExploreSettings) -> None:
-    """Raise InputError when more candidates are to be chosen than are made."""
+    """Raise InputError when `n_select` exceeds `n_candidates`."""
     if settings.n_select > settings.n_candidates:
         raise InputError(f"n_select is {settings.n_select}, but n_candidates only {settings.n_candidates}")

@@ -1,30 +1,27 @@
-"""When to stop and what to do next: a pure function of the history of blind tests."""
+"""The decision after each batch: continue, or end the campaign.  A pure function of the history."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pydantic import Field, model_validator
-from scipy.special import chdtri  # scipy.stats takes half a second to import, in every job
 
-from soso_core.active.stopping.blind_test import known_share, newest_pool, pooled_blind_error, two_pools
+from soso_core.active.stopping.blind_test import BlindTest, lower_bound, pool_blind_tests
 from soso_core.active.stopping.records import Action, Alternative, BatchRecord, Decision, History, LearningCurve
 from soso_core.settings import Settings
 
-REDUCIBLE = 0.5
-"""The form is the floor when less than this share of the blind mean square is what the model does not know yet."""
 IMPROVEMENT = 0.9
-"""A blind error not below this share of the one before it does not fall; pools of eight scatter by a quarter."""
-LEARNING_ENERGY = 0.7
-"""Labels help when twice as many bring the error of energies below this share; averaging over noise brings 0.71."""
-LEARNING_FIELD = 0.95
-"""The same for fields: tens of components in each configuration scatter by a few percent."""
+"""An error counts as lower when it is below this share of the other: of a later batch, of the model with twice the
+labels, of another model form."""
+MINOR = 0.5
+"""Model-form error is suspected where the predicted variance is less than this share of the blind mean square error."""
 
 
 class PolicySettings(Settings):
-    """Targets and limits of a campaign.
+    """Target and budgets of a campaign.
 
-    The reported error is the root mean square over the blind tests of the last batches, at least
-    `min_blind` configurations of them: one batch of five is too noisy to stop on.  A target is met when the upper bound
-    of that error with the stated `confidence` meets it.
+    The blind error is the root mean square error of the population of candidates, estimated from the newest batches
+    that hold `min_blind` configurations or more (`stopping.blind_test`).  A target is met when the upper bound of the
+    blind error, with the stated `confidence`, is at or below it.
     """
 
     target_energy_meV_per_spin: float = Field(default=1.5, gt=0.0, description="for the bound on the blind-test error")
@@ -36,9 +33,11 @@ class PolicySettings(Settings):
     n_initial: int = Field(default=5, ge=2, description="size of the first batch")
     batch_size: int = Field(default=5, ge=1, description="size of the other batches")
     min_blind: int = Field(default=8, ge=1, description="blind-test labels on which an error must rest")
-    patience: int = Field(default=5, ge=1, description="batches without a 5 % better blind error before giving up")
+    patience: int = Field(default=5, ge=1, description="batches without a 10 % lower blind error before the end")
     max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0, description="of failed or rejected labels")
-    stop_at_model_form: bool = Field(default=True, description="end with 'model form'; false: go on to the budget")
+    diagnose_model_form: bool = Field(
+        default=True, description="end with 'model form' where more labels do not reduce the error"
+    )
 
     @model_validator(mode="after")
     def _check_budget(self) -> "PolicySettings":
@@ -47,42 +46,59 @@ class PolicySettings(Settings):
         return self
 
 
-def decide(
-    history: History,
-    settings: PolicySettings,
-    alternatives: Sequence[Alternative] = (),
-) -> Decision:
-    """Return the decision after the last batch of `history`, which has one batch or more.
+class Situation(NamedTuple):
+    """All that the rules look at: history, settings, pooled blind test, and other model forms fitted to the labels."""
 
-    Order of the rules: too many failures, target, model form, budget, progress.  `alternatives` are other model forms,
-    fitted to the same labels.  Batches of an earlier exploration count for the budgets only.
+    history: History
+    settings: PolicySettings
+    blind: BlindTest
+    alternatives: Sequence[Alternative]
+
+
+class Rule(NamedTuple):
+    """One way to end: the action, the condition in words, and a function that returns the reason where it holds."""
+
+    action: Action
+    condition: str
+    reason: Callable[[Situation], str | None]
+
+
+def decide(history: History, settings: PolicySettings, alternatives: Sequence[Alternative] = ()) -> Decision:
+    """Return the decision after the last batch of `history`: that of the first of `RULES` that holds, or to continue.
+
+    Parameters
+    ----------
+    history : one batch or more; those before the last extension count for the budgets only
+    settings : target and budgets
+    alternatives : other model forms, fitted to the same labels; the reason of "model form" names the best of them
+
+    The same history gives the same decision.
     """
-    present, since = history.present, history.since
-    pool = newest_pool(present, settings.min_blind)
-    energy, field = pooled_blind_error(present, settings.min_blind)
-    n_blind = sum(item.n_blind for item in pool)
-    bounds = [None if error is None else upper_bound(error, n_blind, settings.confidence) for error in (energy, field)]
-    action, reason = _judge(history.batches, since, settings, energy, bounds, alternatives)
-    n_next = next_size(history.batches[-1], settings) if action is Action.CONTINUE else 0
-    may_be_floor = settings.stop_at_model_form and action is not Action.TOO_MANY_FAILURES
-    needs_learning_curve = may_be_floor and suspects_floor(present, settings) and present[-1].learning_curve is None
+    blind = pool_blind_tests(history.present, settings.min_blind, settings.confidence)
+    situation = Situation(history, settings, blind, alternatives)
+    found = ((rule.action, rule.reason(situation)) for rule in RULES)
+    action, reason = next(
+        ((action, reason) for action, reason in found if reason is not None),
+        (Action.CONTINUE, _why_continue(situation)),
+    )
+    is_open = action is not Action.TOO_MANY_FAILURES and suspects_model_form(situation)
     return Decision(
         action=action,
         reason=reason,
-        n_next=n_next,
-        needs_learning_curve=needs_learning_curve,
-        blind_energy_rmse_meV_per_spin=energy,
-        blind_field_rmse_meV=field,
-        energy_bound_meV_per_spin=bounds[0],
-        field_bound_meV=bounds[1],
-        n_blind=n_blind if energy is not None else 0,
+        n_next=next_size(history.batches[-1], settings) if action is Action.CONTINUE else 0,
+        needs_learning_curve=is_open and history.batches[-1].learning_curve is None,
+        blind_energy_rmse_meV_per_spin=blind.energy,
+        blind_field_rmse_meV=blind.field,
+        energy_bound_meV_per_spin=blind.energy_bound,
+        field_bound_meV=blind.field_bound,
+        n_blind=blind.n if blind.energy is not None else 0,
     )
 
 
 def next_size(last: BatchRecord, settings: PolicySettings) -> int:
-    """Return the size of the next batch: no more than the budgets of labels and core-hours have room for.
+    """Return the size of the next batch: `batch_size`, or what the budgets of labels and core-hours have left.
 
-    A label is expected to cost what those before it did on average, failed ones included; one is always asked for.
+    A label is expected to cost the average of those before it, failed ones included; the size is one or more.
     """
     room = min(settings.batch_size, settings.max_labels - last.n_labels)
     n_made = last.n_labels + last.n_failed + last.n_below_grade
@@ -92,128 +108,34 @@ def next_size(last: BatchRecord, settings: PolicySettings) -> int:
     return max(1, min(room, int(left * n_made / last.core_hours)))
 
 
-def upper_bound(rmse: float, n: int, confidence: float) -> float:
-    """Return what the true error is below, with this confidence, given the root mean square of n normal errors.
+def suspects_model_form(situation: Situation) -> bool:
+    """Return whether model-form error is suspected, so that the learning-curve check is worth its cost.
 
-    n rmse²/σ² follows the chi-square distribution with n degrees of freedom.  Field components of one configuration are
-    not independent and count as one error, which makes their bound wide rather than narrow.
+    The last batch has a blind test, the lower bound of the blind error is above the target, and the predicted variance
+    is a minor part of the blind mean square error.
     """
-    return float(rmse * (n / chdtri(n, confidence)) ** 0.5)
-
-
-def lower_bound(rmse: float, n: int, confidence: float) -> float:
-    """Return what the true error is above, with this confidence."""
-    return float(rmse * (n / chdtri(n, 1.0 - confidence)) ** 0.5)
-
-
-def suspects_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
-    """Return whether more labels may not help.
-
-    The last batch was tested blind, the target is missed with the stated confidence, and the variance that labels could
-    still take away is a minor part of the blind mean square.
-    """
-    if not history or not history[-1].n_blind:
+    _, settings, blind, _ = situation
+    present = situation.history.present
+    if not settings.diagnose_model_form or not present or not present[-1].n_blind:
         return False
-    pool = newest_pool(history, settings.min_blind)
-    now = known_share(pool)
-    if now is None or not now[1] < REDUCIBLE**0.5 * now[0]:
+    if blind.energy is None or blind.model_share is None:
         return False
-    lowest = lower_bound(now[0], sum(item.n_blind for item in pool), settings.confidence)
-    return lowest > settings.target_energy_meV_per_spin
-
-
-def is_at_floor(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
-    """Return whether more labels will not help: it is suspected, and two things bear it out.
-
-    Doubling the labels was seen not to help (`learning` of the last record); and so it was after the batch before, or
-    else the blind error stands still while what the model does not know falls.
-    """
-    before, last = (history[-2].learning_curve if len(history) > 1 else None), history[-1].learning_curve
-    if last is None or labels_help(last) or not suspects_floor(history, settings):
-        return False
-    return (before is not None and not labels_help(before)) or _stands_still(history, settings)
+    is_missed = lower_bound(blind.energy, blind.n, settings.confidence) > settings.target_energy_meV_per_spin
+    return is_missed and blind.model_share < MINOR
 
 
 def labels_help(test: LearningCurve) -> bool:
-    """Return whether models with twice the labels do better on labels left out, by energies or by fields."""
-    whole, half = test.field_rmse_meV, test.half_field_rmse_meV
-    if whole is not None and half is not None and whole < LEARNING_FIELD * half:
-        return True
-    return test.energy_rmse_meV_per_spin < LEARNING_ENERGY * test.half_energy_rmse_meV_per_spin
+    """Return whether models of twice the labels have lower errors on labels left out: of fields where there are any.
 
-
-def trust(history: Sequence[BatchRecord]) -> float | None:
-    """Return the share of the next batch that is worth choosing by variance; the rest is better drawn at random.
-
-    It is the share of the blind mean square that the model's own variance accounts for.  What is left is no lack of
-    labels but of form; configurations that are extreme to the model would then bend it away from the usual ones.  None
-    as long as nothing is known.
+    A configuration has tens of field components and one energy, so that errors of fields scatter less.
     """
-    known = known_share(newest_pool(history, 1))
-    return None if known is None else min(1.0, (known[1] / max(known[0], 1e-12)) ** 2)
-
-
-def _stands_still(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
-    """Return whether the newest pool of blind tests is no better than the one before, of which half as many will do.
-
-    In between, the variance of the model fell.  Where it was a minor part before already, only a fall beyond doubt
-    counts as better.
-    """
-    newest, before = two_pools(history, settings.min_blind)
-    now, earlier = known_share(newest), known_share(before)
-    if now is None or earlier is None or not now[1] < earlier[1]:
-        return False
-    if earlier[1] >= REDUCIBLE**0.5 * earlier[0]:
-        return now[0] >= IMPROVEMENT * earlier[0]
-    n_now, n_earlier = (sum(item.n_blind for item in pool) for pool in (newest, before))
-    upper = upper_bound(now[0], n_now, settings.confidence)
-    return upper >= lower_bound(earlier[0], n_earlier, settings.confidence)
-
-
-def _judge(
-    history: Sequence[BatchRecord],
-    since: int,
-    settings: PolicySettings,
-    energy: float | None,
-    bounds: Sequence[float | None],
-    alternatives: Sequence[Alternative],
-) -> tuple[Action, str]:
-    present = history[since:]
-    if (failures := _failures(history, since, settings)) is not None:
-        return Action.TOO_MANY_FAILURES, failures
-    if _meets_target(settings, bounds):
-        said = f"blind error {energy:.2f} meV/spin, below {bounds[0]:.2f} with {settings.confidence:.0%} confidence"
-        return Action.TARGET_MET, f"{said}, target {settings.target_energy_meV_per_spin:g}"
-    if settings.stop_at_model_form and present and is_at_floor(present, settings):
-        return Action.MODEL_FORM, f"more labels will not help: blind error {energy:.2f} meV/spin; {_help(alternatives)}"
-    if spent := spent_budgets(history[-1], settings):
-        return Action.BUDGET_EXHAUSTED, next(iter(spent.values()))
-    if _is_stuck(present, settings):
-        return Action.NO_PROGRESS, f"no better blind error in {settings.patience} batches"
-    if not present:
-        return Action.CONTINUE, "another exploration"
-    if (learning := present[-1].learning_curve) is not None:
-        return Action.CONTINUE, f"labels {'help' if labels_help(learning) else 'may not help'}: {_learnt(learning)}"
-    return Action.CONTINUE, "target not met yet" if energy is not None else "too few blind tests yet"
-
-
-def _failures(history: Sequence[BatchRecord], since: int, settings: PolicySettings) -> str | None:
-    """Return what failed of the labels from batch `since` on, when that is too much."""
-    if since >= len(history):
-        return None
-    last, before = history[-1], history[since - 1] if since else BatchRecord(batch=0, n_labels=0, n_failed=0)
-    n_labels, n_failed = last.n_labels - before.n_labels, last.n_failed - before.n_failed
-    n_below = last.n_below_grade - before.n_below_grade
-    lost = n_failed + n_below  # both cost a run and taught nothing
-    attempted = n_labels + lost
-    if n_labels > 0 and lost <= settings.max_failed_fraction * attempted:
-        return None
-    below = f", {n_below} came below the minimum grade" if n_below else ""
-    return f"{n_failed} of {attempted} labels failed{below}"
+    if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
+        return test.field_rmse_meV < IMPROVEMENT * test.half_field_rmse_meV
+    return test.energy_rmse_meV_per_spin < IMPROVEMENT * test.half_energy_rmse_meV_per_spin
 
 
 def spent_budgets(last: BatchRecord, settings: PolicySettings) -> dict[str, str]:
-    """Return the budgets that are used up after a batch, by their keys: what was used, of how much."""
+    """Return the budgets that are used up after a batch, by their keys: the amount used, and the limit."""
     budgets = (
         ("max_labels", "labels", last.n_labels),
         ("max_core_hours", "core-hours", last.core_hours),
@@ -227,41 +149,91 @@ def spent_budgets(last: BatchRecord, settings: PolicySettings) -> dict[str, str]
     }
 
 
-def _help(alternatives: Sequence[Alternative]) -> str:
-    """Return in words what the refits say."""
+def _failures(situation: Situation) -> str | None:
+    """Return the count of failed labels of this exploration when it exceeds `max_failed_fraction`."""
+    history, since = situation.history, situation.history.since
+    if not history.present:
+        return None
+    last = history.batches[-1]
+    before = history.batches[since - 1] if since else BatchRecord(batch=0, n_labels=0, n_failed=0)
+    n_labels, n_failed = last.n_labels - before.n_labels, last.n_failed - before.n_failed
+    n_below = last.n_below_grade - before.n_below_grade
+    lost = n_failed + n_below  # both cost a calculation and are not trained on
+    attempted = n_labels + lost
+    if n_labels > 0 and lost <= situation.settings.max_failed_fraction * attempted:
+        return None
+    below = f", {n_below} came below the minimum grade" if n_below else ""
+    return f"{n_failed} of {attempted} labels failed{below}"
+
+
+def _meets_target(situation: Situation) -> str | None:
+    settings, blind = situation.settings, situation.blind
+    if blind.energy_bound is None or blind.energy_bound > settings.target_energy_meV_per_spin:
+        return None
+    target, field = settings.target_field_meV, blind.field_bound
+    if target is not None and (field is None or field > target):
+        return None
+    bound = f"below {blind.energy_bound:.2f} with {settings.confidence:.0%} confidence"
+    return f"blind error {blind.energy:.2f} meV/spin, {bound}, target {settings.target_energy_meV_per_spin:g}"
+
+
+def _is_model_form(situation: Situation) -> str | None:
+    test = situation.history.batches[-1].learning_curve
+    if test is None or labels_help(test) or not suspects_model_form(situation):
+        return None
+    error = f"blind error {situation.blind.energy:.2f} meV/spin"
+    return f"more labels will not help: {error}; {_advice(situation.alternatives)}"
+
+
+def _is_spent(situation: Situation) -> str | None:
+    return next(iter(spent_budgets(situation.history.batches[-1], situation.settings).values()), None)
+
+
+def _is_stuck(situation: Situation) -> str | None:
+    """Return the reason when no blind error of the last `patience` batches is lower than the best one before them."""
+    present, settings = situation.history.present, situation.settings
+    tests = [pool_blind_tests(present[: n + 1], settings.min_blind, settings.confidence) for n in range(len(present))]
+    known = [test.energy for test in tests if test.energy is not None]
+    if len(known) <= settings.patience:
+        return None
+    if min(known[-settings.patience :]) < IMPROVEMENT * min(known[: -settings.patience]):
+        return None
+    return f"no better blind error in {settings.patience} batches"
+
+
+RULES = (
+    Rule(Action.TOO_MANY_FAILURES, "failed labels > max_failed_fraction", _failures),
+    Rule(Action.TARGET_MET, "upper bound of the blind error ≤ target", _meets_target),
+    Rule(Action.MODEL_FORM, "more labels do not reduce the error", _is_model_form),
+    Rule(Action.BUDGET_EXHAUSTED, "labels, core-hours or hours are used up", _is_spent),
+    Rule(Action.NO_PROGRESS, "no lower blind error in `patience` batches", _is_stuck),
+)
+"""The ways to end, in the order in which `decide` tries them."""
+
+
+def _why_continue(situation: Situation) -> str:
+    present = situation.history.present
+    if not present:
+        return "another exploration"
+    if (test := present[-1].learning_curve) is not None:
+        return f"labels {'help' if labels_help(test) else 'may not help'}: {_errors_left_out(test)}"
+    return "target not met yet" if situation.blind.energy is not None else "too few blind tests yet"
+
+
+def _advice(alternatives: Sequence[Alternative]) -> str:
+    """Return the alternative model form with the lowest error, in words."""
     if not alternatives:
         return "another model form might: three-body channels, a longer range, other lengths"
     best = min(alternatives, key=lambda item: item.ratio)
     if best.ratio > IMPROVEMENT:
-        return f"nor would what was tried: {', '.join(item.name for item in alternatives)}"
+        return f"none of the alternatives tried improves it: {', '.join(item.name for item in alternatives)}"
     errors = f"{best.energy_rmse_meV_per_spin:.2f} instead of {best.present_rmse_meV_per_spin:.2f} meV/spin left out"
-    return f"what would help: {best.name} ({errors})"
+    return f"try {best.name} ({errors})"
 
 
-def _learnt(test: LearningCurve) -> str:
+def _errors_left_out(test: LearningCurve) -> str:
     """Return in words the errors on labels left out, with all others and with half of them."""
-    said = [_two_errors(test.energy_rmse_meV_per_spin, test.half_energy_rmse_meV_per_spin, "meV/spin")]
+    errors = [f"{test.energy_rmse_meV_per_spin:.2f} instead of {test.half_energy_rmse_meV_per_spin:.2f} meV/spin"]
     if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
-        said.append(_two_errors(test.field_rmse_meV, test.half_field_rmse_meV, "meV of fields"))
-    return f"error on those left out {', '.join(said)} with half of them"
-
-
-def _two_errors(whole: float, half: float, unit: str) -> str:
-    return f"{whole:.2f} instead of {half:.2f} {unit}"
-
-
-def _meets_target(settings: PolicySettings, bounds: Sequence[float | None]) -> bool:
-    energy, field = bounds
-    if energy is None or energy > settings.target_energy_meV_per_spin:
-        return False
-    return settings.target_field_meV is None or (field is not None and field <= settings.target_field_meV)
-
-
-def _is_stuck(history: Sequence[BatchRecord], settings: PolicySettings) -> bool:
-    """No pooled error of the last `patience` batches is 5 % below the best one before them."""
-    errors = [pooled_blind_error(history[: n + 1], settings.min_blind)[0] for n in range(len(history))]
-    known = [error for error in errors if error is not None]
-    if len(known) <= settings.patience:
-        return False
-    best_before = min(known[: -settings.patience])
-    return min(known[-settings.patience :]) > 0.95 * best_before
+        errors.append(f"{test.field_rmse_meV:.2f} instead of {test.half_field_rmse_meV:.2f} meV of fields")
+    return f"error on those left out {', '.join(errors)} with half of them"

@@ -89,7 +89,9 @@ class BatchRecord(Settings):
     Errors are None for the first batch (there was no model), and fields where the engine gave none.  `n_blind` counts
     the configurations of the blind test.  `n_labels`, `n_failed`, `n_below_grade`, `core_hours` and `wall_hours` are
     running totals.  `energy_std_meV_per_spin` is the root mean square of the predicted standard deviations of the blind
-    test, noise included; `energy_model_std_meV_per_spin` the same without noise.  `failed` and `below_grade` list
+    test, noise included; `energy_model_std_meV_per_spin` the same without noise.  `energy_standardised_rmse` is the
+    root mean square of the errors over their standard deviations.  `population_std_meV_per_spin` is that of
+    the standard deviations of all candidates, noise included.  `failed` and `below_grade` list
     labels of this batch.
     """
 
@@ -102,6 +104,8 @@ class BatchRecord(Settings):
     field_rmse_meV: float | None = None
     energy_std_meV_per_spin: float | None = None
     energy_model_std_meV_per_spin: float | None = None
+    energy_standardised_rmse: float | None = None
+    population_std_meV_per_spin: float | None = None
     pair_only_energy_rmse_meV_per_spin: float | None = None
     pair_only_field_rmse_meV: float | None = None
     learning_curve: LearningCurve | None = None

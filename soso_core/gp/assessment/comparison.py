@@ -46,6 +46,11 @@ class Comparison:
         known = self.deviations > 0.0
         return np.asarray(self.errors[known] / self.deviations[known])
 
+    @property
+    def standardised_rms(self) -> float | None:
+        """Root mean square of `z`; None when it is empty."""
+        return rms(self.z) if len(self.z) else None
+
 
 def compare(
     predictions: Sequence[Prediction], dataset: Dataset, scales: Hyperparameters | None = None

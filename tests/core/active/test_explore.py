@@ -53,8 +53,8 @@ def test_first_batch_is_spread_over_the_generators(iron):
 def test_seeds_reproduce(iron, small_model):
     assert same_spins(first_batch(iron, settings(seed=1)), first_batch(iron, settings(seed=1)))
     assert not same_spins(first_batch(iron, settings(seed=1)), first_batch(iron, settings(seed=2)))
-    for selection in ("random", "energy-variance"):
-        runs = [next_batch(small_model, iron, settings(seed=s, selection=selection)) for s in (5, 5, 6)]
+    for acquisition in ("random", "energy-variance"):
+        runs = [next_batch(small_model, iron, settings(seed=s, acquisition=acquisition)) for s in (5, 5, 6)]
         chosen = [[item.candidate for item in run] for run in runs]
         assert same_spins(chosen[0], chosen[1])
         assert not same_spins(chosen[0], chosen[2])
@@ -76,7 +76,7 @@ def test_scores_are_the_deviations_the_model_predicts(iron, small_model):
 
 
 def test_ranks_count_up_from_the_most_uncertain(iron, small_model):
-    batch = next_batch(small_model, iron, settings(n_select=30))
+    batch = next_batch(small_model, iron, settings(n_select=30, variance_fraction=1.0))
     assert [item.rank for item in batch] == list(range(30))
     assert batch[0].energy_model_std_meV_per_spin == max(item.energy_model_std_meV_per_spin for item in batch)
     assert len({item.candidate.index for item in batch}) == 30
@@ -116,9 +116,9 @@ def test_lengths_that_the_model_predicts_come_along(iron):
         np.testing.assert_array_equal(item.moment_magnitudes_a, expected)
 
 
-@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point", "random"])
-def test_what_is_labelled_already_is_not_chosen_again(iron, small_model, selection):
-    values = settings(selection=selection, n_candidates=8, n_select=3)
+@pytest.mark.parametrize("acquisition", ["energy-variance", "mean-variance", "farthest-point", "random"])
+def test_what_is_labelled_already_is_not_chosen_again(iron, small_model, acquisition):
+    values = settings(acquisition=acquisition, n_candidates=8, n_select=3)
     first = next_batch(small_model, iron, values)
     known = [item.candidate.configuration for item in first]
     again = next_batch(small_model, iron, values, known)
@@ -127,19 +127,19 @@ def test_what_is_labelled_already_is_not_chosen_again(iron, small_model, selecti
     assert taken.isdisjoint(item.candidate.index for item in again)
 
 
-@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point", "random"])
-def test_a_label_is_never_made_twice_rather_is_the_batch_smaller(iron, small_model, selection):
-    values = settings(selection=selection, n_candidates=8, n_select=6)
+@pytest.mark.parametrize("acquisition", ["energy-variance", "mean-variance", "farthest-point", "random"])
+def test_a_label_is_never_made_twice_rather_is_the_batch_smaller(iron, small_model, acquisition):
+    values = settings(acquisition=acquisition, n_candidates=8, n_select=6)
     known = [item.candidate.configuration for item in next_batch(small_model, iron, values)]
     turned = [item.with_spins(-item.spins_ac) for item in known]
     again = next_batch(small_model, iron, values, turned)
     assert len(again) == 2
     everything = [*turned, *(item.candidate.configuration for item in again)]
-    with pytest.raises(InputError, match="each of 8 candidates repeats a label there is"):
+    with pytest.raises(InputError, match="all 8 candidates are symmetry-equivalent to existing labels"):
         next_batch(small_model, iron, values, everything)
 
 
-def test_a_first_batch_holds_no_twins(iron):
+def test_a_first_batch_holds_one_of_each_symmetry_class(iron):
     """Up and down along a random axis is one configuration for ferromagnet and antiferromagnet each."""
     orders = {"kind": "collinear", "tilts_degree": (0.0,), "orders": ("ferromagnetic",)}
     batch = first_batch(iron, settings(n_select=6, generators=({"kind": "random"}, orders)))
@@ -147,31 +147,17 @@ def test_a_first_batch_holds_no_twins(iron):
     assert [item.kind for item in batch].count("random") == 5
 
 
-@pytest.mark.parametrize("selection", ["energy-variance", "mean-variance", "farthest-point"])
-def test_what_is_not_trusted_is_drawn_at_random(iron, small_model, selection):
-    """The first half stays, chosen by score; the other half is drawn by the seed, and differs from what scores say."""
-    values = {"selection": selection, "n_select": 10}
-    chosen = [item.candidate.index for item in next_batch(small_model, iron, settings(**values))]
-    half = [[item.candidate.index for item in next_batch(small_model, iron, settings(**values, trusted=0.5))]
-            for _ in range(2)]  # fmt: skip
-    assert half[0] == half[1]
-    assert half[0][:5] == chosen[:5]
-    assert half[0][5:] != chosen[5:]
-    assert len(set(half[0])) == 10
-    nothing = [item.candidate.index for item in next_batch(small_model, iron, settings(**values, trusted=0.0))]
-    assert nothing[:5] != chosen[:5]
-
-
-def test_a_choice_not_worth_enough_is_drawn_and_that_is_said(iron, small_model):
-    """The small model knows its random candidates equally well, and no choice among them is worth more than another."""
-    told: list[str] = []
-    drawn = next_batch(small_model, iron, settings(n_select=10, only_if_worth_it=True), (), told.append)
-    assert told == ["a label of the choice by variance is not worth 1.5 of a draw: the batch is drawn at random"]
-    nothing = next_batch(small_model, iron, settings(n_select=10, trusted=0.0), (), told.append)
-    assert len(told) == 1
-    assert len(drawn) == len(nothing) == 10
-    chosen = next_batch(small_model, iron, settings(n_select=10), (), told.append)
-    assert {item.candidate.index for item in drawn} != {item.candidate.index for item in chosen}
+@pytest.mark.parametrize("acquisition", ["energy-variance", "mean-variance", "farthest-point"])
+def test_a_batch_states_what_was_drawn_at_random(iron, small_model, acquisition):
+    values = settings(acquisition=acquisition, n_select=10)
+    batch = next_batch(small_model, iron, values)
+    assert [item.chosen_by for item in batch] == ["random"] * 5 + [acquisition] * 5
+    assert len({item.candidate.index for item in batch}) == 10
+    assert [item.candidate.index for item in batch] == [
+        item.candidate.index for item in next_batch(small_model, iron, values)
+    ]
+    drawn = next_batch(small_model, iron, settings(acquisition="random", n_select=10))
+    assert {item.chosen_by for item in drawn} == {"random"}
 
 
 def test_scores_of_fields_are_the_deviations_the_model_predicts(iron, small_model):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soso_core.active.stopping import policy
-from soso_core.active.stopping.blind_test import pooled_blind_error
-from soso_core.active.stopping.policy import PolicySettings, is_at_floor, lower_bound, upper_bound
+from soso_core.active.stopping.blind_test import lower_bound, pool_blind_tests, upper_bound
+from soso_core.active.stopping.policy import PolicySettings
 from soso_core.active.stopping.records import Action, Alternative, BatchRecord, History, LearningCurve
 
 SETTINGS = PolicySettings(
@@ -56,10 +56,33 @@ def test_one_small_batch_is_not_enough_to_stop_on():
 
 
 def test_the_error_is_pooled_over_the_newest_batches():
-    energy, field = pooled_blind_error(history(9.0, 3.0, 1.0), min_blind=8)
-    assert energy == pytest.approx(((9.0 + 1.0) / 2) ** 0.5)
-    assert field is None
+    found = pool_blind_tests(history(9.0, 3.0, 1.0), 8, 0.8)
+    assert found.energy == pytest.approx(((9.0 + 1.0) / 2) ** 0.5)
+    assert (found.n, found.field, found.model_share) == (10, None, None)
     assert decide(history(9.0, 3.0, 1.0), SETTINGS).action is Action.CONTINUE
+
+
+def test_the_error_is_that_of_the_population_of_the_newest_model():
+    """A batch of extreme cells, errors twice their deviations; the deviations of all candidates have since fallen."""
+    first, *others = history(8.0, 4.0)
+    values = [{"energy_standardised_rmse": 2.0, "population_std_meV_per_spin": std} for std in (3.0, 0.5)]
+    records = [first, *(item.model_copy(update=value) for item, value in zip(others, values, strict=True))]
+    found = pool_blind_tests(records, 8, 0.8)
+    assert found.energy == pytest.approx(2.0 * 0.5)
+    assert found.energy_bound == pytest.approx(upper_bound(1.0, 10, 0.8))
+    no_deviation = [*records[:2], others[1]]
+    assert pool_blind_tests(no_deviation, 8, 0.8).energy == pytest.approx(((64.0 + 16.0) / 2) ** 0.5)
+
+
+def test_standardised_errors_of_chosen_cells_bound_the_error_of_all():
+    """Cells chosen for their variance, 2000 campaigns: the bound holds as often as it says, and the raw one is wide."""
+    rng, n, held = np.random.default_rng(0), 8, []
+    for _ in range(2000):
+        std_k = rng.lognormal(0.0, 0.7, 100)
+        errors_k, chosen = std_k * rng.standard_normal(100), np.argsort(-std_k)[:n]
+        z, true = errors_k[chosen] / std_k[chosen], np.mean(std_k**2) ** 0.5
+        held.append(upper_bound(np.mean(z**2) ** 0.5 * true, n, 0.8) >= true)
+    assert np.mean(held) == pytest.approx(0.8, abs=0.03)
 
 
 def test_both_targets_must_be_met():
@@ -83,7 +106,7 @@ def test_a_target_met_with_the_last_label_is_met():
 def test_no_progress():
     roomy = SETTINGS.model_copy(update={"max_labels": 1000})
     assert decide(history(3.0, 2.0, 2.0, 2.0, 2.0, 2.0), roomy).action is Action.NO_PROGRESS
-    assert decide(history(3.0, 2.8, 2.6, 2.4, 2.2, 2.0), roomy).action is Action.CONTINUE
+    assert decide(history(3.0, 2.6, 2.3, 2.0, 1.8, 1.6), roomy).action is Action.CONTINUE
 
 
 def test_too_many_failures():
@@ -168,17 +191,16 @@ def learnt(records, *tests):
 NO_HELP, HELP = left_out(1.5, 1.5), left_out(1.0, 1.5)
 
 
-def test_model_form_when_sigma_falls_and_the_error_does_not():
+def test_model_form_where_variance_is_minor_and_labels_do_not_help():
     """The case that was measured: sigma fell to 0.2 meV while the error stood at 1.3."""
     decisions = [decide(learnt(STUCK[: n + 1], NO_HELP), LOW) for n in range(1, len(STUCK))]
-    assert [item.action is Action.MODEL_FORM for item in decisions] == [False] * 4 + [True] * 2
-    assert decide(learnt(STUCK, NO_HELP), LOW.model_copy(update={"stop_at_model_form": False})).action is (
+    assert [item.action is Action.MODEL_FORM for item in decisions] == [False] * 2 + [True] * 4
+    assert decide(learnt(STUCK, HELP), LOW).action is Action.CONTINUE
+    assert decide(learnt(STUCK, NO_HELP), LOW.model_copy(update={"diagnose_model_form": False})).action is (
         Action.CONTINUE
     )
-    learning = with_expected([6.0, 4.0, 3.0, 2.0, 1.4, 1.0], [5.0, 1.5, 0.8, 0.5, 0.3, 0.2])
-    assert decide(learnt(learning, NO_HELP), LOW).action is Action.CONTINUE
-    ignorant = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 2.0, 1.9, 1.8, 1.5, 1.4])
-    assert decide(learnt(ignorant, NO_HELP, NO_HELP), LOW).action is Action.CONTINUE
+    uncertain = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 2.0, 1.9, 1.8, 1.5, 1.4])
+    assert decide(learnt(uncertain, NO_HELP, NO_HELP), LOW).action is Action.CONTINUE
     near = LOW.model_copy(update={"target_energy_meV_per_spin": 1.25})
     assert decide(learnt(STUCK, NO_HELP, NO_HELP), near).action is Action.CONTINUE
 
@@ -189,53 +211,42 @@ def test_a_suspicion_asks_whether_labels_help():
     assert asked == [False, False, False, True, True, True, True]
     assert decide(STUCK, LOW).action is Action.CONTINUE
     assert not decide(learnt(STUCK, NO_HELP), LOW).needs_learning_curve
-    assert not decide(STUCK, LOW.model_copy(update={"stop_at_model_form": False})).needs_learning_curve
+    assert not decide(STUCK, LOW.model_copy(update={"diagnose_model_form": False})).needs_learning_curve
     assert not decide(STUCK, LOW.model_copy(update={"target_energy_meV_per_spin": 9.0})).needs_learning_curve
     assert not decide(STUCK, LOW, since=len(STUCK)).needs_learning_curve
     spent = decide(STUCK, LOW.model_copy(update={"max_labels": STUCK[-1].n_labels}))
     assert (spent.action, spent.needs_learning_curve) == (Action.BUDGET_EXHAUSTED, True)
 
 
-def test_two_batches_in_a_row_bear_a_suspicion_out():
-    """The error still falls, by what may be chance: once is not enough, nor is a batch after which labels helped."""
-    falling = with_expected([6.0, 3.0, 2.6, 1.7], [5.0, 2.9, 0.8, 0.5])
-    once = decide(learnt(falling, NO_HELP), LOW)
-    assert (once.action, once.n_next) == (Action.CONTINUE, LOW.batch_size)
-    assert once.reason == "labels may not help: error on those left out 1.50 instead of 1.50 meV/spin with half of them"
-    assert decide(learnt(falling, HELP, NO_HELP), LOW).action is Action.CONTINUE
-    assert decide(learnt(falling, NO_HELP, HELP), LOW).action is Action.CONTINUE
-    assert decide(learnt(falling, NO_HELP, NO_HELP), LOW).action is Action.MODEL_FORM
-
-
-def test_a_batch_that_brought_nothing_is_no_second_witness():
+def test_a_batch_without_a_blind_test_raises_no_suspicion():
     """All of its labels failed: the same labels would give the same answer again."""
-    falling = learnt(with_expected([6.0, 3.0, 2.6, 1.7], [5.0, 2.9, 0.8, 0.5]), NO_HELP)
-    lost = BatchRecord(batch=5, n_labels=falling[-1].n_labels, n_failed=2)
-    again = decide([*falling, lost], LOW)
+    records = learnt(STUCK, HELP)
+    lost = BatchRecord(batch=7, n_labels=records[-1].n_labels, n_failed=2)
+    again = decide([*records, lost], LOW)
     assert (again.action, again.needs_learning_curve) == (Action.CONTINUE, False)
 
 
 def test_labels_help_when_half_of_them_did_worse():
-    """Averaging alone brings 0.71 with twice the labels: 0.75 is a floor, 0.65 is not."""
-    assert decide(learnt(STUCK, left_out(1.5, 2.0)), LOW).action is Action.MODEL_FORM
-    going_on = decide(learnt(STUCK, left_out(1.3, 2.0)), LOW)
+    """An error counts as lower from ten per cent on."""
+    assert decide(learnt(STUCK, left_out(1.9, 2.0)), LOW).action is Action.MODEL_FORM
+    going_on = decide(learnt(STUCK, left_out(1.7, 2.0)), LOW)
     assert going_on.action is Action.CONTINUE
-    assert going_on.reason == "labels help: error on those left out 1.30 instead of 2.00 meV/spin with half of them"
+    assert going_on.reason == "labels help: error on those left out 1.70 instead of 2.00 meV/spin with half of them"
 
 
-def test_fields_say_whether_labels_help_too():
-    assert decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 8.3))), LOW).action is Action.MODEL_FORM
-    by_fields = decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 8.5))), LOW)
+def test_fields_decide_whether_labels_help():
+    assert decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 8.5))), LOW).action is Action.MODEL_FORM
+    by_fields = decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 9.5))), LOW)
     assert by_fields.action is Action.CONTINUE
-    assert "1.50 instead of 1.50 meV/spin, 8.00 instead of 8.50 meV of fields with half" in by_fields.reason
-    assert decide(learnt(STUCK, left_out(1.0, 1.5, fields=(8.0, 8.0))), LOW).action is Action.CONTINUE
+    assert "1.50 instead of 1.50 meV/spin, 8.00 instead of 9.50 meV of fields with half" in by_fields.reason
+    assert decide(learnt(STUCK, left_out(1.0, 1.5, fields=(8.0, 8.0))), LOW).action is Action.MODEL_FORM
 
 
 def test_no_word_of_the_model_form_without_its_deviations():
     settings = LOW.model_copy(update={"min_blind": 5})
-    records = learnt(history(2.0, 1.3, 1.3, 1.3, 1.3), NO_HELP, NO_HELP)
-    assert not is_at_floor(records, settings)
-    assert is_at_floor(learnt(with_expected([2.0, 1.3, 1.3], [0.9, 0.5, 0.4]), NO_HELP), settings)
+    assert decide(learnt(history(2.0, 1.3, 1.3), NO_HELP), settings).action is Action.CONTINUE
+    known = with_expected([2.0, 1.3, 1.3], [0.9, 0.5, 0.4])
+    assert decide(learnt(known, NO_HELP), settings).action is Action.MODEL_FORM
 
 
 def test_what_would_help_is_named():
@@ -246,8 +257,8 @@ def test_what_would_help_is_named():
         return Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=1.3)
 
     tried = [alternative("a longer range", 1.28), alternative("three-body channels", 0.9)]
-    assert "what would help: three-body channels (0.90 instead of 1.30" in decide(stuck, low, tried).reason
-    assert "nor would what was tried: a longer range" in decide(stuck, low, tried[:1]).reason
+    assert "try three-body channels (0.90 instead of 1.30" in decide(stuck, low, tried).reason
+    assert "none of the alternatives tried improves it: a longer range" in decide(stuck, low, tried[:1]).reason
     assert "three-body channels, a longer range, other lengths" in decide(stuck, low).reason
 
 
@@ -300,6 +311,17 @@ def test_failures_of_another_exploration_do_not_count():
     assert decide(failing, SETTINGS, since=2).reason == "10 of 15 labels failed"
 
 
-def test_histories_and_settings_from_before_still_load():
-    BatchRecord.model_validate({"batch": 0, "n_labels": 5, "n_failed": 0, "energy_std_meV_per_spin": 1.0})
-    PolicySettings.model_validate({"target_energy_meV_per_spin": 1.0, "max_labels": 24, "n_initial": 12})
+def test_a_history_is_stored_as_json_and_read_again():
+    records = learnt(STUCK, NO_HELP)
+    before = History(batches=tuple(records), extensions=(2,))
+    decided = before.with_last(decision=policy.decide(before, LOW), below_grade=())
+    assert History.model_validate_json(decided.model_dump_json()) == decided
+    assert decided.present == decided.batches[2:]
+    assert policy.decide(decided, LOW) == policy.decide(before, LOW)
+
+
+def test_rules_are_tried_in_their_order():
+    """A campaign that meets its target with the last label met its target."""
+    order = [rule.action for rule in policy.RULES]
+    assert order.index(Action.TOO_MANY_FAILURES) < order.index(Action.TARGET_MET) < order.index(Action.BUDGET_EXHAUSTED)
+    assert set(order) == set(Action) - {Action.CONTINUE}

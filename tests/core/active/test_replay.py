@@ -15,10 +15,9 @@ from soso_core.active.offline.pool import (
     prior_uncertainty,
     uncertainty,
 )
-from soso_core.active.offline.replay import STRATEGIES, replay
+from soso_core.active.offline.replay import replay
 from soso_core.active.offline.study import StudySettings, groups, held_out, labels_to_reach, pool_data, summary
-from soso_core.active.selection import acquisition as selection
-from soso_core.active.selection.acquisition import LEAST_WORTH, LEAST_WORTH_FIELDS
+from soso_core.active.selection.acquisition import ACQUISITIONS
 from soso_core.active.selection.uncertainty import candidate_rows
 from soso_core.active.stopping.policy import PolicySettings, decide
 from soso_core.active.stopping.records import Action
@@ -109,30 +108,36 @@ def test_labels_of_others_do_not_matter(dataset, pool):
     np.testing.assert_array_equal(first, prior_uncertainty(other).energies_km)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_runs_reproduce_and_choose_nothing_twice(pool, strategy):
-    run = replay(pool, strategy, POLICY, 5)
-    assert run == replay(pool, strategy, POLICY, 5)
+@pytest.mark.parametrize("acquisition", ACQUISITIONS)
+def test_runs_reproduce_and_choose_nothing_twice(pool, acquisition):
+    run = replay(pool, acquisition, POLICY, 5)
+    assert run == replay(pool, acquisition, POLICY, 5)
     assert [step.n_labels for step in run.steps] == [3, 5, 7, 9]
     assert len(set(run.picks)) == 9
     assert run.picks[0] == replay(pool, "random", POLICY, 5).picks[0]
     assert run.steps[-1].action is not Action.CONTINUE
 
 
-@pytest.mark.parametrize("is_worth", [True, False])
-def test_a_choice_has_to_be_worth_it(pool, monkeypatch, is_worth):
-    """With fields more with a model than without; where no choice is, all is drawn as by the strategy `random`."""
-    asked: list[float] = []
+def test_a_run_chooses_as_a_campaign_does_and_tests_every_batch_blind(pool, monkeypatch):
+    """One function chooses every batch; the record holds what the estimate of the population's error needs."""
+    requests, histories, choose = [], [], replay_module.choose_batch
 
-    def told(strategy, rows, picks, draw, least):
-        asked.append(least)
-        assert len(draw(2)) == 2
-        return is_worth
+    def noted(rows, request, rng):
+        requests.append(request)
+        return choose(rows, request, rng)
 
-    monkeypatch.setattr("soso_core.active.offline.replay.is_worth_it", told)
-    run = replay(pool, "energy-variance", POLICY, 5)
-    assert asked == [LEAST_WORTH, *3 * [LEAST_WORTH_FIELDS]]
-    assert (run.picks == replay(pool, "random", POLICY, 5).picks) is not is_worth
+    def decided(history, policy):
+        histories.append(history)
+        return decide(history, policy)
+
+    monkeypatch.setattr(replay_module, "choose_batch", noted)
+    monkeypatch.setattr(replay_module, "decide", decided)
+    replay(pool, "energy-variance", POLICY, 5)
+    assert [item.variance_fraction for item in requests] == [1.0, 0.5, 0.5, 0.5]
+    assert [item.n_blind for item in histories[-1].batches] == [0, 2, 2, 2]
+    for record in histories[-1].batches[1:]:
+        assert record.energy_standardised_rmse > 0.0
+        assert 0.0 < record.population_std_meV_per_spin < 100.0
 
 
 def test_held_out_is_never_chosen_and_always_tested_on(dataset):
@@ -173,17 +178,16 @@ def test_a_pool_smaller_than_the_budget_is_used_up_to_the_last(pool):
     assert run.steps[-1].n_labels == len(pool) - 1
 
 
-def test_twins_are_not_labelled_while_there_are_others(dataset):
+def test_one_of_each_symmetry_class_is_labelled(dataset):
     """Seven configurations, each twice with all spins turned: the first seven labels are seven different ones."""
     turn = np.linalg.qr(np.random.default_rng(3).standard_normal((3, 3)))[0]
     seven = [item.configuration for item in dataset.subset(range(7))]
     doubled = [*seven, *(cell.with_spins(cell.spins_ac @ turn) for cell in seven)]
     labelled = Dataset(tuple(heisenberg_label(cell) for cell in doubled))
     pool = make_pool(labelled, SMALL, np.random.default_rng(0))
-    policy = POLICY.model_copy(update={"max_labels": 7})
-    for strategy in STRATEGIES:
-        run = replay(pool, strategy, policy, 1, np.arange(14) % 7)
-        assert len({pick % 7 for pick in run.picks}) == 7, strategy
+    for acquisition in ACQUISITIONS:
+        run = replay(pool, acquisition, POLICY, 1, np.arange(14) % 7)
+        assert sorted(pick % 7 for pick in run.picks) == list(range(7)), acquisition
 
 
 def test_energies_alone(dataset):
@@ -209,6 +213,7 @@ def test_summary_counts(pool):
     assert [(item.n_reached, item.labels.mean) for item in found.needed] == [(0, 9.0), (3, 3.0)]
     assert labels_to_reach(runs[0], 1e9) == 3
     assert sum(found.stops.reasons.values()) == 3
+    assert found.stops.n_right <= found.stops.n_met
     assert found.at[0].energy.mean == pytest.approx(np.mean([run.steps[0].energy for run in runs]))
 
 
@@ -259,26 +264,10 @@ def test_a_suspicion_is_looked_into_until_the_run_would_stop(pool, monkeypatch):
         found = real(pool, fitted, order, rng)
         return found.model_copy(update={"energy_rmse_meV_per_spin": 0.0}) if len(asked) == 1 else found
 
-    goes_on = {"max_labels": 13, "target_energy_meV_per_spin": 1e-9, "stop_at_model_form": False}
+    goes_on = {"max_labels": 13, "target_energy_meV_per_spin": 1e-9, "diagnose_model_form": False}
     monkeypatch.setattr(replay_module, "decide", suspicious)
     monkeypatch.setattr(replay_module, "learning_curve_check", learning)
     run = replay(pool, "mean-variance", POLICY.model_copy(update=goes_on), 1)
     assert asked == [sorted(run.picks[:7]), sorted(run.picks[:9])]
     assert [step.action is Action.MODEL_FORM for step in run.steps][:4] == [False, False, False, True]
     assert run.stop == 3
-
-
-@pytest.mark.parametrize(
-    ("strategy", "is_asked"), [("random", False), ("farthest-point", False), ("mean-variance", True)]
-)
-def test_only_a_choice_by_variance_is_asked_what_it_promises(pool, monkeypatch, strategy, is_asked):
-    asked = []
-
-    def worth_nothing(rows, picks, draws, score):
-        asked.append(list(picks))
-        return 0.0
-
-    monkeypatch.setattr(selection, "worth", worth_nothing)
-    run = replay(pool, strategy, POLICY, 0)
-    assert bool(asked) is is_asked
-    assert len(set(run.picks)) == len(run.picks)

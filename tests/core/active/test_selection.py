@@ -7,17 +7,15 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from soso_core.active.selection.acquisition import (
+    BY_UNCERTAINTY,
     at_random,
-    by_mean_variance,
-    by_trust,
-    by_variance,
-    farthest,
+    farthest_point,
     gains,
-    is_worth_it,
-    min_relative_efficiency,
+    largest_variance,
+    mean_variance,
     spread,
-    worth,
 )
+from soso_core.active.selection.batch import BatchRequest, choose_batch
 from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, deviations, learnt, scores
 from soso_core.errors import InputError
 
@@ -29,6 +27,11 @@ def candidates(rows_km, noise=0.0, fields_per=0, seed=0, field_noise=1.0):
     fields_rm = np.random.default_rng(seed + 50).standard_normal((n * fields_per, m))
     ends_k = fields_per * np.arange(n + 1)
     return CandidateRows(rows_km, fields_rm, ends_k, np.broadcast_to(noise, (n,)).astype(float), field_noise)
+
+
+def pick(choose, rows, n_select, classes_k=None):
+    """The picks of an acquisition function, by energies; every candidate a class of its own unless said otherwise."""
+    return choose(rows, n_select, np.arange(len(rows)) if classes_k is None else classes_k, ScoreSettings())
 
 
 def random_rows(n, rank, seed):
@@ -64,20 +67,19 @@ def test_conditioning_equals_recomputing(seed, noise, fields_per):
         after_mm = posterior(weights_mm, rows.label_of(k))
         return -np.trace(rows.energies_km @ after_mm @ rows.energies_km.T)
 
-    assert by_variance(rows, 6).tolist() == by_brute_force(rows, 6, variance)
-    assert by_mean_variance(rows, 6).tolist() == by_brute_force(rows, 6, minus_mean_variance)
+    assert pick(largest_variance, rows, 6) == by_brute_force(rows, 6, variance)
+    assert pick(mean_variance, rows, 6) == by_brute_force(rows, 6, minus_mean_variance)
 
 
 def test_gain_is_what_the_mean_variance_loses():
     rows = candidates(random_rows(9, 5, 3), 0.3, 4)
     score = ScoreSettings(energy=0.7, field_mean=0.2)
-    weight_k = np.random.default_rng(1).uniform(0.5, 1.5, 9)
 
     def total(of):
-        return 1e-6 * weight_k @ scores(of, score) ** 2
+        return 1e-6 * np.sum(scores(of, score) ** 2)
 
     expected = [total(rows) - total(rows.after(k)) for k in range(9)]
-    np.testing.assert_allclose(gains(rows, score, weight_k), expected, rtol=1e-9)
+    np.testing.assert_allclose(gains(rows, score), expected, rtol=1e-9)
     assert min(expected) > 1e-3
 
 
@@ -103,59 +105,54 @@ def test_a_score_needs_a_weight():
         ScoreSettings(energy=0.0)
 
 
-@pytest.mark.parametrize("choose", [by_variance, by_mean_variance, farthest])
-def test_twins_are_not_both_chosen_first(choose):
+@pytest.mark.parametrize("choose", BY_UNCERTAINTY.values())
+def test_equal_candidates_are_not_both_chosen_first(choose):
     rows = candidates([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0]], 0.1)
-    assert sorted(choose(rows, 2).tolist()) == [0, 2]
+    assert sorted(pick(choose, rows, 2)) == [0, 2]
 
 
-@pytest.mark.parametrize("choose", [by_variance, by_mean_variance, farthest])
-def test_symmetry_duplicates_come_last(choose):
-    """Very noisy labels: without being told, each would take the same one of two large candidates first and second."""
+@pytest.mark.parametrize("choose", BY_UNCERTAINTY.values())
+def test_one_of_a_symmetry_class_is_chosen_and_none_of_a_closed_one(choose):
+    """Labels are very noisy: without classes the same one of the two large candidates comes first and second."""
     rows = candidates([[9.0, 0.0], [9.1, 0.0], [0.0, 1.0]], 1e3)
-    assert choose(rows, 2, twins_k=np.array([0, 0, 2])).tolist() == [1, 2]
-    assert choose(rows, 3, twins_k=np.array([0, 0, 2])).tolist() == [1, 2, 0]
+    assert pick(choose, rows, 2, np.array([0, 0, 2])) == [1, 2]
+    assert pick(choose, rows, 1, np.array([-1, -1, 2])) == [2]
+    with pytest.raises(InputError, match="n_select is 3, but there are only 2 candidates"):
+        pick(choose, rows, 3, np.array([0, 0, 2]))
 
 
-def test_random_choice_keeps_duplicates_for_the_end():
-    twins_k = np.array([0, 0, 0, 3])
-    for seed in range(20):
-        picks = at_random(4, 2, np.random.default_rng(seed), twins_k)
-        assert 3 in picks
-
-
-def test_farthest_keeps_away_from_what_is_known():
-    rows = candidates([[5.0, 0.0], [0.0, 4.0], [4.9, 0.0]])
-    assert farthest(rows, 1).tolist() == [0]
-    assert farthest(rows, 1, start=np.array([2])).tolist() == [1]
+def test_farthest_point_keeps_away_from_earlier_picks():
+    assert pick(farthest_point, candidates([[5.0, 0.0], [0.0, 4.0], [4.9, 0.0]]), 2) == [0, 1]
 
 
 def test_candidates_without_variance_come_last_but_they_come():
     rows = candidates([[0.0, 0.0], [2.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
-    picks = by_variance(rows, 4)
-    assert picks[:2].tolist() == [1, 3]
-    assert sorted(picks.tolist()) == [0, 1, 2, 3]
+    picks = pick(largest_variance, rows, 4)
+    assert picks[:2] == [1, 3]
+    assert sorted(picks) == [0, 1, 2, 3]
 
 
 def test_nothing_known_about_anything_still_gives_a_batch():
-    for choose in (by_variance, by_mean_variance):
-        assert sorted(choose(candidates(np.zeros((3, 3))), 3).tolist()) == [0, 1, 2]
+    for choose in (largest_variance, mean_variance):
+        assert sorted(pick(choose, candidates(np.zeros((3, 3))), 3)) == [0, 1, 2]
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 12), rank=st.integers(1, 12), seed=st.integers(0, 99), data=st.data())
 def test_every_pick_is_new(n, rank, seed, data):
-    n_select = data.draw(st.integers(1, n))
-    twins_k = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=n, max_size=n)))
+    classes_k = np.array(data.draw(st.lists(st.integers(-1, n - 1), min_size=n, max_size=n)))
+    n_classes = len(np.unique(classes_k[classes_k >= 0]))
+    n_select = data.draw(st.integers(0, n_classes))
     rows = candidates(random_rows(n, rank, seed))
-    for choose in (by_variance, by_mean_variance, farthest):
-        assert len(set(choose(rows, n_select, twins_k=twins_k).tolist())) == n_select
-    assert len(set(at_random(n, n_select, np.random.default_rng(seed), twins_k).tolist())) == n_select
+    chosen = [pick(choose, rows, n_select, classes_k) for choose in BY_UNCERTAINTY.values()]
+    for picks in (*chosen, at_random(n_select, classes_k, np.random.default_rng(seed))):
+        assert len(set(classes_k[picks])) == n_select
+        assert not np.any(classes_k[picks] < 0)
 
 
 def test_random_selection_reproduces():
-    first, again = (at_random(50, 5, np.random.default_rng(3)).tolist() for _ in range(2))
-    assert first == again != at_random(50, 5, np.random.default_rng(4)).tolist()
+    first, again = (at_random(5, np.arange(50), np.random.default_rng(3)) for _ in range(2))
+    assert first == again != at_random(5, np.arange(50), np.random.default_rng(4))
 
 
 def test_spread_reaches_both_ends_of_the_ladder():
@@ -169,10 +166,8 @@ def test_spread_reaches_both_ends_of_the_ladder():
 @pytest.mark.parametrize(
     "choose",
     [
-        lambda: by_variance(candidates(np.eye(3)), 4),
-        lambda: by_mean_variance(candidates(np.eye(3)), 4),
-        lambda: farthest(candidates(np.eye(3)), 4),
-        lambda: at_random(3, 4, np.random.default_rng(0)),
+        *(lambda f=f: pick(f, candidates(np.eye(3)), 4) for f in BY_UNCERTAINTY.values()),
+        lambda: at_random(4, np.arange(3), np.random.default_rng(0)),
         lambda: spread([0, 0, 0], [0.0] * 3, [4]),
     ],
 )
@@ -181,61 +176,58 @@ def test_too_few_candidates(choose):
         choose()
 
 
-def alike_and_odd(n_alike, n_odd, seed=0):
-    """Candidates along one common direction, each its own rest; the odd ones along another."""
-    common_km = np.concatenate([np.tile([3.0, 0.0], (n_alike, 1)), np.tile([0.0, 9.0], (n_odd, 1))])
-    return candidates(np.hstack([common_km, 0.1 * random_rows(n_alike + n_odd, 6, seed)]), noise=0.05)
+def request(n_select, acquisition="energy-variance", fraction=0.5, classes_k=None):
+    return BatchRequest(n_select, acquisition, fraction, np.arange(12) if classes_k is None else classes_k)
 
 
-def test_the_odd_ones_are_worth_choosing_and_the_alike_are_not():
-    rng = np.random.default_rng(1)
-    alike, mixed = alike_and_odd(40, 0), alike_and_odd(40, 4)
-    picks = by_mean_variance(alike, 2).tolist()
-    assert not is_worth_it("mean-variance", alike, picks, lambda n: at_random(40, n, rng).tolist(), 1.1)
-    assert is_worth_it("farthest-point", alike, picks, lambda n: at_random(40, n, rng).tolist(), 1.1)
-    picks = by_mean_variance(mixed, 2).tolist()
-    assert sum(k >= 40 for k in picks) == 1
-    assert worth(mixed, picks, [at_random(44, 2, rng).tolist() for _ in range(20)]) > 2.0
-    assert is_worth_it("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist(), 1.1)
-    assert not is_worth_it("mean-variance", mixed, picks, lambda n: at_random(44, n, rng).tolist(), 50.0)
+@pytest.mark.parametrize("acquisition", [*BY_UNCERTAINTY, "random"])
+def test_a_batch_is_a_random_sample_and_then_picks_that_know_the_sample(acquisition):
+    rows = candidates(random_rows(12, 6, 3), 0.1)
+    batch = choose_batch(rows, request(6, acquisition), np.random.default_rng(1))
+    sample = at_random(6 if acquisition == "random" else 3, np.arange(12), _after_one_draw(1, acquisition))
+    assert list(batch.picks[: batch.n_random]) == sample
+    assert batch.n_random == len(sample)
+    for k in sample if batch.n_random < 6 else ():
+        rows = rows.after(k)
+    open_k = np.where(np.isin(np.arange(12), sample), -1, np.arange(12))
+    if batch.n_random < 6:
+        assert list(batch.picks[3:]) == pick(BY_UNCERTAINTY[acquisition], rows, 3, open_k)
 
 
-def test_more_has_to_be_promised_where_labels_bring_fields():
-    rows_km = random_rows(5, 3, 0)
-    assert (
-        1.0 < min_relative_efficiency(candidates(rows_km)) < min_relative_efficiency(candidates(rows_km, fields_per=2))
-    )
+def _after_one_draw(seed, acquisition):
+    """The generator after the draw that rounds the share; a batch all at random needs none."""
+    rng = np.random.default_rng(seed)
+    if acquisition != "random":
+        rng.random()
+    return rng
 
 
-@pytest.mark.parametrize("fields_per", [0, 4])
-def test_worth_is_a_ratio_of_logarithms_of_what_is_left(fields_per):
-    rows = candidates(random_rows(12, 6, 3), 0.5, fields_per, 3, 2.0)
-
-    def left(picks):
-        after = rows
-        for k in picks:
-            after = after.after(k)
-        return np.sum(after.energies_km**2) / np.sum(rows.energies_km**2)
-
-    picks, draws = [4, 7], [[0, 1], [5, 11], [7, 3]]
-    expected = -np.log(left(picks)) / np.mean([-np.log(left(drawn)) for drawn in draws])
-    assert worth(rows, picks, draws) == pytest.approx(expected, rel=1e-9)
+def test_the_share_of_a_batch_is_right_on_average():
+    rows = candidates(random_rows(12, 6, 3), 0.1)
+    counts = [choose_batch(rows, request(3, fraction=0.5), np.random.default_rng(s)).n_random for s in range(400)]
+    assert set(counts) == {1, 2}
+    assert np.mean(counts) == pytest.approx(1.5, abs=0.1)
+    for fraction, n_random in ((1.0, 0), (0.0, 3)):
+        assert choose_batch(rows, request(3, fraction=fraction), np.random.default_rng(0)).n_random == n_random
 
 
-def test_where_nothing_is_uncertain_no_choice_is_worth_more():
-    rows = candidates(np.zeros((5, 3)), 0.1)
-    assert worth(rows, [0, 1], [[2, 3]]) == 1.0
-    assert worth(candidates(random_rows(5, 3, 0), 0.1), [], [[]]) == 1.0
+def test_a_batch_is_smaller_where_few_classes_are_left():
+    rows = candidates(random_rows(12, 6, 3), 0.1)
+    classes_k = np.array([0, 0, 0, 3, 3, *[-1] * 7])
+    batch = choose_batch(rows, request(6, classes_k=classes_k), np.random.default_rng(0))
+    assert sorted(classes_k[list(batch.picks)]) == [0, 3]
+    with pytest.raises(InputError, match="all 12 candidates are symmetry-equivalent to existing labels"):
+        choose_batch(rows, request(6, classes_k=np.full(12, -1)), np.random.default_rng(0))
 
 
-@pytest.mark.parametrize(("trusted", "n_chosen"), [(1.0, 4), (0.5, 2), (0.0, 0)])
-def test_what_is_trusted_is_chosen(trusted, n_chosen):
-    picks, asked = [8, 3, 5, 1], []
-
-    def draw(n, before):
-        asked.append(before)
-        return [100 + k for k in range(n)]
-
-    batch = by_trust(picks, trusted, np.random.default_rng(0), draw)
-    assert batch == [*picks[:n_chosen], *range(100, 104 - n_chosen)]
-    assert asked == [picks[:n_chosen]]
+@pytest.mark.parametrize("seed", range(5))
+def test_the_random_sample_is_a_sample_of_the_candidates(seed):
+    """Errors grow with the variance: those of the sample have the mean of all, those of the picks are larger."""
+    rng = np.random.default_rng(seed)
+    rows_km = random_rows(400, 30, seed) * rng.uniform(0.2, 2.0, 400)[:, None]
+    rows, squares_k = candidates(rows_km, 0.3), np.sum(rows_km**2, axis=1)
+    batches = [choose_batch(rows, BatchRequest(8, "energy-variance", 0.5, np.arange(400)), rng) for _ in range(40)]
+    sample = [k for batch in batches for k in batch.picks[: batch.n_random]]
+    picks = [k for batch in batches for k in batch.picks[batch.n_random :]]
+    assert np.mean(squares_k[sample]) == pytest.approx(np.mean(squares_k), rel=0.25)
+    assert np.mean(squares_k[picks]) > 2.0 * np.mean(squares_k)

@@ -251,22 +251,22 @@ def test_explore_leaves_out_what_is_known(desk, small_model: FittedModel):
     assert "input and output are the same" in outcome.stderr
 
 
-def test_known_and_trusted_are_for_explore_alone(desk):
-    """One file serves both commands; the help of each says what it makes of the two keys."""
+def test_known_and_variance_fraction_are_for_explore_alone(desk):
+    """One file serves both commands; the help of each says which keys have an effect."""
     assert desk("generate", "explore.yaml", "-o", "first.extxyz").status == 0
     values = yaml.safe_load(Path("explore.yaml").read_text())
-    Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "first.extxyz", "trusted": 0.0}))
+    Path("again.yaml").write_text(yaml.safe_dump({**values, "known": "first.extxyz", "variance_fraction": 0.0}))
     assert desk("generate", "again.yaml", "-o", "again.extxyz").status == 0
     assert Path("again.extxyz").read_bytes() == Path("first.extxyz").read_bytes()
-    assert "`known`, `trusted` and `only_if_worth_it` are for `soso explore` alone" in " ".join(
+    assert "`known`, `acquisition` and `variance_fraction` have an effect in `soso explore` only" in " ".join(
         desk("generate", "--help").stdout.split()
     )
-    assert "`trusted` is the share of the batch" in " ".join(desk("explore", "--help").stdout.split())
+    assert "A share of the batch, `variance_fraction`, is chosen" in " ".join(desk("explore", "--help").stdout.split())
 
 
 def test_alternatives_are_written_and_told(desk, small_dataset):
     write_dataset("some.extxyz", small_dataset.subset(range(8)))
-    words = ("alternatives", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
+    words = ("compare-models", "model.soso", "some.extxyz", "-o", "found.json", "--seed", "3")
     outcome = desk(*words)
     assert "more labels help; other forms were not tried" in outcome.stdout
     assert json.loads(Path("found.json").read_text())["alternatives"] == []
@@ -282,9 +282,9 @@ def test_alternatives_are_written_and_told(desk, small_dataset):
 
 def test_alternatives_need_energies_of_five_labels_or_more(desk, small_dataset):
     write_dataset("few.extxyz", small_dataset.subset(range(4)))
-    assert "4 labels are too few" in desk("alternatives", "model.soso", "few.extxyz", "-o", "found.json").stderr
+    assert "4 labels are too few" in desk("compare-models", "model.soso", "few.extxyz", "-o", "found.json").stderr
     write_dataset("none.extxyz", only(small_dataset, "exchange_fields_ac", "moment_magnitudes_a"))
-    assert "have no energy to compare" in desk("alternatives", "model.soso", "none.extxyz", "-o", "found.json").stderr
+    assert "have no energy to compare" in desk("compare-models", "model.soso", "none.extxyz", "-o", "found.json").stderr
     assert not Path("found.json").exists()
 
 

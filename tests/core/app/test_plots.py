@@ -72,7 +72,7 @@ def run(seed, errors, field=None):
              action="continue", reason="")
         for n, e in enumerate(errors)
     ]  # fmt: skip
-    return Run(strategy="random", seed=seed, picks=(), steps=tuple(steps))
+    return Run(acquisition="random", seed=seed, picks=(), steps=tuple(steps))
 
 
 def test_a_curve_is_the_mean_with_the_central_two_thirds():

@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from spin_cells import heisenberg_label, random_spins, rigid_iron
 
-from soso_core.app import study_command
+from soso_core.active.offline import runs
 from soso_core.app.cli import main
 from soso_core.dataset import Dataset
 from soso_core.formats import write_dataset
 
 SETTINGS = """
-strategies: [mean-variance, random]
+acquisitions: [mean-variance, random]
 n_seeds: 2
 targets: [0.5]
 counts: [5]
@@ -52,9 +52,9 @@ def test_writes_results_and_prints_tables(study):
     assert [len(run["picks"]) for run in found["runs"]["fields random"]] == [7, 7]
     assert {path.name for path in folder.glob("*.png")} == {"curves_energies.png", "curves_fields.png"}
     for words in (
-        "price of a target, energies",
-        "errors on what is left, fields",
-        "where the policy stops",
+        "labels to reach a target, energies",
+        "errors on configurations not chosen, fields",
+        "ends of the runs",
         "mean-variance",
     ):
         assert words in result.output
@@ -63,7 +63,7 @@ def test_writes_results_and_prints_tables(study):
 def test_goes_on_where_it_was_stopped(study, monkeypatch):
     """A stop in the fifth run keeps the four before it (a sixth may have begun): only what is missing is made again."""
     run, folder = study
-    made, replay = [], study_command.replay
+    made, replay = [], runs.replay
 
     def stopping(*arguments, **more):
         made.append(arguments[1:4])
@@ -72,7 +72,7 @@ def test_goes_on_where_it_was_stopped(study, monkeypatch):
         return replay(*arguments, **more)
 
     monkeypatch.setenv("SOSO_NUM_THREADS", "1")
-    monkeypatch.setattr(study_command, "replay", stopping)
+    monkeypatch.setattr(runs, "replay", stopping)
     assert run().exit_code == 130
     assert not (folder / "study.json").exists()
     n_kept, n_tried = len(list((folder / "runs").glob("*.json"))), len(made)
@@ -92,6 +92,14 @@ def test_other_settings_do_not_take_old_runs(study):
     assert len(list((folder / "runs").glob("*.json"))) == 4
 
 
+def test_other_code_does_not_take_old_runs(study, monkeypatch):
+    run, folder = study
+    assert run("--energies-only", "--seeds", "1").exit_code == 0
+    monkeypatch.setattr(runs, "source_digest", lambda: "another version")
+    assert run("--energies-only", "--seeds", "1").exit_code == 0
+    assert len(list((folder / "runs").glob("*.json"))) == 4
+
+
 def test_one_seed_has_no_error(study):
     run, _ = study
     assert "±" in run("--energies-only").output
@@ -107,7 +115,7 @@ def test_nothing_is_named_twice(study, line):
     path.write_text(re.sub(f"^{key}: .*$", line, SETTINGS, flags=re.M))
     result = run()
     assert result.exit_code == 2
-    assert result.output.strip().endswith(f"{key} names one of them twice")
+    assert result.output.strip().endswith(f"{key} contains duplicates")
 
 
 def test_a_pool_that_is_too_small(study):

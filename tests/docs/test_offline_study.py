@@ -10,7 +10,7 @@ from soso_core.engines.tight_binding import TightBindingSettings, label
 from soso_core.formats import read_dataset, read_structure
 from soso_core.settings import parse_settings
 
-PAGE = ROOT / "docs" / "howto" / "rehearse.md"
+PAGE = ROOT / "docs" / "howto" / "offline_study.md"
 CAMPAIGNS = ROOT / "workchains" / "campaigns"
 
 

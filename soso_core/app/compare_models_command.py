@@ -1,4 +1,4 @@
-"""`soso alternatives`: whether more labels would help a model, or another form of it."""
+"""`soso compare-models`: test whether more labels or another model form would reduce the error."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws inducing points, folds and halves."
 )
 @click.option("--even-if-labels-help", is_flag=True, help="Try other forms even where more labels help.")
-def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_labels_help: bool) -> None:
-    """Say what would help MODEL, more labels or another form: fit it to DATA again, a fifth left out at a time.
+def compare_models(model: Path, data: Path, output: Path, seed: int, even_if_labels_help: bool) -> None:
+    """Test whether more labels or another model form would reduce the error of MODEL.
 
-    More labels help where the form of MODEL does clearly better on the labels left out with all others than with half
-    of them.  Where it does not, other forms are tried: three-body channels where there are none, a longer range,
-    shorter lengths and higher products.  The table has the error of each on the labels left out.
+    The learning-curve check fits the form of MODEL to DATA again, a fifth left out at a time, with all other labels and
+    with half of them.  More labels help where the error on those left out is at least 10 % lower with all others.  If
+    it is not, other forms are fitted: three-body channels where there are none, a longer range, shorter lengths and
+    higher products.  The table gives the error of each on the labels left out.
 
     \b
     Example:
-      soso alternatives model.soso train.extxyz -o alternatives.json
+      soso compare-models model.soso train.extxyz -o alternatives.json
     """
     from soso_core.active.stopping.alternatives import weigh_alternatives
     from soso_core.active.stopping.learning_curve import FEWEST
@@ -62,7 +63,7 @@ def alternatives(model: Path, data: Path, output: Path, seed: int, even_if_label
 
 
 def print_alternatives(found: Weighed) -> None:
-    """Print what half of the labels make of the present form; then the error of every form tried, best first."""
+    """Print the learning-curve check of the present form, and the error of every form tried, best first."""
     from soso_core.active.stopping.policy import labels_help
 
     test = found.learning_curve
@@ -70,7 +71,7 @@ def print_alternatives(found: Weighed) -> None:
     if test.field_rmse_meV is not None and test.half_field_rmse_meV is not None:
         rows.append(("field (meV)", test.field_rmse_meV, test.half_field_rmse_meV))
     cells = [(name, number(half), number(whole), _percent(whole, half)) for name, whole, half in rows]
-    print_table("error on labels left out, scales kept", ("", "half of the others", "all", "of half"), cells)
+    print_table("error on labels left out, hyperparameters kept", ("", "half of the others", "all", "of half"), cells)
     helps = labels_help(test)
     untried = "" if found.alternatives else "; other forms were not tried (--even-if-labels-help)"
     click.echo(f"more labels {'help' if helps else 'may not help'}{untried}")

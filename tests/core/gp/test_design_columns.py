@@ -12,7 +12,8 @@ from soso_core import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.inducing import InducingPoints
-from soso_core.gp.model.settings import FitSettings
+from soso_core.gp.model.pair_part import PairPart
+from soso_core.gp.model.settings import FitSettings, PairPartSettings
 from soso_core.testing import assert_derivative, finite_difference
 
 SPECIES = (26, 32)
@@ -180,3 +181,8 @@ def test_a_permutation_of_like_atoms_permutes_the_rows(part):
     for name in ("sites_am", "effective_fields_acm", "forces_acm"):
         np.testing.assert_allclose(getattr(permuted, name), getattr(rows, name)[order], rtol=0, atol=1e-11)
     np.testing.assert_allclose(permuted.strain_ccm, rows.strain_ccm, rtol=0, atol=1e-10)
+
+
+def test_a_species_pair_has_one_index_in_either_order():
+    index_ss = PairPart(PairPartSettings(), (26, 27, 32)).pair_index_ss
+    np.testing.assert_array_equal(index_ss, [[0, 1, 2], [1, 3, 4], [2, 4, 5]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.stats import truncnorm
-from spin_cells import complete_dataset, skewed_iron
+from spin_cells import complete_dataset, graded, skewed_iron
 
 from soso_core.app.cli import main
 from soso_core.dataset import Dataset
@@ -65,6 +65,11 @@ def test_the_penalty_is_estimated_and_subtracted(pure):
     for item, expected in zip(subtract_penalty(dataset, KAPPA), pure, strict=True):
         assert item.energy == pytest.approx(expected.energy, abs=1e-12)
         assert item.info[SUBTRACTED_KEY] == KAPPA
+
+
+def test_the_estimate_of_worse_labels_is_the_same(pure):
+    kappa = estimate_penalty(graded(add_penalty(pure), "D"), np.random.default_rng(0), width=5.0)
+    assert kappa == pytest.approx(KAPPA, rel=0.1)
 
 
 def test_it_is_subtracted_once(pure):

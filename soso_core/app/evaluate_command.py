@@ -41,7 +41,7 @@ HEADINGS = ("rms error", "model", "expected", "labels", "rel. %", "pair-only", "
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw parity and reliability: .png, .svg or .pdf.")
 @click.option("--calibrate", type=click.Path(path_type=Path), help="Write the model with error bars true on DATA.")
 def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, calibrate: Path | None) -> None:
-    """Compare the predictions of MODEL with the labels of DATA: energies, fields, forces, stresses, moment lengths.
+    """Compare the predictions of MODEL with the labels of DATA: energies, fields, forces, stresses, moment magnitudes.
 
     Root mean square errors: of the energy per magnetic atom, of all else per component.  Beside each: the error
     that the model expects, the size of the labels (energies and lengths about the mean of their composition), the

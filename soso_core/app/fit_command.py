@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the inducing points.")
 @click.option("--update", "old", type=click.Path(path_type=Path), help="Add TRAIN to this model; old rows are kept.")
 def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path | None) -> None:
-    """Fit a model to the energies, exchange fields, forces, stresses and moment lengths of TRAIN; any may be missing.
+    """Fit a model to the energies, exchange fields, forces, stresses and moment magnitudes of TRAIN; each optional.
 
     Settings that are left out are chosen from the data: reaches from the distances of the atoms, and between a short
     and a long one by the evidence.  Prints the settings, the scales that were learnt, and the errors on TRAIN itself

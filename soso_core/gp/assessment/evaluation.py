@@ -31,7 +31,7 @@ class Errors(BaseModel):
     """Root mean square errors, expected and found, and the size of the labels; None where there is no such label.
 
     Energy per magnetic atom, meV; field of `-∂E/∂e` in the units of the labels, per Cartesian component of magnetic
-    atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment lengths of magnetic atoms, μB.
+    atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment magnitudes of magnetic atoms, μB.
     `_std`: root mean square of the predicted standard deviations, what the model expects of its errors
     (`_model_std`: the noise of labels left out).  `_rms`: that
     of the labels themselves; `_spread` the same about what composition alone says.  `reliability` has a curve for

@@ -40,7 +40,7 @@ FEWEST, FEWEST_FOR_GP = 6, 10
 can explain the energies by itself and call the fields noise."""
 LEFT_OUT = 0.15
 """What a pair part alone may be wrong by in log c, where labels are too few for a GP: of eight labels of displaced
-cells whose fields are exact, with errors said to be 0.03 and 0.06, one set gave 0.82 and another 1.18."""
+cells whose fields are exact, with stated errors of 0.03 and 0.06, one set gave 0.82 and another 1.18."""
 N_INDUCING = 15
 """Of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points do no better and
 take four times the time."""

@@ -168,7 +168,7 @@ def complete_fit(chosen: Candidate, dataset: Dataset) -> FittedModel:
 
 
 def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
-    """Return the stretch of each target from configurations left out one at a time, scales kept."""
+    """Return the calibration factor of each target from configurations left out one at a time."""
 
     def errors_of(item: LabelledConfiguration) -> dict[str, FloatArray]:
         rows = labelled_rows(item, model.basis, _references(model))

@@ -90,7 +90,7 @@ class FittedModel:
 
     weights_m (m,), cholesky_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
     moments_s (s,) μB mean length per species (nan: unknown), baseline the pair-only model of the same data,
-    lengths the model of moment lengths, equations the sums over the data that an update starts from, calibration the
+    lengths the model of moment magnitudes, equations the sums over the data that an update starts from, calibration the
     factor on the standard deviation of each target.
     """
 
@@ -156,7 +156,7 @@ class FittedModel:
         return Prediction(energy, effective_fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
 
     def predict_moments(self, configuration: Configuration) -> tuple[FloatArray | None, FloatArray | None]:
-        """Return moment lengths and their standard deviations, each (a,) μB, zero for atoms without a spin.
+        """Return moment magnitudes and their standard deviations, each (a,) μB, zero for atoms without a spin.
 
         NaN for magnetic atoms of a species that had none in the data; both None when the model has learnt no lengths.
         """

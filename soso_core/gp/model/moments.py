@@ -1,4 +1,4 @@
-"""Moment lengths: a second output, linear in the columns of the same basis, atom by atom."""
+"""Model moment magnitudes: a second output, linear in the columns of the same basis, atom by atom."""
 
 from dataclasses import dataclass
 

@@ -1,35 +1,26 @@
 """`soso study`: replay campaigns on labelled data."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import BaseModel, ConfigDict
 from rich.progress import Progress
 
-from soso_core.active.offline.replay import Run
-from soso_core.active.offline.runs import StudyData, make_runs
-from soso_core.active.offline.study import (
-    Mean,
-    StudySettings,
-    Summary,
-    check_budget,
-    groups,
-    labels_at_hand,
-    pool_data,
-    summary,
-)
 from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.formats import atomic_write, read_dataset
-from soso_core.gp.inference.defaults import choose_settings
-from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import parse_settings, read_yaml
-from soso_core.symmetry.equivalence import equivalence_classes
+
+if TYPE_CHECKING:
+    from soso_core.active.offline.replay import Run
+    from soso_core.active.offline.study import Mean, StudySettings, Summary
+    from soso_core.gp.model.settings import FitSettings
 
 RUNS, RESULT = "runs", "study.json"
 ERRORS = {
@@ -40,19 +31,6 @@ ERRORS = {
     "largest field": "field_largest",
 }
 """Columns of the table of errors; columns without values are left out."""
-
-
-class StudyFile(BaseModel):
-    """The contents of study.json: settings of study and fit, summaries, and every run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    data: str
-    n_configurations: int
-    settings: StudySettings
-    fit: Mapping[str, FitSettings]
-    summaries: tuple[Summary, ...]
-    runs: Mapping[str, tuple[Run, ...]]
 
 
 @click.command()
@@ -89,7 +67,10 @@ def study(
       policy: {n_initial: 4, batch_size: 2, max_labels: 30, target_energy_meV_per_spin: 1.7}
       fit: {n_inducing: 60}
     """
+    from soso_core.active.offline.runs import StudyData, make_runs
+    from soso_core.active.offline.study import StudyFile, check_budget, groups, labels_at_hand, pool_data, summary
     from soso_core.app.plots import save_figure, study_figure
+    from soso_core.symmetry.equivalence import equivalence_classes
 
     labels_given = ["energies"] if energies_only else None
     overruled = {"n_seeds": seeds, "held_out": held_out, "labels": labels_given, "group_by": group_by}
@@ -177,12 +158,17 @@ def _error_rows(found: Sequence[Summary], counts: Sequence[int], keys: Iterable[
 
 def _settings(path: Path | None, overruled: Mapping[str, Any]) -> tuple[StudySettings, Any]:
     """Return the settings of a study, and the section `fit` of its file."""
+    from soso_core.active.offline.study import StudySettings
+
     given = {} if path is None else read_yaml(path)
     fit_given = given.pop("fit", {})
     return parse_settings(StudySettings, {**given, **overruled}, str(path or "settings")), fit_given
 
 
 def _fit_settings(part: Dataset, given: Any, source: str) -> FitSettings:
+    from soso_core.gp.inference.defaults import choose_settings
+    from soso_core.gp.model.settings import FitSettings
+
     if not isinstance(given, dict):
         raise InputError(f"{source}: fit: expected keys and values")
     chosen = choose_settings(part).model_dump()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from soso_core.active.offline.replay import Run, Step
 from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
@@ -14,6 +14,7 @@ from soso_core.active.stopping.records import Action
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
+from soso_core.gp.model.settings import FitSettings
 from soso_core.settings import Settings
 
 LabelKind = Literal["energies", "fields"]
@@ -117,6 +118,19 @@ class Summary(Settings):
     needed: tuple[Needed, ...]
     at: tuple[At, ...]
     stops: Stops
+
+
+class StudyFile(BaseModel):
+    """The contents of study.json: settings of study and fit, summaries, and every run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: str
+    n_configurations: int
+    settings: StudySettings
+    fit: Mapping[str, FitSettings]
+    summaries: tuple[Summary, ...]
+    runs: Mapping[str, tuple[Run, ...]]
 
 
 def pool_data(dataset: Dataset, labels: LabelKind) -> Dataset:

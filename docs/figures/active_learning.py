@@ -13,25 +13,26 @@ from soso_core.active.stopping.policy import RULES
 from soso_workchains.active_learning.chain import ActiveLearningWorkChain
 
 FILE = Path(__file__).with_suffix(".svg")
+LOOP = "while(should_continue)"
 STEPS = {
     "explore": ("generate candidates", "choose a batch by uncertainty and at random"),
     "submit_labels": ("label", "one calculation for each configuration"),
     "test_and_merge": ("blind test", "the model predicts the new labels"),
     "fit": ("fit", "hyperparameters, weights, calibration"),
     "decide": ("decide", "the first rule that holds ends the campaign"),
-    "weigh_alternatives": ("compare models", "only where a model-form error is suspected"),
+    "run_alternatives": ("compare models", "only where a model-form error is suspected"),
 }
 """Title and explanation of the steps that the figure shows."""
-HIDDEN = {"take_batch", "split", "take_labels", "take_model", "take_advice"}
-"""Steps that carry nodes from one step to the next."""
+HIDDEN = {"split"}
+"""A step that only makes nodes; so do those named `inspect_`."""
 WIDTH, LEFT, BOX, RULE, HEIGHT, GAP = 760, 20, 330, 350, 46, 18
 
 
 def loop_steps() -> list[str]:
     """Return the names of the steps of one round of the loop, in order.  Raises KeyError for an unknown one."""
     outline: list[Any] = ActiveLearningWorkChain.spec().get_outline().get_description()
-    (body,) = (item["while(goes_on)"] for item in outline if isinstance(item, dict) and "while(goes_on)" in item)
-    names = [name for name in _names(body) if name not in HIDDEN]
+    (body,) = (item[LOOP] for item in outline if isinstance(item, dict) and LOOP in item)
+    names = [name for name in _names(body) if name not in HIDDEN and not name.startswith("inspect_")]
     for name in names:
         STEPS[name]
     return names

@@ -17,7 +17,7 @@ from soso_core.errors import InputError
 from soso_core.formats import atomic_write, read_dataset
 
 if TYPE_CHECKING:
-    from soso_core.active.stopping.alternatives import Weighed
+    from soso_core.active.stopping.alternatives import ModelComparison
     from soso_core.gp.model.settings import FitSettings
 
 
@@ -62,7 +62,7 @@ def compare_models(model: Path, data: Path, output: Path, seed: int, even_if_lab
     click.echo(f"written to {output}")
 
 
-def print_alternatives(found: Weighed) -> None:
+def print_alternatives(found: ModelComparison) -> None:
     """Print the learning-curve check of the present form, and the error of every form tried, best first."""
     from soso_core.active.stopping.policy import labels_help
 

@@ -44,17 +44,17 @@ DENSEST = 1.2
 
 
 FREE: Mapping[str, bool] = MappingProxyType({"fixcm": False} if "fixcm" in signature(Langevin).parameters else {})
-"""How ASE is told to leave the centre of mass alone: deprecated is to hold it, and with that the word will go."""
+"""`fixcm=True` is deprecated in ASE, and the keyword will be removed."""
 
 
 class LostDraw(SosoError):
-    """A dynamics that an atom ended by leaving its site; the model's forces are not good enough there."""
+    """A run of dynamics in which an atom left its site; the forces of the model are not accurate enough there."""
 
 
 def force_model(model: FittedModel) -> CompiledModel:
-    """Return the model made ready for dynamics.  Raises InputError when it has learnt no forces."""
+    """Return the model compiled for dynamics.  Raises InputError when it was fitted to no forces."""
     if "force" not in model.scales.noise:
-        raise InputError("generators: langevin moves atoms by the forces of the model, which has learnt none")
+        raise InputError("generators: langevin moves atoms by the forces of the model, which was fitted to none")
     return CompiledModel.of(model)
 
 
@@ -105,8 +105,8 @@ def debye_displacements(
     deviation = {mass: debye_deviation(mass, temperature_kelvin, debye_kelvin) for mass in np.unique(mass_a).tolist()}
     largest = max(deviation.values())
     if largest > FARTHEST * shortest_distance(configuration):
-        said = f"at {temperature_kelvin:g} K atoms would be {largest:.2g} Å off their sites"
-        raise InputError(f"debye_kelvin is {debye_kelvin:g}: {said}")
+        reason = f"at {temperature_kelvin:g} K atoms would be {largest:.2g} Å off their sites"
+        raise InputError(f"debye_kelvin is {debye_kelvin:g}: {reason}")
     deviation_a = np.array([deviation[mass] for mass in mass_a.tolist()])
     return _at_rest(deviation_a[:, None] * rng.standard_normal((len(configuration), 3)), mass_a)
 

@@ -28,12 +28,12 @@ from soso_core.threads import in_threads
 Rung = TypeVar("Rung")
 TRIAL_DRAWS = 12
 """Of each generator, in a trial: the usual ladders of orders, tilts and magnetisations, once through."""
-Tell = Callable[[str], None]
-"""What is done with a line that a user should see."""
+Report = Callable[[str], None]
+"""A function that shows a message to the user."""
 
 
-def say_nothing(line: str) -> None:
-    """Be silent."""
+def ignore_message(line: str) -> None:
+    """Ignore a progress message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +55,9 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What one generator works on: an ideal cell, its magnetic atoms (a,), the present model, frames of a file.
+    """The inputs of one generator: an ideal cell, its magnetic atoms (a,), the present model, frames of a file.
 
-    `model` is the present model made ready for Monte Carlo, `forces` for dynamics; None where none is asked for.
+    `model` is the present model compiled for Monte Carlo, `forces` for dynamics; None where it is not needed.
     """
 
     settings: GeneratorSettings
@@ -79,14 +79,14 @@ def generate(
     settings: ExplorationSettings,
     rng: np.random.Generator,
     model: FittedModel | None = None,
-    tell: Tell = say_nothing,
+    report: Report = ignore_message,
 ) -> list[Candidate]:
     """Return `n_candidates` disordered supercells of `structure` (its own spins do not matter).
 
     Every candidate draws from a stream of its own, so it does not depend on how many others are made after it.
     There are fewer when all are configurations of files, taken as they are: none of those is a candidate twice.
     Generators that draw with the model are left out while there is none, and so are dynamics that an atom ended by
-    leaving its site; `tell` gets a line with their number.  Raises InputError when no atom of the structure is
+    leaving its site; `report` is called with their number.  Raises InputError when no atom of the structure is
     magnetic, a cone has no magnetisations, no generator or candidate is left, or one does not fit the structure.
     """
     ready = ready_for(settings, model)
@@ -103,7 +103,7 @@ def generate(
             return lost
         return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
 
-    return _kept(in_threads(one, tasks), tell)
+    return _kept(in_threads(one, tasks), report)
 
 
 def check_generators(structure: Configuration, settings: ExplorationSettings, has_model: bool) -> None:
@@ -120,15 +120,15 @@ def check_generators(structure: Configuration, settings: ExplorationSettings, ha
         generate(structure, trial, np.random.default_rng(0))
 
 
-def _kept(drawn: Sequence[Candidate | LostDraw], tell: Tell) -> list[Candidate]:
-    """Return the candidates that there are and tell how many are lost.  Raises InputError when all are."""
+def _kept(drawn: Sequence[Candidate | LostDraw], report: Report) -> list[Candidate]:
+    """Return the accepted candidates and report the number of rejected ones.  Raises InputError when none is left."""
     kept = [item for item in drawn if isinstance(item, Candidate)]
     lost = [item for item in drawn if isinstance(item, LostDraw)]
     if lost and not kept:
         what_helps = "the forces need more labels: add a generator with displacements: debye"
-        raise InputError(f"generators: all {len(lost)} draws are lost ({lost[0]}); {what_helps}")
+        raise InputError(f"generators: all {len(lost)} Langevin candidates were rejected ({lost[0]}); {what_helps}")
     if lost:
-        tell(f"{len(lost)} of {len(drawn)} candidates left out: langevin draws that an atom ended by leaving its site")
+        report(f"{len(lost)} of {len(drawn)} candidates left out: langevin draws in which an atom left its site")
     return kept
 
 

@@ -15,7 +15,7 @@ N_STEPS = 10
 def thermal_spins(
     model: SpinModel, lattice: Configuration, temperature_kelvin: float, n_sweeps: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Return spins (a, 3) drawn by Monte Carlo on a fixed lattice, whose spins only tell which atoms are magnetic.
+    """Return spins (a, 3) drawn by Monte Carlo on a fixed lattice, whose spins only mark which atoms are magnetic.
 
     Directions begin at random.  1/T grows to its value in equal steps over the first half of the sweeps.  Raises
     InputError for an element that the model does not know.

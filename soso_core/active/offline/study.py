@@ -1,4 +1,4 @@
-"""An offline study: many replays of one pool, and what they say together."""
+"""An offline study: many replays of one pool, and their summary."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -134,7 +134,7 @@ class StudyFile(BaseModel):
 
 
 def pool_data(dataset: Dataset, labels: LabelKind) -> Dataset:
-    """Return the labels a study looks at.  Raises InputError when a configuration lacks them."""
+    """Return the labels that a study uses.  Raises InputError when a configuration has none of them."""
     for k, item in enumerate(dataset):
         if item.energy is None:
             raise InputError(f"configuration {k} has no energy; a study needs one of each")
@@ -176,7 +176,7 @@ def check_budget(n: int, settings: StudySettings) -> None:
 
 
 def summary(labels: LabelKind, runs: Sequence[Run], settings: StudySettings) -> Summary:
-    """Return what the runs of one acquisition function say."""
+    """Return the summary of the runs of one acquisition function."""
     return Summary(
         labels=labels,
         acquisition=runs[0].acquisition,

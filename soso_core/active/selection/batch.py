@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soso_core.active.candidates.generators import Candidate, Tell, generate, say_nothing
+from soso_core.active.candidates.generators import Candidate, Report, generate, ignore_message
 from soso_core.active.candidates.settings import ExploreSettings
 from soso_core.active.selection.acquisition import BY_UNCERTAINTY, Acquisition, at_random, spread
 from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, candidate_rows, deviations, scores
@@ -70,8 +70,8 @@ def _within(n_per_group: Sequence[int], available: Sequence[int]) -> list[int]:
 def _one_of_each(candidates: Sequence[Candidate], n_per_group: Sequence[int]) -> list[Candidate]:
     """Return the candidates of the generators in use, one of each symmetry class."""
     asked = [item for item in candidates if n_per_group[item.generator]]
-    twins_k = equivalence_classes([item.configuration for item in asked])
-    return [item for k, item in enumerate(asked) if twins_k[k] == k]
+    classes_k = equivalence_classes([item.configuration for item in asked])
+    return [item for k, item in enumerate(asked) if classes_k[k] == k]
 
 
 def next_batch(
@@ -79,7 +79,7 @@ def next_batch(
     structure: Configuration,
     settings: ExploreSettings,
     known: Sequence[Configuration] = (),
-    report: Tell = say_nothing,
+    report: Report = ignore_message,
 ) -> list[ScoredCandidate]:
     """Generate candidates with `settings` and return those to label next, in the order of choice.
 

@@ -145,7 +145,7 @@ def deviations(rows: CandidateRows) -> tuple[FloatArray, FloatArray, FloatArray]
 def candidate_rows(
     model: FittedModel, configurations: Sequence[Configuration], with_fields: bool | None = None
 ) -> CandidateRows:
-    """Return the rows of configurations as `model` sees them; fields when it has learnt from some, unless told.
+    """Return the rows of configurations for `model`, with fields when it was fitted to fields or `with_fields` is true.
 
     Raises InputError for an element the model does not know.
     """

@@ -1,4 +1,4 @@
-"""Other model forms, refitted to the labels at hand: what would help when the form is the floor."""
+"""Alternative model forms, fitted to the same labels and compared by their errors on labels left out."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ Track = Callable[[Sequence[tuple[str, FitSettings]]], Iterable[tuple[str, FitSet
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """What would help a model: more labels, other forms."""
+class ModelComparison:
+    """The learning-curve check of the present form, and the errors of alternative model forms."""
 
     learning_curve: LearningCurve
     alternatives: tuple[Alternative, ...]
@@ -34,12 +34,12 @@ def weigh_alternatives(
     rng: np.random.Generator,
     track: Track = iter,
     even_if_labels_help: bool = False,
-) -> Weighed:
+) -> ModelComparison:
     """Return the error per spin of every other form on labels left out of its fit, beside that of the present form.
 
-    Labels are left out a fifth at a time; scales and weights are fitted anew, inducing points are shared.  Where twice
-    the labels help the present form, no other is tried unless `even_if_labels_help`.  `rng` draws inducing points,
-    folds and halves; `track` is passed over the forms.  Every configuration needs an energy, and there are
+    Labels are left out a fifth at a time; hyperparameters and weights are fitted again, inducing points are shared.
+    Where more labels help the present form, no other is tried unless `even_if_labels_help`.  `rng` draws inducing
+    points, folds and halves; `track` is passed over the forms.  Every configuration needs an energy, and there are
     `learning_curve.FEWEST` or more.
     """
     draws, shuffle, halves = rng.spawn(3)
@@ -51,7 +51,7 @@ def weigh_alternatives(
     pool = pool_of(present)
     learning = learning_curve_check(pool, fit_part(pool, range(len(pool))), order, halves)
     if labels_help(learning) and not even_if_labels_help:
-        return Weighed(learning, ())
+        return ModelComparison(learning, ())
     tried = track([("present", present), *forms(dataset, present)])
     errors = {
         name: left_out_error(pool if settings is present else pool_of(settings), order) for name, settings in tried
@@ -61,7 +61,7 @@ def weigh_alternatives(
         Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=now)
         for name, error in errors.items()
     )
-    return Weighed(learning, tuple(found))
+    return ModelComparison(learning, tuple(found))
 
 
 def forms(dataset: Dataset, present: FitSettings) -> list[tuple[str, FitSettings]]:

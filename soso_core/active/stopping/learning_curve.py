@@ -1,4 +1,4 @@
-"""Whether more labels help: errors on labels left out, of models of all others and of half of those."""
+"""The learning-curve check compares models of all labels with models of half of them, on labels left out."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from soso_core.active.stopping.records import LearningCurve
 from soso_core.arrays import IntArray
 
 FOLDS = 5
-"""Refits with a fifth of the labels left out; more cost more and say little more."""
+"""Number of refits, each with a fifth of the labels left out."""
 FEWEST = FOLDS
-"""Labels that can be left out a fifth at a time."""
+"""Smallest number of labels for the check."""
 
 
 def learning_curve_check(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.random.Generator) -> LearningCurve:
-    """Return the errors on labels left out a fifth at a time, of a model of the others and of one of either half.
+    """Return the errors on labels left out a fifth at a time, of models of all others and of models of half of those.
 
-    `order` (k,): the labels, indices of the pool, at least `FEWEST`; `fitted`: the model of all of them, whose scales
-    are kept; `rng` draws the halves.  Blind tests of a batch that was chosen say how hard the batch was; these are of
-    all labels, by models that differ in nothing but how many labels they have.
+    `order` (k,): indices of the labels in the pool, `FEWEST` or more; `fitted`: the model of all of them, whose
+    hyperparameters are kept; `rng` draws the halves.  The models differ only in the number of their labels, and all
+    labels are tested.
     """
     folds = folds_of(order)
     rests = [order[~np.isin(order, fold)] for fold in folds]
@@ -35,12 +35,12 @@ def learning_curve_check(pool: Pool, fitted: PoolFit, order: IntArray, rng: np.r
 
 
 def folds_of(order: IntArray) -> list[IntArray]:
-    """Return what is left out of each refit."""
+    """Return the labels that each refit leaves out."""
     return [order[k::FOLDS] for k in range(min(FOLDS, len(order)))]
 
 
 def left_out_energy(pool: Pool, fits: Sequence[PoolFit], folds: Sequence[IntArray]) -> float:
-    """Return the root mean square error per spin, meV, of fits on what was left out of each."""
+    """Return the root mean square error per spin, meV, of each fit on the labels left out of it."""
     errors = [1e3 * energy_errors(pool, fitted)[fold] for fitted, fold in zip(fits, folds, strict=True)]
     return rms(np.concatenate(errors))
 

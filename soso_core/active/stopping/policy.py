@@ -109,7 +109,7 @@ def next_size(last: BatchRecord, settings: PolicySettings) -> int:
 
 
 def suspects_model_form(situation: Situation) -> bool:
-    """Return whether model-form error is suspected, so that the learning-curve check is worth its cost.
+    """Return whether model-form error is suspected, so that the learning-curve check is needed.
 
     The last batch has a blind test, the lower bound of the blind error is above the target, and the predicted variance
     is a minor part of the blind mean square error.

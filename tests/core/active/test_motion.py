@@ -224,7 +224,7 @@ def test_a_draw_that_an_atom_ended_is_no_candidate(exploration, unit_cell, force
     monkeypatch.setattr(motion, "FARTHEST", 1.0001 * second / shortest_distance(unit_cell))
     left = generate(unit_cell, settings, np.random.default_rng(9), force_model, told.append)
     assert 0 < len(left) <= 2
-    assert told == [f"{4 - len(left)} of 4 candidates left out: langevin draws that an atom ended by leaving its site"]
+    assert told == [f"{4 - len(left)} of 4 candidates left out: langevin draws in which an atom left its site"]
     for item in left:
         np.testing.assert_array_equal(item.configuration.positions_ac, whole[item.index].configuration.positions_ac)
 
@@ -232,8 +232,9 @@ def test_a_draw_that_an_atom_ended_is_no_candidate(exploration, unit_cell, force
 def test_nothing_but_lost_draws_is_refused(exploration, unit_cell, force_model, monkeypatch):
     monkeypatch.setattr(motion, "FARTHEST", 1e-6)
     settings = exploration("monte-carlo", **MOTIONS["langevin"])
-    said = r"all 4 draws are lost \(an atom left its site after 0 steps at \d00 K\); .*add a generator .*: debye$"
-    with pytest.raises(InputError, match=said):
+    reason = r"an atom left its site after 0 steps at \d00 K"
+    advice = "add a generator .*: debye$"
+    with pytest.raises(InputError, match=rf"all 4 Langevin candidates were rejected \({reason}\); .*{advice}"):
         generate(unit_cell, settings, np.random.default_rng(9), force_model)
 
 

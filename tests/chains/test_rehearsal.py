@@ -21,7 +21,7 @@ CAMPAIGNS = Path(soso_workchains.__file__).parent / "campaigns"
 def rehearsal(localhost, tmp_path_factory, request):
     """Return the state of the campaign after it has ended."""
     code = soso_command(Bench(localhost, tmp_path_factory.mktemp("rehearsal"), request.getfixturevalue))
-    campaign = read_campaign(CAMPAIGNS / "bcc_fe_rehearsal.yaml")
+    campaign = read_campaign(CAMPAIGNS / "bcc_fe_replay.yaml")
     return CampaignState(run_here(campaign_builder(campaign, code), lambda _: None))
 
 

@@ -174,7 +174,7 @@ def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
 
 
 def prior_uncertainty(pool: Pool) -> CandidateRows:
-    """Return what is not known of every configuration before there is any label: the pair part's belief, no GP.
+    """Return the uncertainty of every configuration before the first label, from the prior of the pair part.
 
     Energies, and fields where labels hold them, are taken to vary as each block of the pair part alone would explain.
     """

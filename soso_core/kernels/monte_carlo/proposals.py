@@ -4,7 +4,7 @@
     heat bath   e' drawn from exp(b·e'), b the field over k_BT
     Metropolis  P(accept) = min(1, exp(-ΔE/k_BT) q(e)/q(e')), q the density of the proposal
 
-Random numbers are drawn in a fixed order, so that the slow twin of the tests can follow the same chain.
+Random numbers are drawn in a fixed order, so that the slow reference of the tests can follow the same chain.
 """
 
 import math

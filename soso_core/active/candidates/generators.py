@@ -26,8 +26,8 @@ from soso_core.gp.model.fitted import FittedModel
 from soso_core.threads import in_threads
 
 Rung = TypeVar("Rung")
-TRIAL_DRAWS = 12
-"""Of each generator, in a trial: the usual ladders of orders, tilts and magnetisations, once through."""
+CHECK_DRAWS = 12
+"""Draws of each generator in a check: the usual ladders of orders, tilts and magnetisations once."""
 Report = Callable[[str], None]
 """A function that shows a message to the user."""
 
@@ -115,9 +115,9 @@ def check_generators(structure: Configuration, settings: ExplorationSettings, ha
         shares(settings, has_model)
     alone = tuple(item for item in settings.generators if not item.needs_model)
     if alone:
-        n_candidates = min(settings.n_candidates, TRIAL_DRAWS * len(alone))
-        trial = settings.model_copy(update={"generators": alone, "n_candidates": n_candidates})
-        generate(structure, trial, np.random.default_rng(0))
+        n_candidates = min(settings.n_candidates, CHECK_DRAWS * len(alone))
+        sample = settings.model_copy(update={"generators": alone, "n_candidates": n_candidates})
+        generate(structure, sample, np.random.default_rng(0))
 
 
 def _kept(drawn: Sequence[Candidate | LostDraw], report: Report) -> list[Candidate]:

@@ -2,7 +2,7 @@
 
 A quantity φ·w has the posterior variance |L⁻¹ φ|², L Lᵀ being the posterior precision.  With h = L⁻¹ φ of every
 quantity at hand, learning noisy labels G (rows over their noise) turns each h into (1 - Gᵀ(1 + G Gᵀ)⁻¹ G)^½ h, and
-nothing has to be solved anew.
+nothing has to be solved again.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class CandidateRows:
     energies_km (k, m): of the energy per spin, eV.  fields_rm (r, m): of the components of -∂E/∂e transverse to each
     spin, two for each magnetic atom, eV; candidate k has the rows ends_k[k] to ends_k[k + 1], none without fields.
     Standard deviations of a label: energy_noise_k (k,) eV per spin (infinite without energies), field_noise eV.
-    Stretches calibrate both.
+    Calibration factors scale both.
     """
 
     energies_km: FloatArray

@@ -14,7 +14,7 @@ from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, 
 from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
-SHARED = Path(__file__).parents[4] / "shared" / "data"
+SHARED = Path(__file__).parents[5] / "shared" / "data"
 
 
 def published(name):

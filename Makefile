@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo gpaw abinit demo-dft test test-slow test-long coverage lint hooks format bench-accuracy bench-limits bench-speed bench-fit \
-	bench-monte-carlo bench-study docs wheel clean
+	bench-monte-carlo bench-study bench-policy docs wheel clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,11 @@ bench-study: $(VENV)/.installed ## measure label savings of active learning on t
 	$(BIN)/python benchmarks/study_pools.py mixed
 	$(BIN)/soso study benchmarks/data/mixed_pool.extxyz -o benchmarks/results/study \
 		--settings benchmarks/study.yaml --group-by group
+
+# The pools take five minutes, the runs half an hour; runs resume after an interruption.
+bench-policy: $(VENV)/.installed ## measure selection and stopping on two pools: the table of docs/topics/active_learning.md
+	$(BIN)/python benchmarks/study_pools.py tetragonal alloy
+	$(BIN)/python benchmarks/policy.py
 
 docs: $(VENV)/.installed-docs ## build the documentation: docs/_build/index.html
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build

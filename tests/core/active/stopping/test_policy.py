@@ -325,3 +325,8 @@ def test_rules_are_tried_in_their_order():
     order = [rule.action for rule in policy.RULES]
     assert order.index(Action.TOO_MANY_FAILURES) < order.index(Action.TARGET_MET) < order.index(Action.BUDGET_EXHAUSTED)
     assert set(order) == set(Action) - {Action.CONTINUE}
+
+
+def test_failures_before_an_extension_after_the_first_batch_do_not_count():
+    records = [record.model_copy(update={"n_failed": 50}) for record in history(5.0)]
+    assert decide(records, SETTINGS, since=1).action is Action.CONTINUE

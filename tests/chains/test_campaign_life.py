@@ -230,6 +230,7 @@ def suspicious(history, settings, alternatives=()):
     return Decision(action=Action.MODEL_FORM, reason=alternatives[0].name if alternatives else "the floor")
 
 
+@pytest.mark.slow
 def test_other_forms_are_weighed_in_a_job_when_the_form_is_the_floor(campaign_inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(functions, "decide", suspicious)
     state = run_campaign(campaign_inputs(tmp_path, **UNMET))

@@ -25,6 +25,7 @@ def first_model(namespace: dict) -> None:
 CLAIMS = {"first_model": first_model}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_tutorial_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

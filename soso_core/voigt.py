@@ -10,6 +10,11 @@ VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 _COMPONENT_CC = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 
 
+def symmetrise(matrix: FloatArray) -> FloatArray:
+    """Return the symmetric part of a square matrix."""
+    return np.asarray(0.5 * (matrix + matrix.T))
+
+
 def to_voigt(tensor_cc: FloatArray) -> FloatArray:
     """Return the six components (6, ...) of a symmetric tensor (3, 3, ...)."""
     return np.asarray(tensor_cc[VOIGT])

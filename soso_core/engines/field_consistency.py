@@ -73,8 +73,7 @@ def check_field(
         The label has no fields, or a field too small for a comparison.
     """
     field_ac = _require(middle.effective_fields_ac, "exchange fields")
-    chosen = _find_largest(field_ac) if atom is None else atom
-    slope = _checked_slope(field_ac, chosen, "field of", "eV")
+    chosen, slope = _choose_atom(field_ac, atom, "field of", "eV")
     axis_c = np.cross(configuration.spins_ac[chosen], field_ac[chosen])
     ends = [label(rotate_spin(configuration, chosen, axis_c, sign * angle)) for sign in (-1.0, 1.0)]
     return _compare_line(chosen, slope, (ends[0], middle, ends[1]))
@@ -88,8 +87,7 @@ def check_force(
     Arguments and errors are those of `check_field`.
     """
     force_ac = _require(middle.forces_ac, "forces")
-    chosen = _find_largest(force_ac) if atom is None else atom
-    slope = _checked_slope(force_ac, chosen, "force on", "eV/Å")
+    chosen, slope = _choose_atom(force_ac, atom, "force on", "eV/Å")
     shift_ac = np.zeros_like(force_ac)
     shift_ac[chosen] = shift * force_ac[chosen] / slope
     ends = [label(configuration.with_positions(configuration.positions_ac + sign * shift_ac)) for sign in (-1.0, 1.0)]
@@ -149,19 +147,16 @@ def _compare_line(
     return SlopeCheck(path.predicted, path.computed, atom, slope, labels)
 
 
-def _find_largest(vectors_ac: FloatArray) -> int:
-    return int(np.linalg.norm(vectors_ac, axis=1).argmax())
-
-
-def _checked_slope(vectors_ac: FloatArray, atom: int, quantity: str, unit: str) -> float:
+def _choose_atom(vectors_ac: FloatArray, atom: int | None, quantity: str, unit: str) -> tuple[int, float]:
+    """Return the atom, by default the one with the longest vector, and the length of its vector."""
+    slopes_a = np.linalg.norm(vectors_ac, axis=1)
+    atom = int(slopes_a.argmax()) if atom is None else atom
     if not 0 <= atom < len(vectors_ac):
         raise InputError(f"there is no atom {atom}; atoms are counted from 0 to {len(vectors_ac) - 1}")
-    slope = float(np.linalg.norm(vectors_ac[atom]))
-    if slope < MIN_SLOPE:
-        raise InputError(
-            f"the {quantity} atom {atom} is {slope:.1e} {unit}: too small to compare with a difference of energies"
-        )
-    return slope
+    if slopes_a[atom] < MIN_SLOPE:
+        size = f"{slopes_a[atom]:.1e} {unit}"
+        raise InputError(f"the {quantity} atom {atom} is {size}: too small to compare with a difference of energies")
+    return atom, float(slopes_a[atom])
 
 
 def _require(value: Value | None, quantity: str) -> Value:

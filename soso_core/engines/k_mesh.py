@@ -8,6 +8,11 @@ from pydantic import Field
 from soso_core.arrays import FloatArray
 
 MeshCount = Annotated[int, Field(ge=1, le=64)]
+KMesh = Annotated[
+    tuple[MeshCount, MeshCount, MeshCount] | None,
+    Field(description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"),
+]
+KSpacing = Annotated[float, Field(ge=0.03, le=3.0, description="largest distance of k-points, 2π included")]
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, first_line, located, reading
 from soso_core.labels import LabelledConfiguration
+from soso_core.voigt import symmetrise
 
 WIDTHS = {"coord": 3, "spin": 3, "force": 3, "force_mag": 3}
 """Numbers per atom of the arrays per atom."""
@@ -55,20 +56,13 @@ def _read_numbers(folder: Path) -> IntArray:
     """Return the atomic numbers (a,) of a system."""
     types = _read_words(folder / "type.raw")
     names = _read_words(folder / "type_map.raw")
-    try:
-        symbols = [names[_index(word)] for word in types]
-    except (ValueError, IndexError):
-        raise InputError(f"{folder / 'type.raw'}: not a list of numbers below {len(names)}") from None
+    if not all(word.isdecimal() and int(word) < len(names) for word in types):
+        raise InputError(f"{folder / 'type.raw'}: not a list of numbers below {len(names)}")
+    symbols = [names[int(word)] for word in types]
     unknown = sorted(set(symbols) - set(atomic_numbers))
     if unknown or not symbols:
         raise InputError(f"{folder}: " + (f"{unknown[0][:40]!r} is not an element" if unknown else "no atoms"))
     return np.array([atomic_numbers[symbol] for symbol in symbols], dtype=np.int64)
-
-
-def _index(word: str) -> int:
-    if not word.isdecimal():  # a negative one would count from the end
-        raise ValueError(word)
-    return int(word)
 
 
 def _read_words(file: Path) -> list[str]:
@@ -110,17 +104,13 @@ def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfig
     shape = (len(numbers_a), 3)
     spins_ac, moment_magnitudes_a = split_moments(row["spin"].reshape(shape))
     where = Configuration(numbers_a, row["coord"].reshape(shape), row["box"].reshape(3, 3), spins_ac)
-    stress_cc = None
-    if "virial" in row:
-        stress_cc = -row["virial"].reshape(3, 3) / where.volume
-        stress_cc = 0.5 * (stress_cc + stress_cc.T)
     return LabelledConfiguration(
         where,
         energy=float(row["energy"][0]) if "energy" in row else None,
         exchange_fields_ac=row["force_mag"].reshape(shape) if "force_mag" in row else None,
         moment_magnitudes_a=moment_magnitudes_a,
         forces_ac=row["force"].reshape(shape) if "force" in row else None,
-        stress_cc=stress_cc,
+        stress_cc=symmetrise(-row["virial"].reshape(3, 3) / where.volume) if "virial" in row else None,
     )
 
 

@@ -8,12 +8,11 @@ from aiida.orm import ArrayData
 from aiida_vasp.parsers.vasp import ParserSettingsConfig, VaspParser
 
 from soso_core.engines.vasp.complaints import find_complaint
-from soso_core.engines.vasp.oszicar import ConstraintTable, read_constraint
+from soso_core.engines.vasp.oszicar import ConstraintTable, read_constraint, read_scf
 from soso_core.engines.vasp.output_files import (
     NOT_REACHED,
     check_labels,
     outcar_is_whole,
-    read_scf,
     vasprun_is_whole,
 )
 from soso_core.engines.vasp.remedies import vectors

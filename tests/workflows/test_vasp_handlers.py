@@ -294,7 +294,7 @@ def test_every_end_is_on_the_page():
 
 def test_real_tables_have_the_last_change():
     """The helper above and the writer of whole files agree on what the handlers read."""
-    from soso_core.engines.vasp.output_files import read_scf
+    from soso_core.engines.vasp.oszicar import read_scf
 
     assert read_scf(oszicar(STILL_AC, STILL_AC, steps=20)).n_steps == 20
     assert read_scf(cycle(-0.01)).last_change == -0.01

@@ -8,7 +8,8 @@ from aiida.orm import CalcJobNode
 from aiida_vasp.workchains.v2.vasp import list_valid_objects_in_remote
 
 from soso_core.engines.vasp.complaints import complaint_remedy, find_complaint, quote_complaint
-from soso_core.engines.vasp.output_files import number_of_bands, read_scf
+from soso_core.engines.vasp.oszicar import read_scf
+from soso_core.engines.vasp.output_files import number_of_bands
 from soso_core.engines.vasp.remedies import SCF_REMEDIES, density_is_useful, fitting_steps, lost_moments, moment_remedy
 from soso_workflows.parsers.retrieved import text_of
 from soso_workflows.vasp.calculation import ConstrainedVaspCalculation

@@ -59,7 +59,8 @@ def label(configuration: Configuration, settings: AbinitSettings) -> LabelledCon
     first, reason = _try_mixing(configuration, settings, mixing)
     if first is not None and reason is None:
         return make_label(configuration, first, settings)
-    second, again = _try_mixing(configuration, settings, _make_gentler(mixing))
+    gentler = Mixing(0.5 * mixing.magcon_lambda, 2 * mixing.max_iterations, GENTLER_DIEMIX)
+    second, again = _try_mixing(configuration, settings, gentler)
     if second is not None and again is None:
         return make_label(configuration, second, settings)
     if first is None or second is None:
@@ -79,11 +80,6 @@ def _try_mixing(
     except ConvergenceError as error:
         return None, str(error)
     return output, None if output.is_converged else unconverged(output, settings)
-
-
-def _make_gentler(mixing: Mixing) -> Mixing:
-    """Return mixing with smaller steps, and more of them."""
-    return Mixing(0.5 * mixing.magcon_lambda, 2 * mixing.max_iterations, GENTLER_DIEMIX)
 
 
 def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> None:

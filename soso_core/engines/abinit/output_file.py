@@ -5,13 +5,16 @@ self-consistency failed.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from ase.units import Bohr, Hartree
 
 from soso_core.arrays import FloatArray
 from soso_core.errors import SosoError
+from soso_core.voigt import symmetrise
 
 END = re.compile(
     r"^ Calculation completed\.\n(?:.*\n)?\+Overall time at end \(sec\) : cpu=[ \d.]+ wall=[ \d.]+\n\Z", re.M
@@ -80,7 +83,7 @@ def parse_output(text: str, n_atoms: int, is_constrained: bool = True) -> Abinit
         moments_ac=_sphere_table(text, MOMENTS, n_atoms),
         gradients_ac=_sphere_table(text, GRADIENTS, n_atoms) * Hartree if is_constrained else np.zeros((n_atoms, 3)),
         forces_ac=_yaml_rows(text, "cartesian_forces: # hartree/bohr", n_atoms) * (Hartree / Bohr),
-        stress_cc=_symmetric(_yaml_rows(text, "cartesian_stress_tensor: # hartree/bohr^3", 3)) * (Hartree / Bohr**3),
+        stress_cc=symmetrise(_yaml_rows(text, "cartesian_stress_tensor: # hartree/bohr^3", 3)) * (Hartree / Bohr**3),
     )
 
 
@@ -119,13 +122,9 @@ def _sphere_table(text: str, title: str, n_atoms: int) -> FloatArray:
     rows = [line.split() for line in parts[1].splitlines()[3:-1]] if is_whole else []
     if [row[0] for row in rows if row] != [str(atom + 1) for atom in range(n_atoms)]:
         raise AbinitError(f"the table '{title}' in ABINIT's output does not hold {n_atoms} atoms")
-    return np.array([[_number(word) for word in _cells(row, title)] for row in rows])
-
-
-def _cells(row: list[str], title: str) -> list[str]:
-    if len(row) < 6:
+    if any(len(row) < 6 for row in rows):
         raise AbinitError(f"a row of the table '{title}' in ABINIT's output is not complete")
-    return row[3:6]
+    return np.array([[_number(word) for word in row[3:6]] for row in rows])
 
 
 def _yaml_rows(text: str, key: str, n_rows: int) -> FloatArray:
@@ -133,23 +132,11 @@ def _yaml_rows(text: str, key: str, n_rows: int) -> FloatArray:
     _, _, rest = text.partition("--- !ResultsGS\n")
     summary, _, _ = rest.partition("\n...\n")
     _, _, block = summary.partition(f"\n{key}\n")
-    rows = _leading_rows(block)
+    matches = takewhile(bool, map(YAML_ROW.match, block.splitlines()))
+    rows = [match[1].replace(",", " ").split() for match in matches if match]
     if summary.count(f"\n{key}\n") != 1 or len(rows) != n_rows or any(len(row) != 3 for row in rows):
         raise AbinitError(f"ABINIT's output does not hold '{key}' once, with {n_rows} rows")
     return np.array([[_number(word) for word in row] for row in rows])
-
-
-def _leading_rows(block: str) -> list[list[str]]:
-    rows = []
-    for line in block.splitlines():
-        if (match := YAML_ROW.match(line)) is None:
-            break
-        rows.append(match[1].replace(",", " ").split())
-    return rows
-
-
-def _symmetric(stress_cc: FloatArray) -> FloatArray:
-    return 0.5 * (stress_cc + stress_cc.T)
 
 
 def _only(pattern: re.Pattern[str], text: str, item: str) -> str:
@@ -160,10 +147,8 @@ def _only(pattern: re.Pattern[str], text: str, item: str) -> str:
 
 
 def _number(word: str) -> float:
-    try:
+    with suppress(ValueError):
         value = float(THREE_DIGIT_EXPONENT.sub(r"E\1", word))
-    except ValueError:
-        raise AbinitError(f"ABINIT's output holds '{word}' where a number is due") from None
-    if not np.isfinite(value):
-        raise AbinitError(f"ABINIT's output holds '{word}' where a number is due")
-    return value
+        if np.isfinite(value):
+            return value
+    raise AbinitError(f"ABINIT's output holds '{word}' where a number is due")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from soso_core.engines.checks import SpeciesKey
-from soso_core.engines.k_mesh import MeshCount
+from soso_core.engines.k_mesh import KMesh, KSpacing
 from soso_core.settings import Settings
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -29,12 +29,8 @@ class AbinitSettings(Settings):
     fft_box_ratio: float = Field(
         default=2.0, ge=2.0, le=6.0, description="largest wave vector of the real-space grid over that of ecut_ev"
     )
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
-        default=None, description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"
-    )
-    k_spacing_per_angstrom: float = Field(
-        default=0.6, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"
-    )
+    k_mesh: KMesh = None
+    k_spacing_per_angstrom: KSpacing = 0.6
     k_shift: tuple[Fraction, Fraction, Fraction] = Field(
         default=(0.5, 0.5, 0.5), description="shift along each reciprocal vector, in steps of the mesh"
     )

@@ -13,6 +13,7 @@ from soso_core.engines.gpaw.state import State
 from soso_core.engines.k_mesh import mesh_counts
 from soso_core.engines.moments import start_magnitudes
 from soso_core.errors import ConvergenceError, InputError
+from soso_core.formats.atoms import atoms_from_configuration
 
 N_LAST_STEPS = 3
 """Steps that give the change of the energy, as in GPAW's own criterion."""
@@ -44,7 +45,7 @@ def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSett
     """Return the state at the end of one attempt.  Raises ConvergenceError when it does not converge."""
     import gpaw
 
-    atoms = _atoms(configuration)
+    atoms = atoms_from_configuration(configuration)
     calculator = _calculator(configuration, attempt, settings)
     energies: list[float] = []
     calculator.hooks["scf_step"] = lambda context: energies.append(context.energies.total_free)
@@ -64,13 +65,9 @@ def _converge(atoms: Atoms, calculator: Any, attempt: Attempt) -> None:
     """Converge at each smearing in turn, from the density of the one before."""
     calculator.get_potential_energy(atoms, force_consistent=True)
     for smearing in attempt.smearings[1:]:
-        _set_smearing(calculator.dft, smearing)
+        calculator.dft.scf_loop.occ_calc.occ._width = smearing  # eV; the only way in GPAW that keeps the density
         calculator.dft.results.clear()
         calculator.get_potential_energy(atoms, force_consistent=True)
-
-
-def _set_smearing(dft: Any, smearing: float) -> None:
-    dft.scf_loop.occ_calc.occ._width = smearing  # eV; the only way in GPAW that keeps the density
 
 
 def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
@@ -83,10 +80,6 @@ def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
         energies_s=Ha * np.array(energies[-N_LAST_STEPS:]),
         iterations=len(energies),
     )
-
-
-def _atoms(configuration: Configuration) -> Atoms:
-    return Atoms(configuration.numbers_a, configuration.positions_ac, cell=configuration.cell_vc, pbc=True)
 
 
 def _band_count(configuration: Configuration, settings: GpawSettings) -> int:

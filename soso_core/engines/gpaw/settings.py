@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from soso_core.engines.checks import SpeciesKey
-from soso_core.engines.k_mesh import MeshCount
+from soso_core.engines.k_mesh import KMesh, KSpacing
 from soso_core.settings import Settings
 
 
@@ -27,13 +27,8 @@ class GpawSettings(Settings):
         default_factory=lambda: {"Fe": GpawSpecies()}, min_length=1, description="magnetic species by symbol"
     )
     cutoff_ev: float = Field(default=350.0, ge=100.0, le=2000.0, description="of the plane waves, eV")
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
-        default=None,
-        description="k-points along each reciprocal vector, never through Gamma; `null`: from `k_spacing_per_angstrom`",
-    )
-    k_spacing_per_angstrom: float = Field(
-        default=0.6, ge=0.05, le=3.0, description="largest distance of k-points, 2π included"
-    )
+    k_mesh: KMesh = None
+    k_spacing_per_angstrom: KSpacing = Field(default=0.6, ge=0.05)
     smearing_ev: float = Field(default=0.1, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     empty_bands_percent: float = Field(
         default=50.0, ge=10.0, le=400.0, description="empty bands over occupied ones: 50 is six pairs per iron atom"

@@ -6,6 +6,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
+from soso_core.labels import transverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,7 @@ def fields(configuration: Configuration, state: State, penalty: float) -> FloatA
     At the minimum of E + P the derivative of E is minus that of the penalty P.  The residual part of
     the moment across `u` points along the field, against which the constraint acts.
     """
-    spins_ac = configuration.spins_ac
-    along_a = np.sum(state.moments_ac * spins_ac, axis=1, keepdims=True)
-    across_ac = state.moments_ac - along_a * spins_ac
-    return np.where(configuration.is_magnetic_a[:, None], 2.0 * penalty * across_ac, 0.0)
+    return 2.0 * penalty * transverse(state.moments_ac, configuration.spins_ac)
 
 
 def penalty_energy(configuration: Configuration, state: State, penalty: float) -> float:

@@ -7,6 +7,7 @@ from soso_core.engines.tight_binding.crystal import Crystal
 from soso_core.engines.tight_binding.density import bond_orders
 from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.slater_koster import bond_gradients
+from soso_core.voigt import symmetrise
 
 
 def forces_and_stress(crystal: Crystal, solution: Solution) -> tuple[FloatArray, FloatArray]:
@@ -22,4 +23,4 @@ def forces_and_stress(crystal: Crystal, solution: Solution) -> tuple[FloatArray,
     np.add.at(forces_ac, pairs.i_p, gradients_pc)
     np.subtract.at(forces_ac, pairs.j_p, gradients_pc)
     stress_cc = gradients_pc.T @ pairs.vectors_pc / crystal.configuration.volume
-    return forces_ac, 0.5 * (stress_cc + stress_cc.T)
+    return forces_ac, symmetrise(stress_cc)

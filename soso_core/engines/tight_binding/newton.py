@@ -9,6 +9,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.engines.tight_binding.crystal import Crystal
+from soso_core.voigt import symmetrise
 
 SOFTEST = 0.02
 """Smallest curvature (eV/μB²) of a moment magnitude that is used."""
@@ -53,7 +54,7 @@ def _saddle_step(hessian_zz: FloatArray, gradient_z: FloatArray, n_moments: int,
     solved = np.linalg.solve(concave_kk, np.column_stack([hessian_zz[k, m], gradient_z[k]]))
     reduced_mm = hessian_zz[m, m] - hessian_zz[m, k] @ solved[:, :-1]
     reduced_m = gradient_z[m] - hessian_zz[m, k] @ solved[:, -1]
-    curvatures_m, modes_mm = np.linalg.eigh(0.5 * (reduced_mm + reduced_mm.T))
+    curvatures_m, modes_mm = np.linalg.eigh(symmetrise(reduced_mm))
     step_m = -modes_mm @ ((modes_mm.T @ reduced_m) / np.maximum(np.abs(curvatures_m), SOFTEST))
     step_m *= _fraction(step_m, largest)
     step_k = -solved[:, -1] - solved[:, :-1] @ step_m

@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from soso_core.engines.checks import SpeciesKey
-from soso_core.engines.k_mesh import MeshCount
+from soso_core.engines.k_mesh import KMesh, KSpacing
 from soso_core.settings import Settings
 
 
@@ -48,12 +48,8 @@ class TightBindingSettings(Settings):
     )
     min_distance_angstrom: float = Field(default=1.2, gt=0.0, description="smallest allowed distance of two atoms")
     smearing_ev: float = Field(default=0.08, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
-    k_mesh: tuple[MeshCount, MeshCount, MeshCount] | None = Field(
-        default=None, description="k-points along each reciprocal vector; `null`: from `k_spacing_per_angstrom`"
-    )
-    k_spacing_per_angstrom: float = Field(
-        default=0.4, ge=0.03, le=3.0, description="largest distance of k-points, 2π included"
-    )
+    k_mesh: KMesh = None
+    k_spacing_per_angstrom: KSpacing = 0.4
     k_shifted: bool = Field(
         default=False, description="half-step shift along each reciprocal vector instead of Gamma-centred"
     )

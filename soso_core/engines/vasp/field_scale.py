@@ -86,7 +86,7 @@ def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: Lab
 
     Raises InputError when a label has no energy or no fields, the energies hardly differ, or the signs contradict.
     """
-    if any(item.effective_fields_ac is None for item in (base, plus, minus)):
+    if base.moment_magnitudes_a is None or any(item.effective_fields_ac is None for item in (base, plus, minus)):
         raise InputError("the field scale cannot be measured from labels without exchange fields")
     path = compare_path((minus, base, plus))
     if abs(path.computed) < MIN_WORK_EV:
@@ -95,7 +95,8 @@ def measure(base: LabelledConfiguration, plus: LabelledConfiguration, minus: Lab
     if value <= 0.0:
         raise InputError(f"energies and fields contradict each other: their ratio is {value:.3g}")
     sides = [_divide(compare_path(side)) for side in ((minus, base), (base, plus))]
-    error = float(np.hypot(0.5 * (sides[0] - sides[1]), value * HALF_DIGIT / _smallest_moment(base)))
+    smallest_moment = np.min(base.moment_magnitudes_a[base.configuration.is_magnetic_a])
+    error = float(np.hypot(0.5 * (sides[0] - sides[1]), value * HALF_DIGIT / smallest_moment))
     return MeasuredScale(value, error, path.computed)
 
 
@@ -110,9 +111,3 @@ def _tilt_axis(spins_ac: FloatArray, atom: int) -> FloatArray:
     if np.linalg.norm(axis_c) < 1e-3:  # parallel: any axis across the spin will do
         axis_c = np.cross(np.eye(3)[int(np.argmin(np.abs(spins_ac[atom])))], spins_ac[atom])
     return np.asarray(axis_c)
-
-
-def _smallest_moment(label: LabelledConfiguration) -> float:
-    """Return the smallest moment magnitude, μB."""
-    assert label.moment_magnitudes_a is not None
-    return float(np.min(label.moment_magnitudes_a[label.configuration.is_magnetic_a]))

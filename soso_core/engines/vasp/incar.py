@@ -52,7 +52,10 @@ def incar(
         "lambda": lambda_,
         "rwigs": [species.rwigs_angstrom[symbol] for symbol in order.species],
         "isym": 0,  # a symmetry of the lattice is not one of the moments
-        **_files(is_restart),
+        "istart": 0,
+        "icharg": 1 if is_restart else 2,
+        "lcharg": True,  # for the next run; orbitals are large and are not kept
+        "lwave": False,
         **settings.extra_incar,
     }
 
@@ -118,11 +121,6 @@ def _mixing(settings: VaspSettings, is_restart: bool) -> dict[str, Any]:
         "amix_mag": mixing.amix_mag,
         "bmix_mag": mixing.bmix_mag_per_angstrom,
     }
-
-
-def _files(is_restart: bool) -> dict[str, Any]:
-    """Return the tags that read a density and keep that of this run; orbitals are large and are not kept."""
-    return {"istart": 0, "icharg": 1 if is_restart else 2, "lcharg": True, "lwave": False}
 
 
 def _flat(vectors_ac: FloatArray) -> list[float]:

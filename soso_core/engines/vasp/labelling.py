@@ -10,6 +10,7 @@ from soso_core.engines.ramp import RampSettings, RampStep, make_quality
 from soso_core.engines.vasp.field_scale import FieldScale
 from soso_core.engines.vasp.order import arrange_for_vasp
 from soso_core.labels import LabelledConfiguration
+from soso_core.voigt import symmetrise
 
 KBAR = 0.1 * GPa
 """eV/Å³."""
@@ -50,5 +51,4 @@ def make_label(
 
 def tension_positive(stress_kbar_cc: FloatArray) -> FloatArray:
     """Return VASP's stress (kB, pressure positive) in eV/Å³ with tension positive, exactly symmetric."""
-    stress_cc = -KBAR * np.asarray(stress_kbar_cc, dtype=float)
-    return np.asarray(0.5 * (stress_cc + stress_cc.T))
+    return symmetrise(-KBAR * np.asarray(stress_kbar_cc, dtype=float))

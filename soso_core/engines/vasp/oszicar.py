@@ -23,11 +23,25 @@ PENALTY = re.compile(rf"\s*E_p\s*=\s*({EXPONENTIAL})\s+lambda\s*=\s*({EXPONENTIA
 MOMENTS_HEADER = re.compile(r"\s*ion\s+MW_int\s+M_int\s*")
 FIELDS_HEADER = re.compile(r"\s*ion\s+lambda\*MW_perp\s*")
 MOMENTS_ROW = re.compile(rf"\s*({FIXED})" + rf"\s*({FIXED})" * 5 + r"\s*")
-SCF_STEP = re.compile(rf"\s*[A-Za-z]{{2,5}}:\s*\d+\s*{EXPONENTIAL}\s*({EXPONENTIAL})")
+SCF_STEP = re.compile(rf"\s*[A-Za-z]{{2,5}}\s*:\s*(\d+)\s*{EXPONENTIAL}\s*({EXPONENTIAL})")
 FIELDS_ROW = re.compile(rf"\s*(\d+)(?=[\s+-])\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*({EXPONENTIAL})\s*")
 
 NO_MOMENT = 0.05
 """μB; by default, an absent ion at the end of a file with a larger moment means that the file is truncated."""
+
+
+@dataclass(frozen=True)
+class ScfTrace:
+    """The last self-consistency cycle in OSZICAR: number of steps, and the last change of the energy in eV (signed)."""
+
+    n_steps: int
+    last_change: float
+
+
+def read_scf(oszicar: str) -> ScfTrace:
+    """Return the last self-consistency cycle in OSZICAR; without any, no steps and an infinite change."""
+    steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
+    return ScfTrace(int(steps[-1][1]), read_number(steps[-1][2])) if steps else ScfTrace(0, float("inf"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +93,7 @@ def read_constraint(
         _check_expected(is_listed_a, np.asarray(is_constrained_a, dtype=bool), source)
     elif is_cut:
         _check_tail(is_listed_a, mw_ac, source)
-    match = IONIC_STEP.match(lines[ends[-1]])
+    match, trace = IONIC_STEP.match(lines[ends[-1]]), read_scf("\n".join(lines[start : ends[-1]]))
     is_listed_a.setflags(write=False)
     return ConstraintTable(
         penalty_energy=penalty,
@@ -89,7 +103,7 @@ def read_constraint(
         constraint_fields_ac=frozen_floats("lambda*MW_perp", constraint_fields_ac, constraint_fields_ac.shape),
         is_constrained_a=is_listed_a,
         ionic_step=int(match[1]) if match else 0,
-        scf_change=_scf_change(lines[start : ends[-1]]),
+        scf_change=abs(trace.last_change) if trace.n_steps else None,
     )
 
 
@@ -116,11 +130,6 @@ def _moments_row(line: str, ion: int, source: str) -> list[float]:
     if not found:
         raise InputError(f"{source}: not the row of ion {ion} in 'ion MW_int M_int': {stripped[:60]!r}")
     return [float(number) for number in found.groups()]
-
-
-def _scf_change(lines: list[str]) -> float | None:
-    found = [match for line in lines if (match := SCF_STEP.match(line))]
-    return abs(read_number(found[-1][1])) if found else None
 
 
 def _fields(lines: list[str], source: str) -> tuple[float, float, list[tuple[int, list[float]]], bool]:

@@ -6,12 +6,10 @@ number is still a number, so that no file is used before its last line is presen
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from soso_core.engines.vasp.oszicar import EXPONENTIAL, read_number
 from soso_core.errors import InputError
 
 OUTCAR_END = "timing and accounting informations"
@@ -22,24 +20,7 @@ VASPRUN_END = "</modeling>"
 NOT_REACHED = "EDIFF was not reached"
 """Message of VASP 6 in OUTCAR when the steps were used up."""
 
-SCF_STEP = re.compile(rf"\s*[A-Z]{{3}}\s*:\s*(\d+)\s*({EXPONENTIAL})\s*({EXPONENTIAL})")
 N_BANDS = re.compile(r"NBANDS\s*=\s*(\d+)")
-
-
-@dataclass(frozen=True)
-class ScfTrace:
-    """The last self-consistency cycle in OSZICAR: number of steps, and the last change of the energy in eV (signed)."""
-
-    n_steps: int
-    last_change: float
-
-
-def read_scf(oszicar: str) -> ScfTrace:
-    """Return the last self-consistency cycle in OSZICAR; without any, no steps and an infinite change."""
-    steps = [match for match in map(SCF_STEP.match, oszicar.splitlines()) if match]
-    if not steps:
-        return ScfTrace(0, float("inf"))
-    return ScfTrace(int(steps[-1][1]), read_number(steps[-1][3]))
 
 
 def outcar_is_whole(outcar: str) -> bool:

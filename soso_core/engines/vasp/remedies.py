@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from soso_core.arrays import FloatArray
-from soso_core.engines.vasp.output_files import ScfTrace
+from soso_core.engines.vasp.oszicar import ScfTrace
 
 VASP_MIXING = {"amix": 0.4, "amix_mag": 1.6, "bmix": 1.0, "bmix_mag": 1.0}
 """VASP's defaults for magnetic systems."""

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from soso_core.engines.vasp.complaints import COMPLAINTS, complaint_remedy, find_complaint, quote_complaint
+from soso_core.engines.vasp.oszicar import ScfTrace, read_scf
 from soso_core.engines.vasp.output_files import (
-    ScfTrace,
     check_labels,
     incar_problems,
     number_of_bands,
     outcar_is_whole,
-    read_scf,
     vasprun_is_whole,
 )
 from soso_core.engines.vasp.remedies import (

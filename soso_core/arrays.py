@@ -11,7 +11,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-
 LARGEST = 1e150
 """No quantity has values beyond this, and their squares would overflow."""
 WHOLE = frozenset({"cell", "stress"})

@@ -32,7 +32,6 @@ class Configuration:
     spins_ac : (a, 3) float
         Unit vectors (within 1e-6; renormalised exactly), or exactly zero for an atom that is not magnetic.
 
-
     Raises
     ------
     InputError

@@ -9,10 +9,6 @@ K_B = float(units.kB)
 """Boltzmann constant, eV/K."""
 HBAR = float(units._hbar / units._e) * 1e15
 """Reduced Planck constant, eV fs."""
-MU_B = float(units._hbar / (2.0 * units._me))
-"""Bohr magneton, eV/T."""
-G_ELECTRON = 2.00231930436
-"""Magnitude of the electron's g factor (CODATA 2022)."""
 ATOMIC_MASS = float(units.fs) ** -2
 """Atomic mass unit, eV fs²/Å²."""
 FS = float(units.fs)

@@ -1,6 +1,6 @@
 """The replay engine: labels of a labelled pool, looked up instead of computed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -53,14 +53,8 @@ class ReplayOracle:
         return self._by_key[_key(configuration)]
 
 
-PARTS: Mapping[str, Callable[[Configuration], FloatArray]] = MappingProxyType(
-    {
-        "cell": lambda where: where.cell_vc,
-        "positions": lambda where: where.positions_ac,
-        "spins": lambda where: where.spins_ac,
-    }
-)
-"""The parts that are compared, besides the elements; a strain changes the first and the second."""
+PARTS = MappingProxyType({"cell": "cell_vc", "positions": "positions_ac", "spins": "spins_ac"})
+"""Name and attribute of the parts that are compared, besides the elements; a strain changes the first two."""
 
 
 def find_difference(configuration: Configuration, known: Sequence[Configuration]) -> str:
@@ -73,7 +67,7 @@ def find_difference(configuration: Configuration, known: Sequence[Configuration]
         return "none has the same elements in the same order"
     shared = "elements"
     for name, part in PARTS.items():
-        left = [item for item in alike if _rounded(part(item)) == _rounded(part(configuration))]
+        left = [item for item in alike if _rounded(item, part) == _rounded(configuration, part)]
         if not left:
             return f"none with the same {shared} has the same {name}"
         alike, shared = left, f"{shared.replace(' and', ',')} and {name}"
@@ -83,9 +77,10 @@ def find_difference(configuration: Configuration, known: Sequence[Configuration]
 def _key(where: Configuration) -> str:
     digest = sha256(where.numbers_a.tobytes())
     for part in PARTS.values():
-        digest.update(_rounded(part(where)))
+        digest.update(_rounded(where, part))
     return digest.hexdigest()
 
 
-def _rounded(array: FloatArray) -> bytes:
-    return (np.round(array, DECIMALS) + 0.0).tobytes()
+def _rounded(where: Configuration, part: str) -> bytes:
+    values: FloatArray = np.round(getattr(where, part), DECIMALS) + 0.0
+    return values.tobytes()

@@ -73,7 +73,7 @@ def _write_system(folder: Path, frames: Frames) -> None:
     kinds = sorted(set(numbers_a.tolist()))
     _write_lines(folder / "type.raw", [str(kinds.index(number)) for number in numbers_a])
     _write_lines(folder / "type_map.raw", [chemical_symbols[number] for number in kinds])
-    sets = [list(members) for _, members in groupby(frames, _labels)]
+    sets = [list(members) for _, members in groupby(frames, lambda item: [name for name, _ in _arrays(item)])]
     for count, members in enumerate(sets):
         target = folder / f"set.{_numbered(count, len(sets))}"
         target.mkdir()
@@ -89,10 +89,6 @@ def _numbered(count: int, total: int) -> str:
 
 def _write_lines(file: Path, lines: Sequence[str]) -> None:
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf8")
-
-
-def _labels(item: LabelledConfiguration) -> tuple[str, ...]:
-    return tuple(name for name, _ in _arrays(item))
 
 
 def _arrays(item: LabelledConfiguration) -> Iterator[tuple[str, FloatArray]]:

@@ -30,19 +30,16 @@ class Fingerprint:
     """The composition, and lists in descending order that symmetry does not change."""
 
     composition: tuple[int, ...]
-    weights_k: FloatArray
-    cosines_k: FloatArray
-    lattice_a: FloatArray
-    spins_a: FloatArray
+    lists: tuple[FloatArray, ...]
 
     @property
-    def lists(self) -> tuple[FloatArray, ...]:
-        """Everything that is compared within the tolerance."""
-        return self.weights_k, self.cosines_k, self.lattice_a, self.spins_a
+    def bin_index(self) -> int:
+        """Index by the largest eigenvalue with spins; it differs by at most one for equal fingerprints."""
+        return int(np.floor(float(self.lists[-1][0]) / TOLERANCE))
 
 
 Firsts = dict[tuple[tuple[int, ...], int], list[tuple[int, Fingerprint]]]
-"""The first members of all classes, in bins by composition and one number of the fingerprint."""
+"""The first members of all classes, in bins by composition and `bin_index`."""
 
 
 def equivalence_classes(configurations: Sequence[Configuration]) -> IntArray:
@@ -57,12 +54,11 @@ def equivalence_classes(configurations: Sequence[Configuration]) -> IntArray:
 def _class_of(k: int, configurations: Sequence[Configuration], firsts: Firsts) -> int:
     """Return the first configuration that `k` is equivalent to; without one, add `k` to `firsts`."""
     mine = fingerprint(configurations[k])
-    bin_index = int(np.floor(float(mine.spins_a[0]) / TOLERANCE))
-    for near in (bin_index - 1, bin_index, bin_index + 1):  # equal ones differ by at most one
+    for near in (mine.bin_index - 1, mine.bin_index, mine.bin_index + 1):
         for first, theirs in firsts.get((mine.composition, near), ()):
             if same_fingerprint(mine, theirs) and are_equivalent(configurations[k], configurations[first]):
                 return first
-    firsts.setdefault((mine.composition, bin_index), []).append((k, mine))
+    firsts.setdefault((mine.composition, mine.bin_index), []).append((k, mine))
     return k
 
 
@@ -79,7 +75,7 @@ def fingerprint(configuration: Configuration) -> Fingerprint:
         np.add.at(matrix_aa, (near.i_p, near.j_p), kinds_p * (1.0 + share * cosines_p))
         spectra.append(_spectrum(matrix_aa))
     composition = tuple(sorted(configuration.numbers_a.tolist()))
-    return Fingerprint(composition, _descending(kinds_p), _descending(kinds_p * cosines_p), *spectra)
+    return Fingerprint(composition, (_descending(kinds_p), _descending(kinds_p * cosines_p), *spectra))
 
 
 def _spectrum(matrix_aa: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from soso_core.errors import InputError
 from soso_core.formats.atoms import labelled_from_atoms
 from soso_core.labels import transverse
 from soso_core.validation.finding import Finding, Kind
-from soso_core.validation.frame import STRUCTURE
+from soso_core.validation.frame import STRUCTURE, scale_to_unit
 
 RENORMALISED = 1e-3
 """Spins this close to unit length were rounded to three decimals; others have no known cause."""
@@ -92,30 +92,18 @@ def _reason_to_drop(atoms: Atoms, finding: Finding, kept: dict[int, Atoms]) -> s
 def _correct(frame: Atoms, finding: Finding) -> list[str]:
     """Correct the frame in place; return the actions."""
     if finding.kind is Kind.SPIN_LENGTH:
-        _renormalise(frame)
+        frame.set_array("spins", scale_to_unit(frame.arrays["spins"]))
         return ["spins renormalised"]
     if finding.kind is Kind.FIELD_ALONG_SPIN:
-        return _project(frame)
+        if "exchange_fields" not in frame.arrays:
+            return []
+        fields_ac = transverse(frame.arrays["exchange_fields"], scale_to_unit(frame.arrays["spins"]))
+        frame.set_array("exchange_fields", fields_ac)
+        return ["component of the fields along the spins projected out"]
     names: tuple[str, ...] = REMOVED.get(finding.kind, ())
     if finding.kind in (Kind.UNUSABLE, Kind.REFUSED) and finding.array is not None:
         names = ("moments", "fields") if finding.array == "moments" else (finding.array,)
     return [f"{name} removed ({finding.text})" for name in names if _remove(frame, name)]
-
-
-def _renormalise(frame: Atoms) -> None:
-    spins_ac = frame.arrays["spins"]
-    lengths_a = np.linalg.norm(spins_ac, axis=1, keepdims=True)
-    frame.set_array("spins", spins_ac / np.where(lengths_a > 0.0, lengths_a, 1.0))
-
-
-def _project(frame: Atoms) -> list[str]:
-    if "exchange_fields" not in frame.arrays:
-        return []
-    spins_ac = frame.arrays["spins"]
-    lengths_a = np.linalg.norm(spins_ac, axis=1, keepdims=True)
-    unit_ac = spins_ac / np.where(lengths_a > 0.0, lengths_a, 1.0)
-    frame.set_array("exchange_fields", transverse(frame.arrays["exchange_fields"], unit_ac))
-    return ["component of the fields along the spins projected out"]
 
 
 def _remove(frame: Atoms, name: str) -> bool:

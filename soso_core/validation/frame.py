@@ -66,10 +66,7 @@ class RawFrame:
         """(a, 3) spins scaled to unit length; zero for atoms without a spin."""
         if self.spins is None:
             return np.zeros((len(self), 3))
-        largest_a = np.max(np.abs(self.spins), axis=1, keepdims=True)  # scaled first: squares may over- or underflow
-        scaled_ac = self.spins / np.where(largest_a > 0.0, largest_a, 1.0)
-        lengths_a = np.linalg.norm(scaled_ac, axis=1, keepdims=True)
-        return scaled_ac / np.where(lengths_a > 0.0, lengths_a, 1.0)
+        return scale_to_unit(self.spins)
 
     @property
     def configuration(self) -> Configuration:
@@ -82,6 +79,14 @@ class RawFrame:
         if self.spins is None:
             return np.zeros(len(self))
         return np.where(self.is_magnetic_a, np.abs(np.linalg.norm(self.spins, axis=1) - 1.0), 0.0)
+
+
+def scale_to_unit(vectors_ac: FloatArray) -> FloatArray:
+    """Return vectors (a, 3) scaled to unit length; zero vectors stay zero."""
+    largest_a = np.max(np.abs(vectors_ac), axis=1, keepdims=True)  # scaled first: squares may over- or underflow
+    scaled_ac = vectors_ac / np.where(largest_a > 0.0, largest_a, 1.0)
+    lengths_a = np.linalg.norm(scaled_ac, axis=1, keepdims=True)
+    return scaled_ac / np.where(lengths_a > 0.0, lengths_a, 1.0)
 
 
 def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:

@@ -18,8 +18,6 @@ ALONG_SPIN = 0.2
 directions that were not reached exactly, give a few per cent; a field that was never projected gives 50 % and more."""
 SMALL_FIELD = 0.5
 """A single atom counts when its field has this fraction of the configuration's rms; smaller ones are mostly noise."""
-
-
 NO_FIELD = 1e-6
 """eV/μB; below the resolution of any calculation."""
 

@@ -1,5 +1,7 @@
 """Settings of the GPAW engine; the name of every number ends with its unit."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from soso_core.engines.checks import SpeciesKey
@@ -28,7 +30,7 @@ class GpawSettings(Settings):
     )
     cutoff_ev: float = Field(default=350.0, ge=100.0, le=2000.0, description="of the plane waves, eV")
     k_mesh: KMesh = None
-    k_spacing_per_angstrom: KSpacing = Field(default=0.6, ge=0.05)
+    k_spacing_per_angstrom: Annotated[KSpacing, Field(ge=0.05)] = 0.6
     smearing_ev: float = Field(default=0.1, ge=0.005, le=1.0, description="Fermi-Dirac kT of the electrons")
     empty_bands_percent: float = Field(
         default=50.0, ge=10.0, le=400.0, description="empty bands over occupied ones: 50 is six pairs per iron atom"

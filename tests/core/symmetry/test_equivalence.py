@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from spin_cells import heisenberg_label, iron_germanium, skewed_iron, transformed
 
 from soso_core import Configuration
-from soso_core.symmetry.equivalence import TOLERANCE, equivalence_classes, fingerprint
+from soso_core.symmetry.equivalence import equivalence_classes, fingerprint
 from soso_core.symmetry.match import are_equivalent
 
 CELLS = {"iron": skewed_iron, "alloy": iron_germanium, "pair": lambda seed: skewed_iron(seed, 2)}
@@ -109,7 +109,7 @@ def test_equivalent_configurations_on_two_sides_of_a_bin_are_found():
         Configuration(where.numbers_a, where.positions_ac * scale, where.cell_vc * scale, where.spins_ac)
         for scale in 1.0 + 2e-7 * np.arange(200)
     ]
-    bins = [int(np.floor(fingerprint(item).spins_a[0] / TOLERANCE)) for item in scaled]
+    bins = [fingerprint(item).bin_index for item in scaled]
     edge = int(np.flatnonzero(np.diff(bins))[0])
     assert equivalence_classes(scaled[edge : edge + 2]).tolist() == [0, 0]
     assert equivalence_classes(scaled[edge + 1 : edge - 1 : -1] if edge else scaled[1::-1]).tolist() == [0, 0]

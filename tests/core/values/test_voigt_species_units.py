@@ -8,7 +8,7 @@ from spin_cells import iron_germanium
 
 from soso_core import Configuration, InputError
 from soso_core.species import species_counts, species_indices
-from soso_core.units import ATOMIC_MASS, FS, G_ELECTRON, HBAR, K_B, MU_B
+from soso_core.units import ATOMIC_MASS, FS, HBAR, K_B
 from soso_core.voigt import from_voigt, to_voigt
 
 
@@ -44,8 +44,6 @@ def test_an_element_outside_the_list_is_named(number):
     [
         (K_B, "Boltzmann constant in eV/K", 1.0),
         (HBAR, "reduced Planck constant in eV s", 1e15),
-        (MU_B, "Bohr magneton in eV/T", 1.0),
-        (-G_ELECTRON, "electron g factor", 1.0),
         (ATOMIC_MASS, "atomic mass constant energy equivalent in MeV", 1e6 / (constants.c * 1e-5) ** 2),
         (1.0 / FS**2, "atomic mass constant energy equivalent in MeV", 1e6 / (constants.c * 1e-5) ** 2),
     ],

@@ -54,7 +54,7 @@ def run(settings: FitSettings, n_train: int, seed: int) -> tuple[float, float, F
     test = dataset.subset(order[N_TRAIN:])
     model = fit(dataset.subset(order[:n_train]), settings, np.random.default_rng(seed))
     predictions = [model.predict(item.configuration, with_std=False) for item in test]
-    found = compare(predictions, test, model.scales)
+    found = compare(predictions, test, model.hyperparameters)
     deviations = [item.moment_magnitudes_a - p.moment_magnitudes_a for item, p in zip(test, predictions, strict=True)]  # type: ignore[operator]
     powers = np.array([[np.mean(d), np.mean(d**2)] for d in deviations])
     errors = found["energy"].errors

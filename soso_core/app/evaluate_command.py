@@ -28,7 +28,7 @@ TARGETS = {
     "field": ("-∂E/∂e", "meV", "field_{}_meV", "rms"),
     "force": ("force", "meV/Å", "force_{}_meV_per_angstrom", "rms"),
     "stress": ("stress", "meV/Å³", "stress_{}_meV_per_angstrom3", "rms"),
-    "length": ("moment", "μB", "moment_{}_muB", "spread"),
+    "moment": ("moment", "μB", "moment_{}_muB", "spread"),
 }
 """Name and unit of each target, its keys in an evaluation, and what the labels' own size is called there."""
 HEADINGS = ("rms error", "model", "expected", "labels", "rel. %", "pair-only", "in 90 %")
@@ -138,7 +138,7 @@ def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
 
 def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:
     of_spins = item.effective_fields_ac is not None or (
-        model.lengths is not None and item.moment_magnitudes_a is not None
+        model.moment_model is not None and item.moment_magnitudes_a is not None
     )
     anywhere = (item.energy, item.forces_ac, item.stress_cc)
     return any(label is not None for label in anywhere) or (of_spins and item.configuration.n_magnetic > 0)

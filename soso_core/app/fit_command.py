@@ -34,10 +34,10 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     """Fit a model to the energies, exchange fields, forces, stresses and moment magnitudes of TRAIN; each optional.
 
     Settings that are left out are chosen from the data: reaches from the distances of the atoms, and between a short
-    and a long one by the evidence.  Prints the settings, the scales that were learnt, and the errors on TRAIN itself
+    and a long one by the evidence.  Prints the settings, the hyperparameters that were learnt, and the errors on TRAIN itself
     beside those of the pair-only baseline.  Errors on other data: `soso evaluate`.
 
-    With --update the inducing points and scales of the old model are kept and only the rows of TRAIN are computed;
+    With --update the inducing points and hyperparameters of the old model are kept and only the rows of TRAIN are computed;
     what it has seen already is left out.
 
     \b
@@ -58,7 +58,7 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     if not any(item.configuration.n_magnetic for item in dataset):
         raise InputError(f"{train}: no atom carries a spin")
     model = _chosen(dataset, settings, seed) if old is None else _updated(load_model(old), dataset)
-    print_scales(model)
+    print_hyperparameters(model)
     with track_configurations("predicting") as track:
         evaluation = evaluate(model, dataset, track)
     print_errors(f"errors on {train} (trained on)", evaluation)
@@ -139,19 +139,20 @@ def print_settings(settings: FitSettings) -> None:
     print_table("settings", ("key", "value"), rows)
 
 
-def print_scales(model: FittedModel) -> None:
-    """Print prior scales and noise, in meV."""
-    rows = [(f"prior, {name}", number(1e3 * value), "meV") for name, value in model.scales.prior.items()]
+def print_hyperparameters(model: FittedModel) -> None:
+    """Print prior hyperparameters and noise, in meV."""
+    rows = [(f"prior, {name}", number(1e3 * value), "meV") for name, value in model.hyperparameters.prior.items()]
     units = {"energy": "meV/√spin", "field": "meV", "force": "meV/Å", "stress": "meV/√atom"}
     rows += [
-        (f"noise, {name}", number(1e3 * value), units.get(name, "meV")) for name, value in model.scales.noise.items()
+        (f"noise, {name}", number(1e3 * value), units.get(name, "meV"))
+        for name, value in model.hyperparameters.noise.items()
     ]
-    if model.lengths is not None:
-        rows.append(("noise, length", number(1e3 * model.lengths.scales.noise["length"]), "mμB"))
-    if "field" in model.scales.noise:
-        rows.append(("-∂E/∂e over the labels' fields", number(model.scales.field_scale), ""))
+    if model.moment_model is not None:
+        rows.append(("noise, length", number(1e3 * model.moment_model.hyperparameters.noise["moment"]), "mμB"))
+    if "field" in model.hyperparameters.noise:
+        rows.append(("-∂E/∂e over the labels' fields", number(model.hyperparameters.field_scale), ""))
     rows += [(f"calibration factor, {target}", number(value), "") for target, value in model.calibration.items()]
-    print_table("scales learnt", ("scale", "value", "unit"), rows)
+    print_table("hyperparameters learnt", ("scale", "value", "unit"), rows)
 
 
 def _overruled(chosen: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -27,7 +27,7 @@ QUANTITIES = {
     "field": ("effective field −∂E/∂e", "meV"),
     "force": ("force", "meV/Å"),
     "stress": ("stress", "meV/Å³"),
-    "length": ("moment magnitude", "μB"),
+    "moment": ("moment magnitude", "μB"),
 }
 """Name and unit of each target on its axes."""
 PANELS = {
@@ -85,7 +85,7 @@ def evaluation_figure(found: Mapping[str, Comparison], reliability: Mapping[str,
     figure, panels = new_figure(len(found) + bool(reliability), title)
     for axes, (target, each) in zip(panels, found.items(), strict=False):
         level_k = each.levels if target == "energy" else np.zeros(len(each.levels))
-        factor = 1.0 if target == "length" else 1e3
+        factor = 1.0 if target == "moment" else 1e3
         std_k = factor * each.deviations if len(each.deviations) else None
         draw_parity(axes, target, factor * (each.labels - level_k), factor * (each.predictions - level_k), std_k)
         if target == "energy":

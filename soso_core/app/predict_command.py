@@ -56,7 +56,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
     if n_guessed:
         click.echo(f"soso: warning: {n_guessed} atoms have no known moment magnitude; 1 μB was assumed", err=True)
     for target, what in (("force", "forces"), ("stress", "stresses")):
-        if target not in fitted.scales.noise:
+        if target not in fitted.hyperparameters.noise:
             click.echo(f"note: the model was fitted to no {what}; those predicted follow from the energies alone")
     click.echo(f"{len(predicted)} configurations predicted, written to {output}")
 

@@ -53,7 +53,7 @@ class LostDraw(SosoError):
 
 def force_model(model: FittedModel) -> CompiledModel:
     """Return the model compiled for dynamics.  Raises InputError when it was fitted to no forces."""
-    if "force" not in model.scales.noise:
+    if "force" not in model.hyperparameters.noise:
         raise InputError("generators: langevin moves atoms by the forces of the model, which was fitted to none")
     return CompiledModel.of(model)
 

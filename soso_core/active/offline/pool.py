@@ -1,7 +1,7 @@
 """A labelled pool whose design rows are computed once, and the fit of a part of it: what an offline study repeats.
 
 Descriptors need no labels, so the inducing points are those of the whole pool and every fit shares them; reference
-energies, scales and weights come from the labels of the part alone.  Within a block all weights have one prior width,
+energies, hyperparameters and weights come from the labels of the part alone.  Within a block all weights have one prior width,
 so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
 pool moves are dropped.
 """
@@ -111,18 +111,18 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class PoolFit:
-    """A model of some configurations of a pool: weights (m,), posterior precision L Lᵀ, scales, reference energies."""
+    """A model of some configurations of a pool: weights (m,), posterior precision L Lᵀ, hyperparameters, reference energies."""
 
     weights_m: FloatArray
     cholesky_mm: FloatArray
-    hyperparameters: FittedHyperparameters
+    fitted: FittedHyperparameters
     offsets_s: FloatArray
     calibration: Mapping[str, float]
 
     @property
-    def scales(self) -> Hyperparameters:
+    def hyperparameters(self) -> Hyperparameters:
         """The hyperparameters that were learnt."""
-        return self.hyperparameters.best.scales
+        return self.fitted.best.hyperparameters
 
 
 def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Pool:
@@ -136,38 +136,38 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
 def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) -> PoolFit:
     """Return the model of highest evidence for the labels of the chosen configurations, as `regression.fit` does.
 
-    The climb begins at the scales of `start`.
+    The climb begins at the hyperparameters of `start`.
     """
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
     equations = pool.equations(chosen, offsets_s)
-    first = None if start is None else start.hyperparameters
+    first = None if start is None else start.fitted
     fitted = fit_hyperparameters(equations, pool.blocks, pool.pair_blocks, first)
-    scales = fitted.best.scales
-    weights_m, cholesky_mm = posterior(equations, pool.blocks, scales)
+    hyperparameters = fitted.best.hyperparameters
+    weights_m, cholesky_mm = posterior(equations, pool.blocks, hyperparameters)
     errors = [
-        left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, cholesky_mm, scales)
+        left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, cholesky_mm, hyperparameters)
         for k in chosen
     ]  # fmt: skip
     return PoolFit(weights_m, cholesky_mm, fitted, offsets_s, calibration_factors(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
-    """Return the model of the chosen configurations with the scales of `fitted`, and the calibration."""
+    """Return the model of the chosen configurations with the hyperparameters of `fitted`, and the calibration."""
     offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
     equations = pool.equations(chosen, offsets_s)
-    weights_m, cholesky_mm = posterior(equations, pool.blocks, fitted.scales)
+    weights_m, cholesky_mm = posterior(equations, pool.blocks, fitted.hyperparameters)
     return replace(fitted, weights_m=weights_m, cholesky_mm=cholesky_mm, offsets_s=offsets_s)
 
 
 def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
     """Return what the model does not know of every configuration of the pool."""
-    noise, calibration = fitted.scales.noise, fitted.calibration
+    noise, calibration = fitted.hyperparameters.noise, fitted.calibration
     return CandidateRows(
         whitened(pool.energies_km, fitted.cholesky_mm),
         whitened(pool.fields_rm, fitted.cholesky_mm),
         pool.ends_k,
         noise["energy"] / np.sqrt(pool.n_spins_k),
-        noise.get("field", 0.0) * fitted.scales.field_scale,
+        noise.get("field", 0.0) * fitted.hyperparameters.field_scale,
         calibration.get("energy", 1.0),
         calibration.get("field", 1.0),
     )
@@ -204,7 +204,7 @@ def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
     """Return prediction minus label of the transverse field components of every configuration, eV, in labels' units."""
-    predicted_r = pool.fields_rm @ fitted.weights_m / fitted.scales.field_scale
+    predicted_r = pool.fields_rm @ fitted.weights_m / fitted.hyperparameters.field_scale
     parts = [
         rows["field"][1] * f if "field" in rows else np.zeros(0)
         for rows, f in zip(pool.rows_k, pool.factors_k, strict=True)

@@ -183,7 +183,7 @@ def new_classes(candidates: Sequence[Configuration], known: Sequence[Configurati
 
 def initial_moments(model: FittedModel, configuration: Configuration) -> FloatArray | None:
     """Return the moment magnitudes (a,), μB, that an engine starts from; None when the model was fitted to none."""
-    if model.lengths is None:
+    if model.moment_model is None:
         return None
     magnitudes_a = model.moment_magnitudes(configuration, missing="nan")
     return None if np.isnan(magnitudes_a).any() else magnitudes_a

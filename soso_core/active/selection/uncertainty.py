@@ -150,7 +150,7 @@ def candidate_rows(
     Raises InputError for an element the model does not know.
     """
     if with_fields is None:
-        with_fields = "field" in model.scales.noise
+        with_fields = "field" in model.hyperparameters.noise
     designs = in_threads(lambda item: model.basis.rows(item, by_spin=with_fields), configurations)
     spins_k = np.array([item.n_energy_sites for item in configurations], dtype=float)
     fields = [transverse_rows(item, design) for item, design in zip(configurations, designs, strict=True)]
@@ -158,8 +158,8 @@ def candidate_rows(
         whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.cholesky_mm),
         whitened(np.concatenate(fields), model.cholesky_mm),
         np.cumsum([0, *map(len, fields)]),
-        model.scales.noise.get("energy", np.inf) / np.sqrt(spins_k),
-        model.scales.noise.get("field", 0.0) * model.scales.field_scale,
+        model.hyperparameters.noise.get("energy", np.inf) / np.sqrt(spins_k),
+        model.hyperparameters.noise.get("field", 0.0) * model.hyperparameters.field_scale,
         model.calibration_factor("energy"),
         model.calibration_factor("field"),
     )

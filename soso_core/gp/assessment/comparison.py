@@ -9,7 +9,7 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.targets import mean_moments, reference_energies
 from soso_core.gp.model.fitted import Prediction
-from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
 from soso_core.voigt import to_voigt
@@ -53,14 +53,14 @@ class Comparison:
 
 
 def compare(
-    predictions: Sequence[Prediction], dataset: Dataset, scales: Hyperparameters | None = None
+    predictions: Sequence[Prediction], dataset: Dataset, hyperparameters: Hyperparameters | None = None
 ) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
-    `scales`: those of the model, whose fields are divided by its field scale to be in the units of the labels.
+    `hyperparameters`: those of the model, whose fields are divided by its field scale to be in the units of the labels.
     """
-    scales = Hyperparameters({}, {}) if scales is None else scales
-    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), scales)
+    hyperparameters = Hyperparameters({}, {}) if hyperparameters is None else hyperparameters
+    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), hyperparameters)
     found: dict[str, Comparison] = {}
     for target, take in _TAKERS.items():
         taken = [take(item, predicted, levels) for item, predicted in zip(dataset, predictions, strict=True)]
@@ -80,7 +80,7 @@ class _Levels:
     species: tuple[int, ...]
     energies_s: FloatArray
     moments_s: FloatArray
-    scales: Hyperparameters
+    hyperparameters: Hyperparameters
 
 
 _Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -100,7 +100,7 @@ def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels)
 def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
     if item.effective_fields_ac is None or not item.configuration.n_magnetic:
         return None
-    magnetic, scale = item.configuration.is_magnetic_a, levels.scales.field_scale
+    magnetic, scale = item.configuration.is_magnetic_a, levels.hyperparameters.field_scale
     std_ac = predicted.effective_fields_std_ac
     deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
     return _without_level(
@@ -142,5 +142,5 @@ _TAKERS: Mapping[str, Callable[[LabelledConfiguration, Prediction, _Levels], _Pa
     "field": _field,
     "force": _force,
     "stress": _stress,
-    LENGTH: _length,
+    MOMENT: _length,
 }

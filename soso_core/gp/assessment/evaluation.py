@@ -9,7 +9,7 @@ from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison, compare, rms
 from soso_core.gp.inference.calibration import calibration_factor, reliability
 from soso_core.gp.model.fitted import FittedModel, Prediction
-from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 
 Track = Callable[[Sequence[LabelledConfiguration]], Iterable[LabelledConfiguration]]
@@ -79,10 +79,10 @@ def assess(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple[E
     """Return the errors of `model` and its baseline, and labels beside predictions of the model."""
     n_trained_on = len(trained_on(model, dataset))
     predictions, of_baseline = _predicted_twice(model, dataset, track)
-    found = compare(predictions, dataset, model.scales)
+    found = compare(predictions, dataset, model.hyperparameters)
     pair_only = None
     if model.baseline is not None:
-        pair_only = errors_of(of_baseline, dataset, model.baseline.scales, n_trained_on)
+        pair_only = errors_of(of_baseline, dataset, model.baseline.hyperparameters, n_trained_on)
     own = _errors(found, dataset, n_trained_on).model_dump()
     own["energy_model_std_meV_per_spin"] = _model_std(predictions, dataset)
     return Evaluation(**own, pair_only=pair_only), found
@@ -123,10 +123,13 @@ def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
 
 
 def errors_of(
-    predictions: Sequence[Prediction], dataset: Dataset, scales: Hyperparameters | None = None, n_trained_on: int = 0
+    predictions: Sequence[Prediction],
+    dataset: Dataset,
+    hyperparameters: Hyperparameters | None = None,
+    n_trained_on: int = 0,
 ) -> Errors:
-    """Return the errors of predictions made for the configurations of `dataset`, in order; `scales` as in `compare`."""
-    return _errors(compare(predictions, dataset, scales), dataset, n_trained_on)
+    """Return the errors of predictions made for the configurations of `dataset`, in order; `hyperparameters` as in `compare`."""
+    return _errors(compare(predictions, dataset, hyperparameters), dataset, n_trained_on)
 
 
 def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int) -> Errors:
@@ -145,9 +148,9 @@ def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int
         force_rms_meV_per_angstrom=size.get("force"),
         stress_rmse_meV_per_angstrom3=error.get("stress"),
         stress_rms_meV_per_angstrom3=size.get("stress"),
-        moment_rmse_muB=_in_units(error.get(LENGTH)),
-        moment_std_muB=_in_units(expected.get(LENGTH)),
-        moment_spread_muB=_in_units(size.get(LENGTH)),
+        moment_rmse_muB=_in_units(error.get(MOMENT)),
+        moment_std_muB=_in_units(expected.get(MOMENT)),
+        moment_spread_muB=_in_units(size.get(MOMENT)),
         n_configurations=len(dataset),
         n_energies=dataset.n_energies,
         n_field_configurations=dataset.n_field_configurations,

@@ -1,4 +1,4 @@
-"""Do the energies and the fields of a set of labels agree?  c in -∂E/∂e = c · (field of the labels), with an error.
+"""Compare the energies and the fields of labels: c in -∂E/∂e = c · (field of the labels), with an error.
 
 A model is fitted to energies and fields with a wide hyperprior on c: first the pair part alone, which is fast.  Its
 model-form error may bias c.  If energies and fields disagree by it, a small GP is added and its estimate is used, when
@@ -11,41 +11,39 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from soso_core.dataset import Dataset
-from soso_core.gp.inference.calibration import evenly_spaced
+from soso_core.gp.inference.calibration import pick_evenly
 from soso_core.gp.inference.defaults import choose_settings
-from soso_core.gp.inference.evidence import curvature, free_scales, slopes_of
+from soso_core.gp.inference.evidence import curvature, list_free_hyperparameters, slopes_of
 from soso_core.gp.inference.hyperparameters import (
     FIXED_BLOCKS,
     Equations,
     FittedHyperparameters,
     fit_hyperparameters,
 )
-from soso_core.gp.inference.regression import DECISIVE
-from soso_core.gp.inference.sums import References, equations_of, merge_sums
-from soso_core.gp.inference.targets import mean_moments, reference_energies
+from soso_core.gp.inference.regression import DECISIVE, build_basis
+from soso_core.gp.inference.sums import equations_of, merge_sums
+from soso_core.gp.inference.targets import find_references
 from soso_core.gp.model.basis import ModelBasis, centre_columns
-from soso_core.gp.model.covariance import Points, join_points
-from soso_core.gp.model.inducing import choose_inducing_points
 from soso_core.labels import LabelledConfiguration
-from soso_core.threads import in_threads, one_blas_thread
+from soso_core.threads import one_blas_thread
 
 TOLERATED = 0.10
-"""Fields of good labels differ from the derivative of the energy by some per cent."""
+"""Fields of good labels differ from the derivative of the energy by several per cent."""
 SIGNIFICANT = 2.0
-"""So many standard errors a disagreement must have."""
+"""Number of standard errors from which a disagreement is significant."""
 OPEN_WIDTH = 1.0
-"""Width of the hyperprior on log c: factors of 2 and one half are as probable as 1, nearly."""
+"""Width of the hyperprior on log c: factors of 2 and one half are nearly as probable as 1."""
 FEWEST, FEWEST_FOR_GP = 6, 10
 """Configurations.  With four, c of good labels was seen from 0.6 to 1.7, and beyond its error; with six and eight a GP
 can explain the energies by itself and call the fields noise."""
 LEFT_OUT = 0.15
-"""What a pair part alone may be wrong by in log c, where labels are too few for a GP: of eight labels of displaced
+"""Error of log c from the form of the pair part, where labels are too few for a GP: of eight labels of displaced
 cells whose fields are exact, with stated errors of 0.03 and 0.06, one set gave 0.82 and another 1.18."""
 N_INDUCING = 15
-"""Of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points do no better and
+"""Inducing points of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points do no better and
 take four times the time."""
 MOST_CONFIGURATIONS = 100
-"""c is known to 1 % or so from as many; of a larger set they are taken evenly spaced."""
+"""So many determine c to about 1 %; from a larger set they are picked evenly."""
 
 
 @dataclass(frozen=True)
@@ -62,41 +60,42 @@ class FieldScale:
         return abs(self.value - 1.0) > max(TOLERATED, SIGNIFICANT * self.error)
 
     def sentence(self) -> str:
-        """Return it in words."""
+        """Return a sentence with c and its error."""
         sign = ", which have the wrong sign" if self.value < 0.0 else ""
         return f"-∂E/∂e from the energies is {self.value:.2f} ± {self.error:.2f} times the fields of the labels{sign}"
 
 
 def field_scale_of(dataset: Dataset, rng: np.random.Generator) -> FieldScale | None:
-    """Return c of the labels that have energy and fields; None where there are too few to say anything.
+    """Return c of the labels that have energy and fields; None where there are too few.
 
-    Its error is the larger of two: that of a normal distribution about the most probable scales (Laplace's
+    Its error is the larger of two: that of a normal distribution about the most probable hyperparameters (Laplace's
     approximation), and the scatter of c when one configuration after the other is left out (the jackknife).
     `rng` draws the environments of the GP.
     """
     both = [item for item in dataset.without_repeats() if _has_both(item)]
     if len(both) < FEWEST + len(dataset.species) - 1:  # the constants of the species take an energy each
         return None
-    usable = Dataset(tuple(_of_spins(item) for item in evenly_spaced(both, MOST_CONFIGURATIONS)))
+    usable = Dataset(tuple(replace(i, forces_ac=None, stress_cc=None) for i in pick_evenly(both, MOST_CONFIGURATIONS)))
     with one_blas_thread():
-        by_pairs, turned = _Fit.of_pairs(usable), Dataset(tuple(map(_turned, usable)))
-        if (by_turned := _Fit.of_pairs(turned)).fitted.best.log_evidence > by_pairs.fitted.best.log_evidence + DECISIVE:
-            found = _last_word(by_turned, turned, rng)
+        fit, reversed_fields = _Fit.of_pairs(usable), Dataset(tuple(map(_reverse_fields, usable)))
+        other = _Fit.of_pairs(reversed_fields)
+        if other.fitted.best.log_evidence > fit.fitted.best.log_evidence + DECISIVE:
+            found = _add_gp_where_needed(other, reversed_fields, rng)
             return replace(found, value=-found.value)
-        return _last_word(by_pairs, usable, rng)
+        return _add_gp_where_needed(fit, usable, rng)
 
 
-def _last_word(by_pairs: "_Fit", usable: Dataset, rng: np.random.Generator) -> FieldScale:
-    """Return c, with a GP where the pair part says that energies and fields disagree."""
-    found = by_pairs.field_scale()
+def _add_gp_where_needed(fit: "_Fit", usable: Dataset, rng: np.random.Generator) -> FieldScale:
+    """Return c; the fit gets a GP where energies and fields disagree by the pair part alone."""
+    found = fit.field_scale()
     if len(usable) < FEWEST_FOR_GP:
         return replace(found, error=float(np.hypot(found.error, LEFT_OUT * found.value)))
-    return by_pairs.with_gp(usable, rng).field_scale() if found.disagrees else found
+    return fit.add_gp(usable, rng).field_scale() if found.disagrees else found
 
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A model's columns, the sums of each configuration, and the scales of highest evidence."""
+    """A model's columns, the sums of each configuration, and the hyperparameters of highest evidence."""
 
     basis: ModelBasis
     parts: Sequence[Equations]
@@ -104,59 +103,50 @@ class _Fit:
 
     @classmethod
     def of_pairs(cls, dataset: Dataset) -> "_Fit":
-        bare = ModelBasis.uncentred(choose_settings(dataset), dataset.species, None)
+        """Return the fit of the pair part alone."""
+        bare = ModelBasis.build(choose_settings(dataset), dataset.species, None)
         basis = centre_columns(bare, [item.configuration for item in dataset], [None] * len(dataset))
-        parts = _parts(dataset, basis)
-        fitted = fit_hyperparameters(_total(parts), basis.blocks, basis.blocks, field_scale_width=OPEN_WIDTH)
-        return cls(basis, parts, fitted)
+        return cls._fit(dataset, basis, basis, None)
 
-    def with_gp(self, dataset: Dataset, rng: np.random.Generator) -> "_Fit":
+    def add_gp(self, dataset: Dataset, rng: np.random.Generator) -> "_Fit":
         """Return the fit with a GP beside the pair part."""
-        bare = self.basis
-        environments = in_threads(lambda item: _environments(item, bare), dataset)
-        inducing = choose_inducing_points(join_points(environments), N_INDUCING, bare.covariance, rng)
-        whole = ModelBasis.uncentred(bare.settings, bare.species, inducing)
-        basis = centre_columns(whole, [item.configuration for item in dataset], environments)
-        parts = _parts(dataset, basis)
-        return _Fit(
-            basis, parts, fit_hyperparameters(_total(parts), basis.blocks, bare.blocks, self.fitted, OPEN_WIDTH)
-        )
+        settings = self.basis.settings.model_copy(update={"n_inducing": N_INDUCING})
+        return self._fit(dataset, build_basis(dataset, settings, rng), self.basis, self.fitted)
+
+    @classmethod
+    def _fit(
+        cls, dataset: Dataset, basis: ModelBasis, pairs: ModelBasis, start: FittedHyperparameters | None
+    ) -> "_Fit":
+        references = find_references(dataset)
+        sums = [equations_of([item], basis, references) for item in dataset]
+        parts = [{target: each[target] for target in ("energy", "field")} for each in sums]
+        return cls(basis, parts, fit_hyperparameters(_total(parts), basis.blocks, pairs.blocks, start, OPEN_WIDTH))
 
     def field_scale(self) -> FieldScale:
         """Return c with the larger of its two errors."""
-        total, blocks, scales, n = _total(self.parts), self.basis.blocks, self.fitted.best.scales, len(self.parts)
-        names = free_scales(total, blocks, FIXED_BLOCKS)
-        along_k = np.linalg.inv(curvature(total, blocks, self.fitted.hyperprior, scales, names))[-1]
-        slopes_k = slopes_of(total, blocks, scales, names)
-        others = (slopes_of(_without(total, part), blocks, scales, names) for part in self.parts)
+        total, blocks, hyperparameters, n = (
+            _total(self.parts),
+            self.basis.blocks,
+            self.fitted.best.hyperparameters,
+            len(self.parts),
+        )
+        names = list_free_hyperparameters(total, blocks, FIXED_BLOCKS)
+        along_k = np.linalg.inv(curvature(total, blocks, self.fitted.hyperprior, hyperparameters, names))[-1]
+        slopes_k = slopes_of(total, blocks, hyperparameters, names)
+        others = (slopes_of(_subtract(total, part), blocks, hyperparameters, names) for part in self.parts)
         shifts = np.array([along_k @ (other_k - slopes_k) for other_k in others])  # one Newton step each
         jackknife = np.sqrt((n - 1) / n * np.sum((shifts - np.mean(shifts)) ** 2))
         error = max(float(jackknife), float(np.sqrt(along_k[-1])))
-        return FieldScale(scales.field_scale, scales.field_scale * error, n)
+        return FieldScale(hyperparameters.field_scale, hyperparameters.field_scale * error, n)
 
 
 def _has_both(item: LabelledConfiguration) -> bool:
     return item.energy is not None and item.effective_fields_ac is not None and item.configuration.n_magnetic > 0
 
 
-def _of_spins(item: LabelledConfiguration) -> LabelledConfiguration:
-    return replace(item, forces_ac=None, stress_cc=None)
-
-
-def _turned(item: LabelledConfiguration) -> LabelledConfiguration:
+def _reverse_fields(item: LabelledConfiguration) -> LabelledConfiguration:
     assert item.exchange_fields_ac is not None
     return replace(item, exchange_fields_ac=-item.exchange_fields_ac)
-
-
-def _environments(item: LabelledConfiguration, basis: ModelBasis) -> Points:
-    neighbours = basis.descriptor_neighbours(item.configuration)
-    return basis.points(basis.descriptor.compute(item.configuration, neighbours))
-
-
-def _parts(dataset: Dataset, basis: ModelBasis) -> list[Equations]:
-    references = References(reference_energies(dataset), mean_moments(dataset))
-    equations = [equations_of([item], basis, references) for item in dataset]
-    return [{target: each[target] for target in ("energy", "field")} for each in equations]
 
 
 def _total(parts: Sequence[Equations]) -> Equations:
@@ -166,5 +156,5 @@ def _total(parts: Sequence[Equations]) -> Equations:
     return total
 
 
-def _without(total: Equations, part: Equations) -> Equations:
+def _subtract(total: Equations, part: Equations) -> Equations:
     return {target: equation - part[target] for target, equation in total.items()}

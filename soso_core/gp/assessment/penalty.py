@@ -63,7 +63,7 @@ def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = 
     if not items or not all(map(may_contain_penalty, items)):
         return 0.0
     made = candidate(check_labels(dataset), choose_settings(dataset), rng)
-    scales = made.fitted.best.scales
+    hyperparameters = made.fitted.best.hyperparameters
 
     def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, float]:
         bare = replace(item, exchange_fields_ac=None, moment_magnitudes_a=None, forces_ac=None, stress_cc=None)
@@ -73,9 +73,9 @@ def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = 
 
     rows, values, squares = zip(*in_threads(of, items), strict=True)
     with one_blas_thread():
-        solved = posterior(energy_equations(made.equations), made.basis.blocks, scales)
+        solved = posterior(energy_equations(made.equations), made.basis.blocks, hyperparameters)
         arrays = (np.concatenate(rows), np.concatenate(values), np.array(squares))
-        return posterior_mean(*arrays, solved, scales.noise["energy"], width)
+        return posterior_mean(*arrays, solved, hyperparameters.noise["energy"], width)
 
 
 def posterior_mean(

@@ -37,16 +37,17 @@ def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def left_out_errors(
-    rows: Rows, weights_m: FloatArray, cholesky_mm: FloatArray, scales: Hyperparameters
+    rows: Rows, weights_m: FloatArray, cholesky_mm: FloatArray, hyperparameters: Hyperparameters
 ) -> dict[str, FloatArray]:
-    """Return error / deviation of every label of one configuration had it been left out of the fit, scales kept.
+    """Return error / deviation of every label of one configuration had it been left out of the fit, hyperparameters kept.
 
     With rows and values in units of the noise, H = Φ A⁻¹ Φᵀ and residuals r, the errors left out are (1-H)⁻¹ r and
     their covariance (1-H)⁻¹, noise included: a block form of the classical leave-one-out identity (Rasmussen and
     Williams, Gaussian Processes for Machine Learning, section 5.4.2).
     """
     stacked = [
-        (scales.factor(t) * rows_km / scales.noise[t], y_k / scales.noise[t]) for t, (rows_km, y_k) in rows.items()
+        (hyperparameters.factor(t) * rows_km / hyperparameters.noise[t], y_k / hyperparameters.noise[t])
+        for t, (rows_km, y_k) in rows.items()
     ]
     phi_km, y_k = (np.concatenate(parts) for parts in zip(*stacked, strict=True))
     half_mk = solve_triangular(cholesky_mm, phi_km.T, lower=True)
@@ -60,7 +61,7 @@ def left_out_errors(
 def calibration_factors(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
     """Return the calibration factor of every target from the errors of several configurations left out of one fit.
 
-    The scales were learnt from the same n configurations, which has two consequences.  Errors over a deviation learnt
+    The hyperparameters were learnt from the same n configurations, which has two consequences.  Errors over a deviation learnt
     from n of them follow Student's t rather than the normal distribution, which its wider interval accounts for.  They
     are slightly too small, so no factor below 1 is taken from them; a blind test may give one.
     """

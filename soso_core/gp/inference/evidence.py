@@ -60,35 +60,35 @@ class Hyperprior:
 class EvidenceMaximum:
     """Hyperparameters of highest evidence times hyperprior, and the log of that product, up to a constant."""
 
-    scales: Hyperparameters
+    hyperparameters: Hyperparameters
     log_evidence: float
 
 
 def posterior(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], hyperparameters: Hyperparameters
 ) -> tuple[FloatArray, FloatArray]:
     """Return the mean weights (m,) and the lower Cholesky factor (m, m) of the posterior precision.
 
     Solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
     """
-    prior_m = _prior_deviation(blocks, scales)
-    cholesky_mm, b_m = _scaled_system(equations, prior_m, scales)
+    prior_m = _prior_deviation(blocks, hyperparameters)
+    cholesky_mm, b_m = _scaled_system(equations, prior_m, hyperparameters)
     return prior_m * cho_solve((cholesky_mm, True), b_m), cholesky_mm / prior_m[:, None]
 
 
 def log_evidence(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters
+    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], hyperparameters: Hyperparameters
 ) -> tuple[float, Hyperparameters]:
     """Return log p(y) and its derivatives by the logarithm of every scale."""
-    prior_m = _prior_deviation(blocks, scales)
-    cholesky_mm, b_m = _scaled_system(equations, prior_m, scales)
+    prior_m = _prior_deviation(blocks, hyperparameters)
+    cholesky_mm, b_m = _scaled_system(equations, prior_m, hyperparameters)
     scaled_m = cho_solve((cholesky_mm, True), b_m)
     weights_m, inverse_mm = prior_m * scaled_m, _inverse(cholesky_mm)
     covariance_mm = inverse_mm * (prior_m[:, None] * prior_m)
     value = -float(np.sum(np.log(np.diag(cholesky_mm)))) - 0.5 * float(scaled_m @ scaled_m)
     noise_slopes, field_slope = {}, 0.0
     for target, equation in equations.items():
-        variance, factor = scales.noise[target] ** 2, scales.factor(target)
+        variance, factor = hyperparameters.noise[target] ** 2, hyperparameters.factor(target)
         along = factor * float(weights_m @ equation.projection_m)
         inside = factor**2 * float(weights_m @ equation.gram_mm @ weights_m)
         spread = factor**2 * float(np.vdot(covariance_mm, equation.gram_mm))
@@ -114,7 +114,7 @@ def maximise_evidence(
     The field scale is free when there are energies to compare fields with.  The search begins at `start`, or else at
     the centre of the hyperprior; the result for nearly the same data saves most of the search.
     """
-    names = free_scales(equations, blocks, fixed)
+    names = list_free_hyperparameters(equations, blocks, fixed)
     centre = hyperprior.centre
     centre_k = np.log(_picked(centre, names))
     width_k = np.array([hyperprior.width(name) for name in names])
@@ -130,7 +130,7 @@ def maximise_evidence(
     return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
 
 
-def free_scales(
+def list_free_hyperparameters(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], fixed: frozenset[str] = frozenset()
 ) -> list[str]:
     """Return the names of the free hyperparameters: blocks, targets, and last the field scale."""
@@ -139,52 +139,58 @@ def free_scales(
 
 
 def slopes_of(
-    equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], scales: Hyperparameters, names: Sequence[str]
+    equations: Mapping[str, NormalEquations],
+    blocks: Mapping[str, slice],
+    hyperparameters: Hyperparameters,
+    names: Sequence[str],
 ) -> FloatArray:
-    """Return the derivatives of log p(y) by the logarithms of the scales named, (k,)."""
-    return _picked(log_evidence(equations, blocks, scales)[1], names)
+    """Return the derivatives of log p(y) by the logarithms of the hyperparameters named, (k,)."""
+    return _picked(log_evidence(equations, blocks, hyperparameters)[1], names)
 
 
 def curvature(
     equations: Mapping[str, NormalEquations],
     blocks: Mapping[str, slice],
     hyperprior: Hyperprior,
-    scales: Hyperparameters,
+    hyperparameters: Hyperparameters,
     names: Sequence[str],
 ) -> FloatArray:
-    """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of scales, (k, k).
+    """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of hyperparameters, (k, k).
 
     Its inverse is the covariance of these logarithms in Laplace's approximation.  By central differences of slopes.
     """
-    at_k = np.log(_picked(scales, names))
+    at_k = np.log(_picked(hyperparameters, names))
     change_kk = [
-        slopes_of(equations, blocks, _moved(scales, names, at_k + step_k), names)
-        - slopes_of(equations, blocks, _moved(scales, names, at_k - step_k), names)
+        slopes_of(equations, blocks, _moved(hyperparameters, names, at_k + step_k), names)
+        - slopes_of(equations, blocks, _moved(hyperparameters, names, at_k - step_k), names)
         for step_k in CURVATURE_STEP * np.eye(len(names))
     ]
     second_kk = np.array(change_kk) / (2.0 * CURVATURE_STEP)
     return np.diag([hyperprior.width(name) ** -2.0 for name in names]) - 0.5 * (second_kk + second_kk.T)
 
 
-def _picked(scales: Hyperparameters, names: Sequence[str]) -> FloatArray:
-    given = {**scales.prior, **scales.noise, FIELD_SCALE: scales.field_scale}
+def _picked(hyperparameters: Hyperparameters, names: Sequence[str]) -> FloatArray:
+    given = {**hyperparameters.prior, **hyperparameters.noise, FIELD_SCALE: hyperparameters.field_scale}
     return np.array([given[name] for name in names])
 
 
-def _moved(scales: Hyperparameters, names: Sequence[str], log_k: FloatArray) -> Hyperparameters:
-    """Return the scales with those named set to exp(log_k)."""
+def _moved(hyperparameters: Hyperparameters, names: Sequence[str], log_k: FloatArray) -> Hyperparameters:
+    """Return the hyperparameters with those named set to exp(log_k)."""
     new = dict(zip(names, np.exp(log_k).tolist(), strict=True))
-    prior, noise = ({name: new.get(name, value) for name, value in old.items()} for old in (scales.prior, scales.noise))
-    return Hyperparameters(prior, noise, new.get(FIELD_SCALE, scales.field_scale))
+    prior, noise = (
+        {name: new.get(name, value) for name, value in old.items()}
+        for old in (hyperparameters.prior, hyperparameters.noise)
+    )
+    return Hyperparameters(prior, noise, new.get(FIELD_SCALE, hyperparameters.field_scale))
 
 
 def _scaled_system(
-    equations: Mapping[str, NormalEquations], prior_m: FloatArray, scales: Hyperparameters
+    equations: Mapping[str, NormalEquations], prior_m: FloatArray, hyperparameters: Hyperparameters
 ) -> tuple[FloatArray, FloatArray]:
     """Return the Cholesky factor of 1 + Σ f² δ ΦᵀΦ δ/σ² and Σ f δ Φᵀy/σ²."""
     a_mm, b_m = np.zeros((len(prior_m), len(prior_m))), np.zeros(len(prior_m))
     for target, equation in equations.items():
-        weight, factor = scales.noise[target] ** -2.0, scales.factor(target)
+        weight, factor = hyperparameters.noise[target] ** -2.0, hyperparameters.factor(target)
         a_mm += (factor**2 * weight) * equation.gram_mm
         b_m += (factor * weight) * equation.projection_m
     a_mm *= prior_m[:, None] * prior_m
@@ -201,8 +207,8 @@ def _inverse(cholesky_mm: FloatArray) -> FloatArray:
     return np.asarray(inverse_mm)
 
 
-def _prior_deviation(blocks: Mapping[str, slice], scales: Hyperparameters) -> FloatArray:
+def _prior_deviation(blocks: Mapping[str, slice], hyperparameters: Hyperparameters) -> FloatArray:
     deviation_m = np.zeros(max(block.stop for block in blocks.values()))
     for name, block in blocks.items():
-        deviation_m[block] = scales.prior[name]
+        deviation_m[block] = hyperparameters.prior[name]
     return deviation_m

@@ -54,12 +54,12 @@ def fit_hyperparameters(
     small = restrict_columns(equations, max(block.stop for block in pair_blocks.values()))
     hyperprior = build_hyperprior(small, pair_blocks)
     hyperprior = replace(hyperprior, log_width={FIELD_SCALE: field_scale_width})
-    first = None if start is None else start.baseline.scales
+    first = None if start is None else start.baseline.hyperparameters
     baseline = maximise_evidence(small, pair_blocks, hyperprior, FIXED_BLOCKS, first)
     if blocks.keys() == pair_blocks.keys():
         return FittedHyperparameters(baseline, baseline, hyperprior, has_gp=False)
-    hyperprior = extend_hyperprior_to_gp(hyperprior, equations, blocks, pair_blocks, baseline.scales)
-    first = start.best.scales if start is not None and start.has_gp else None
+    hyperprior = extend_hyperprior_to_gp(hyperprior, equations, blocks, pair_blocks, baseline.hyperparameters)
+    first = start.best.hyperparameters if start is not None and start.has_gp else None
     best = maximise_evidence(equations, blocks, hyperprior, FIXED_BLOCKS, first)
     if first is not None and best.log_evidence < baseline.log_evidence:
         # The pair part alone does better: the search got stuck where fewer data had led, such as noise near zero.
@@ -86,7 +86,9 @@ def _select_noise_model(
     free = maximise_evidence(equations, blocks, free_energy_noise(hyperprior, equations), FIXED_BLOCKS)
     silent = {name: SILENT * width for name, width in hyperprior.centre.prior.items()}
     without_gp = Hyperparameters(
-        {**silent, **baseline.scales.prior}, baseline.scales.noise, baseline.scales.field_scale
+        {**silent, **baseline.hyperparameters.prior},
+        baseline.hyperparameters.noise,
+        baseline.hyperparameters.field_scale,
     )
     hypotheses = (EvidenceMaximum(without_gp, baseline.log_evidence), free, precise.best)
     best = max(hypotheses, key=lambda each: each.log_evidence)

@@ -47,7 +47,7 @@ def extend_hyperprior_to_gp(
     equations: Mapping[str, NormalEquations],
     blocks: Mapping[str, slice],
     baseline_blocks: Mapping[str, slice],
-    baseline_scales: Hyperparameters,
+    baseline_hyperparameters: Hyperparameters,
 ) -> Hyperprior:
     """Return the hyperprior with a GP that would explain the residuals of the pair part, and no more.
 
@@ -58,7 +58,7 @@ def extend_hyperprior_to_gp(
     n_other = max(block.stop for block in baseline_blocks.values())
     left_m = np.zeros(max(block.stop for block in blocks.values()))
     for target, equation in equations.items():
-        left_m = np.maximum(left_m, _left_over(target, equation, n_other, baseline_blocks, baseline_scales))
+        left_m = np.maximum(left_m, _left_over(target, equation, n_other, baseline_blocks, baseline_hyperparameters))
     names = [name for name in blocks if name not in baseline_blocks]
     prior = {**hyperprior.centre.prior}
     for name in names:
@@ -96,13 +96,13 @@ def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, flo
 
 
 def _left_over(
-    target: str, equation: NormalEquations, n_other: int, blocks: Mapping[str, slice], scales: Hyperparameters
+    target: str, equation: NormalEquations, n_other: int, blocks: Mapping[str, slice], hyperparameters: Hyperparameters
 ) -> FloatArray:
     """Return the mean square of the rows of every column, over the noise, that the other columns cannot express."""
-    gram_mm, noise = equation.gram_mm, scales.noise[target]
+    gram_mm, noise = equation.gram_mm, hyperparameters.noise[target]
     alone = {target: equation.restricted(np.arange(n_other))}
-    _, cholesky_mm = posterior(alone, blocks, scales)
-    shared_mm = cho_solve((cholesky_mm, True), gram_mm[:n_other]) * scales.factor(target) ** 2
+    _, cholesky_mm = posterior(alone, blocks, hyperparameters)
+    shared_mm = cho_solve((cholesky_mm, True), gram_mm[:n_other]) * hyperparameters.factor(target) ** 2
     left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
     floor_m = VANISHING * np.diag(gram_mm)
     return np.asarray(np.maximum(left_m, floor_m) / equation.effective_count / noise**2)

@@ -1,14 +1,15 @@
 """fit, update, choose: from labelled configurations to a FittedModel."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.inference.calibration import calibration_factors, evenly_spaced, left_out_errors
+from soso_core.gp.inference.calibration import calibration_factors, pick_evenly, left_out_errors
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import (
     Equations,
@@ -17,28 +18,28 @@ from soso_core.gp.inference.hyperparameters import (
     restrict_columns,
 )
 from soso_core.gp.inference.moments import fit_moment_model, solve_moment_model
-from soso_core.gp.inference.sums import References, equations_of, labelled_rows, merge_sums
-from soso_core.gp.inference.targets import mean_moments, reference_energies
+from soso_core.gp.inference.sums import equations_of, merge_sums
+from soso_core.gp.inference.targets import compute_rows, find_references
 from soso_core.gp.model.basis import ModelBasis, centre_columns
 from soso_core.gp.model.covariance import Points, join_points
-from soso_core.gp.model.fitted import FitRecord, FittedModel
-from soso_core.gp.model.hyperparameters import LENGTH, TARGETS
+from soso_core.gp.model.fitted import FitRecord, FittedModel, References
+from soso_core.gp.model.hyperparameters import MOMENT, TARGETS
 from soso_core.gp.model.inducing import choose_inducing_points
-from soso_core.gp.model.moments import MomentModel
-from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
 from soso_core.labels import LabelledConfiguration
+from soso_core.neighbours import find_neighbours
 from soso_core.threads import in_threads, one_blas_thread
 
 DECISIVE = float(np.log(100.0))
 """Difference of log evidences that is called decisive: a hundred to one (Jeffreys, Theory of Probability, app. B)."""
+T = TypeVar("T")
 CALIBRATION_CONFIGURATIONS = 100
-"""So many configurations are left out, one at a time, to calibrate: their rows are computed once more."""
+"""Configurations that are left out, one at a time, to calibrate; their rows are computed once more."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One choice of settings, fitted: everything but lengths and calibration."""
+    """One choice of settings, fitted: everything but moment magnitudes and calibration."""
 
     basis: ModelBasis
     references: References
@@ -53,7 +54,7 @@ def fit(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Fi
     `rng` draws the inducing points.  Raises InputError when no configuration has an energy or fields.
     """
     dataset = check_labels(dataset)
-    return complete_fit(candidate(dataset, settings, rng), dataset)
+    return complete_fit(fit_candidate(dataset, settings, rng), dataset)
 
 
 def choose(
@@ -73,15 +74,15 @@ def choose(
     best: Candidate | None = None
     evidences: list[float] = []
     for settings, stream in zip(track(choices), rng.spawn(len(choices)), strict=True):
-        fitted = candidate(dataset, settings, stream)
+        fitted = fit_candidate(dataset, settings, stream)
         evidences.append(fitted.fitted.best.log_evidence)
-        if best is None or preferred(evidences) == len(evidences) - 1:
+        if best is None or select_by_evidence(evidences) == len(evidences) - 1:
             best = fitted
     assert best is not None
     return complete_fit(best, dataset), evidences
 
 
-def preferred(evidences: Sequence[float]) -> int:
+def select_by_evidence(evidences: Sequence[float]) -> int:
     """Return which choice to take, given their log evidences: the best, or the first when that is not clearly worse."""
     best = int(np.argmax(evidences))
     return best if evidences[best] > evidences[0] + DECISIVE else 0
@@ -100,12 +101,12 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     fresh = [item for item in new.without_repeats() if item.digest not in model.record.digests]
     if not fresh:
         return model
-    added = equations_of(fresh, model.basis, _references(model))
+    added = equations_of(fresh, model.basis, model.references)
     for target in sorted(added.keys() - model.equations.keys()):
         raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
     if not all(np.isfinite(equation.yty) for equation in added.values()):
-        raise InputError("the new data hold lengths of a species of which this model has seen none; fit it again")
-    record = model.record.extended(Dataset(tuple(fresh)))
+        raise InputError("the new data hold moment magnitudes of a species of which this model has seen none; fit it again")
+    record = model.record.extend(Dataset(tuple(fresh)))
     return solve_with(model, merge_sums(model.equations, added), record)
 
 
@@ -117,109 +118,82 @@ def check_labels(dataset: Dataset) -> Dataset:
 
 
 def build_basis(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> ModelBasis:
-    """Return the columns of a model of `dataset`: inducing points drawn by `rng`, centred; labels are not looked at."""
-    bare = ModelBasis.uncentred(settings, dataset.species, None)
+    """Return the centred columns of a model of `dataset`; `rng` draws the inducing points; labels are not used."""
+    bare = ModelBasis.build(settings, dataset.species, None)
     environments = _environments(dataset, bare)
     inducing = choose_inducing_points(join_points(environments), settings.n_inducing, bare.covariance, rng)
-    uncentred = ModelBasis.uncentred(settings, dataset.species, inducing)
-    return centre_columns(uncentred, [item.configuration for item in dataset], environments)
+    basis = ModelBasis.build(settings, dataset.species, inducing)
+    return centre_columns(basis, [item.configuration for item in dataset], environments)
 
 
-def energy_equations(equations: Equations) -> dict[str, NormalEquations]:
-    """Return those of the targets of the energy model."""
-    return {target: equations[target] for target in TARGETS if target in equations}
+def select_energy_targets(values: Mapping[str, T]) -> dict[str, T]:
+    """Return the values of the targets of the energy model: all but moment magnitudes."""
+    return {target: values[target] for target in TARGETS if target in values}
 
 
-def candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
+def fit_candidate(dataset: Dataset, settings: FitSettings, rng: np.random.Generator) -> Candidate:
     """Return the fit of one choice of settings."""
     basis = build_basis(dataset, settings, rng)
-    references = References(reference_energies(dataset), mean_moments(dataset))
+    references = find_references(dataset)
     equations = equations_of(dataset.labelled, basis, references)
     with one_blas_thread():
-        fitted = fit_hyperparameters(energy_equations(equations), basis.blocks, basis.pair_only().blocks)
+        fitted = fit_hyperparameters(select_energy_targets(equations), basis.blocks, basis.pair_only().blocks)
     return Candidate(basis, references, equations, fitted)
 
 
 def complete_fit(chosen: Candidate, dataset: Dataset) -> FittedModel:
-    """Return the model of a candidate, with its baseline, lengths and calibration."""
-    energy, record = energy_equations(chosen.equations), FitRecord.of(dataset)
-    small = chosen.basis.pair_only()
-    references = chosen.references
+    """Return the model of a candidate, with its baseline, moment magnitudes and calibration."""
+    basis, fitted, sums, record = chosen.basis, chosen.fitted, chosen.equations, FitRecord.of(dataset)
+    small, energy = basis.pair_only(), select_energy_targets(sums)
     with one_blas_thread():
-        solved = posterior(restrict_columns(energy, small.size), small.blocks, chosen.fitted.baseline.scales)
-        scales = chosen.fitted.baseline.scales
-        baseline = FittedModel(small, *solved, scales, references.offsets_s, references.moments_s, record, None)
-        lengths = (
-            fit_moment_model(chosen.equations[LENGTH], chosen.basis.blocks) if LENGTH in chosen.equations else None
-        )
-        solved = posterior(energy, chosen.basis.blocks, chosen.fitted.best.scales)
-    model = FittedModel(
-        chosen.basis,
-        *solved,
-        chosen.fitted.best.scales,
-        references.offsets_s,
-        references.moments_s,
-        record,
-        baseline,
-        lengths,
-        chosen.equations,
-    )
-    return replace(model, calibration=_calibration(model, dataset))
+        hyperparameters = fitted.baseline.hyperparameters
+        solved = posterior(restrict_columns(energy, small.size), small.blocks, hyperparameters)
+        baseline = FittedModel(small, *solved, hyperparameters, chosen.references, record, None)
+        moment_model = fit_moment_model(sums[MOMENT], basis.blocks) if MOMENT in sums else None
+        hyperparameters = fitted.best.hyperparameters
+        solved = posterior(energy, basis.blocks, hyperparameters)
+    model = FittedModel(basis, *solved, hyperparameters, chosen.references, record, baseline, moment_model, sums)
+    return replace(model, calibration=_calibrate(model, dataset))
 
 
-def _calibration(model: FittedModel, dataset: Dataset) -> dict[str, float]:
+def _calibrate(model: FittedModel, dataset: Dataset) -> dict[str, float]:
     """Return the calibration factor of each target from configurations left out one at a time."""
 
     def errors_of(item: LabelledConfiguration) -> dict[str, FloatArray]:
-        rows = labelled_rows(item, model.basis, _references(model))
+        rows = compute_rows(item, model.basis, model.references)
         found: dict[str, FloatArray] = {}
-        if rows["energy"]:
-            found |= left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
-        if rows["length"] and model.lengths is not None:
-            lengths = model.lengths
-            found |= left_out_errors(rows["length"], lengths.weights_m, lengths.cholesky_mm, lengths.scales)
+        if energy := select_energy_targets(rows):
+            found |= left_out_errors(energy, model.weights_m, model.cholesky_mm, model.hyperparameters)
+        if MOMENT in rows and (moments := model.moment_model) is not None:
+            rows = {MOMENT: rows[MOMENT]}
+            found |= left_out_errors(rows, moments.weights_m, moments.cholesky_mm, moments.hyperparameters)
         return found
 
-    errors = in_threads(errors_of, evenly_spaced(dataset.labelled, CALIBRATION_CONFIGURATIONS))
+    errors = in_threads(errors_of, pick_evenly(dataset.labelled, CALIBRATION_CONFIGURATIONS))
     return calibration_factors(errors)
 
 
 def solve_with(model: FittedModel, equations: Equations, record: FitRecord) -> FittedModel:
     """Return the model with the weights that other sums give; hyperparameters are kept."""
-    energy = energy_equations(equations)
+    energy = select_energy_targets(equations)
+    baseline, moment_model = model.baseline, model.moment_model
     with one_blas_thread():
-        weights_m, cholesky_mm = posterior(energy, model.basis.blocks, model.scales)
-        baseline = model.baseline
+        solved = posterior(energy, model.basis.blocks, model.hyperparameters)
+        model = replace(model, weights_m=solved[0], cholesky_mm=solved[1], record=record, equations=dict(equations))
         if baseline is not None:
-            solved = posterior(restrict_columns(energy, baseline.basis.size), baseline.basis.blocks, baseline.scales)
+            small = baseline.basis
+            solved = posterior(restrict_columns(energy, small.size), small.blocks, baseline.hyperparameters)
             baseline = replace(baseline, weights_m=solved[0], cholesky_mm=solved[1], record=record)
-        lengths = _lengths(model, equations)
-    return replace(
-        model,
-        weights_m=weights_m,
-        cholesky_mm=cholesky_mm,
-        record=record,
-        baseline=baseline,
-        lengths=lengths,
-        equations=dict(equations),
-    )
+        if MOMENT in equations and moment_model is not None:
+            moment_model = solve_moment_model(equations[MOMENT], model.basis.blocks, moment_model.hyperparameters)
+    return replace(model, baseline=baseline, moment_model=moment_model)
 
 
-def _lengths(model: FittedModel, equations: Equations) -> MomentModel | None:
-    if LENGTH not in equations or model.lengths is None:
-        return model.lengths
-    return solve_moment_model(equations[LENGTH], model.basis.blocks, model.lengths.scales)
-
-
-def _references(model: FittedModel) -> References:
-    return References(model.offsets_s, model.moments_s)
-
-
-def _environments(dataset: Dataset, bare: ModelBasis) -> list[Points]:
-    """Return the environments of every configuration: 2 kB an atom or so, unlike all else that describes it."""
+def _environments(dataset: Dataset, basis: ModelBasis) -> list[Points]:
+    """Return the environments of every configuration, about 2 kB per atom."""
 
     def of(item: LabelledConfiguration) -> Points:
-        neighbours = bare.descriptor_neighbours(item.configuration)
-        return bare.points(bare.descriptor.compute(item.configuration, neighbours))
+        neighbours = find_neighbours(item.configuration, basis.descriptor.cutoff)
+        return basis.points(basis.descriptor.compute(item.configuration, neighbours))
 
     return in_threads(of, dataset)

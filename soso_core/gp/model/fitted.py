@@ -86,7 +86,7 @@ class PairCurve(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """Weights, posterior and scales over a ModelBasis; see `regression.fit` for how it is made.
+    """Weights, posterior and hyperparameters over a ModelBasis; see `regression.fit` for how it is made.
 
     weights_m (m,), cholesky_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
     moments_s (s,) μB mean length per species (nan: unknown), baseline the pair-only model of the same data,
@@ -97,7 +97,7 @@ class FittedModel:
     basis: ModelBasis
     weights_m: FloatArray
     cholesky_mm: FloatArray
-    scales: Hyperparameters
+    hyperparameters: Hyperparameters
     offsets_s: FloatArray
     moments_s: FloatArray
     record: FitRecord
@@ -160,7 +160,7 @@ class FittedModel:
 
         NaN for magnetic atoms of a species that had none in the data; both None when the model has learnt no lengths.
         """
-        if self.lengths is None:
+        if self.moment_model is None:
             return None, None
         return self._moments(configuration, self.basis.rows(configuration, by_spin=False), 1.0)
 
@@ -255,12 +255,12 @@ class FittedModel:
         if rows.forces_acm is not None:
             variance_ac = self._variance(rows.forces_acm) + (noise_factor * self._noise("force")) ** 2
             found["forces_std_ac"] = self.calibration_factor("force") * np.sqrt(variance_ac)
-        if self.lengths is not None:
+        if self.moment_model is not None:
             found["moment_magnitudes_a"], found["moments_std_a"] = self._moments(configuration, rows, noise_factor)
         return found
 
     def _noise(self, target: str) -> float:
-        return self.scales.noise.get(target, 0.0)
+        return self.hyperparameters.noise.get(target, 0.0)
 
     def _variance(self, rows_acm: FloatArray) -> FloatArray:
         """Return the model's variance of every component, (a, c)."""
@@ -270,11 +270,11 @@ class FittedModel:
     def _moments(
         self, configuration: Configuration, rows: DesignRows, noise_factor: float
     ) -> tuple[FloatArray, FloatArray]:
-        assert self.lengths is not None
+        assert self.moment_model is not None
         magnetic_a = configuration.is_magnetic_a
         means_a = self.moments_s[species_indices(configuration, self.basis.species)]
-        moment_magnitudes_a, std_a = self.lengths.predict(rows.sites_am, means_a, noise_factor)
+        moment_magnitudes_a, std_a = self.moment_model.predict(rows.sites_am, means_a, noise_factor)
         std_a = np.where(np.isfinite(means_a), std_a, np.nan)
         return np.where(magnetic_a, moment_magnitudes_a, 0.0), np.where(
-            magnetic_a, self.calibration_factor("length") * std_a, 0.0
+            magnetic_a, self.calibration_factor("moment") * std_a, 0.0
         )

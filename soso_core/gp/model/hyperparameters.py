@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 TARGETS = ("energy", "field", "force", "stress")
 """Kinds of label that the energy model is fitted to."""
-LENGTH = "length"
+MOMENT = "moment"
 """The kind of label that the model of moment magnitudes is fitted to."""
 
 

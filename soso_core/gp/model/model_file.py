@@ -1,7 +1,7 @@
 """The one on-disk form of a model: a zip of .npy arrays and a JSON header (npz), never a pickle.
 
 Entry `header` is JSON in UTF-8 as an array of bytes: format name, integer version, and for the model and its
-pair-only baseline the settings, species, scales and record.  Arrays are `model/<name>` and `baseline/<name>`.
+pair-only baseline the settings, species, hyperparameters and record.  Arrays are `model/<name>` and `baseline/<name>`.
 The same model gives the same bytes.
 """
 
@@ -21,7 +21,7 @@ from soso_core.formats.atomic_write import atomic_write
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.covariance import Points
 from soso_core.gp.model.fitted import FitRecord, FittedModel
-from soso_core.gp.model.hyperparameters import LENGTH, TARGETS, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, TARGETS, Hyperparameters
 from soso_core.gp.model.inducing import InducingPoints
 from soso_core.gp.model.moments import MomentModel
 from soso_core.gp.model.normal_equations import NormalEquations
@@ -97,19 +97,19 @@ def _facts(model: FittedModel) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "settings": model.basis.settings.model_dump(mode="json"),
         "species": list(model.basis.species),
-        "scales": _scale_facts(model.scales),
+        "hyperparameters": _hyperparameter_facts(model.hyperparameters),
         "record": asdict(model.record),
         "calibration": dict(model.calibration),
     }
-    if model.lengths is not None:
-        facts["length_scales"] = _scale_facts(model.lengths.scales)
+    if model.moment_model is not None:
+        facts["moment_hyperparameters"] = _hyperparameter_facts(model.moment_model.hyperparameters)
     if model.equations is not None:
         facts["sums"] = {t: {name: getattr(each, name) for name in TOTALS} for t, each in model.equations.items()}
     return facts
 
 
-def _scale_facts(scales: Hyperparameters) -> dict[str, Any]:
-    return {**vars(scales), "prior": dict(scales.prior), "noise": dict(scales.noise)}
+def _hyperparameter_facts(hyperparameters: Hyperparameters) -> dict[str, Any]:
+    return {**vars(hyperparameters), "prior": dict(hyperparameters.prior), "noise": dict(hyperparameters.noise)}
 
 
 def _arrays(model: FittedModel) -> dict[str, Any]:
@@ -123,8 +123,11 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
     if (inducing := model.basis.inducing) is not None:
         arrays |= {"x_bf": inducing.points.x_af, "species_b": inducing.points.species_a}
         arrays |= {f"whitening_{t}": array for t, array in enumerate(inducing.whitening_t)}
-    if model.lengths is not None:
-        arrays |= {"length_weights_m": model.lengths.weights_m, "length_lower_mm": model.lengths.cholesky_mm}
+    if model.moment_model is not None:
+        arrays |= {
+            "moment_weights_m": model.moment_model.weights_m,
+            "moment_cholesky_mm": model.moment_model.cholesky_mm,
+        }
     for target, equation in sorted((model.equations or {}).items()):
         upper = np.triu_indices(len(equation.gram_mm))
         arrays |= {f"sums_{target}_gram": equation.gram_mm[upper], f"sums_{target}_projection_m": equation.projection_m}
@@ -146,7 +149,7 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
         basis,
         _floats(arrays, "weights_m", (size,)),
         _factor(arrays, "cholesky_mm", size),
-        _scales(facts["scales"], basis, frozenset(TARGETS)),
+        _scales(facts["hyperparameters"], basis, frozenset(TARGETS)),
         _floats(arrays, "offsets_s", (n_species,)),
         _floats(arrays, "moments_s", (n_species,), may_be_nan=True),
         _record(facts["record"]),
@@ -158,11 +161,11 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
 
 
 def _lengths(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> MomentModel | None:
-    if "length_scales" not in facts:
+    if "moment_hyperparameters" not in facts:
         return None
-    scales = _scales(facts["length_scales"], basis, frozenset({LENGTH}))
-    weights_m = _floats(arrays, "length_weights_m", (basis.size,))
-    return MomentModel(weights_m, _factor(arrays, "length_lower_mm", basis.size), scales)
+    hyperparameters = _scales(facts["moment_hyperparameters"], basis, frozenset({MOMENT}))
+    weights_m = _floats(arrays, "moment_weights_m", (basis.size,))
+    return MomentModel(weights_m, _factor(arrays, "moment_cholesky_mm", basis.size), hyperparameters)
 
 
 def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, NormalEquations] | None:
@@ -171,7 +174,7 @@ def _equations(facts: Any, arrays: Mapping[str, Any], size: int) -> dict[str, No
     upper = np.triu_indices(size)
     equations = {}
     for target, fact in facts["sums"].items():
-        if target not in (*TARGETS, LENGTH):
+        if target not in (*TARGETS, MOMENT):
             raise InputError(f"sums: unknown target {target!r}")
         gram_mm = np.zeros((size, size))
         gram_mm[upper] = _floats(arrays, f"sums_{target}_gram", (len(upper[0]),))
@@ -240,15 +243,15 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperpara
     prior = {str(name): _positive(value) for name, value in facts["prior"].items()}
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
-        raise InputError("scales: names do not belong to this model")
+        raise InputError("hyperparameters: names do not belong to this model")
     return Hyperparameters(prior, noise, _positive(facts["field_scale"]))
 
 
 def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
-        raise InputError(f"scales: {value!r} is not a positive number")
+        raise InputError(f"hyperparameters: {value!r} is not a positive number")
     if not SMALLEST_SCALE < value < LARGEST_SCALE:
-        raise InputError(f"scales: value {value!r} is outside the representable range (1e-100 to 1e100)")
+        raise InputError(f"hyperparameters: value {value!r} is outside the representable range (1e-100 to 1e100)")
     return float(value)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.model.hyperparameters import LENGTH, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,12 +15,12 @@ class MomentModel:
 
     weights_m: FloatArray
     cholesky_mm: FloatArray
-    scales: Hyperparameters
+    hyperparameters: Hyperparameters
 
     def predict(
         self, sites_am: FloatArray, means_a: FloatArray, noise_factor: float = 1.0
     ) -> tuple[FloatArray, FloatArray]:
         """Return lengths and deviations of new labels, each (a,) μB, from what each atom has of the columns."""
         half_ma = solve_triangular(self.cholesky_mm, sites_am.T, lower=True)
-        variance_a = np.sum(half_ma**2, axis=0) + (noise_factor * self.scales.noise[LENGTH]) ** 2
+        variance_a = np.sum(half_ma**2, axis=0) + (noise_factor * self.hyperparameters.noise[MOMENT]) ** 2
         return means_a + sites_am @ self.weights_m, np.sqrt(variance_a)

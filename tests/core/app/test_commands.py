@@ -161,7 +161,7 @@ def test_lengths_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dat
     write_dataset("bare.extxyz", only(small_dataset))
     write_dataset("energies.extxyz", only(small_dataset, "energy"))
     desk("fit", "energies.extxyz", "-o", "no_lengths.soso", "--settings", "fit.yaml")
-    save_model("means.soso", replace(small_model, lengths=None))
+    save_model("means.soso", replace(small_model, moment_model=None))
     for model, data, expected, warned in (
         ("model.soso", "own.extxyz", np.full(4, 2.2), False),
         ("model.soso", "bare.extxyz", np.full(4, 2.2), False),

@@ -22,7 +22,7 @@ KEYS = {
     "energy": "energy_{}_meV_per_spin",
     "field": "field_{}_meV",
     "force": "force_{}_meV_per_angstrom",
-    "length": "moment_{}_muB",
+    "moment": "moment_{}_muB",
 }
 
 
@@ -76,7 +76,7 @@ def test_every_target_has_its_row(desk, blind):
 
 def test_errors_are_those_put_in(desk, blind):
     _, errors = evaluated(desk)
-    for target in ("energy", "force", "length"):
+    for target in ("energy", "force", "moment"):
         error, expected = (errors[KEYS[target].format(what)] for what in ("rmse", "std"))
         # Rows of the file are exact to rounding of the labels; energies of -32 eV keep 1e-13 of their 1e-3.
         assert error == pytest.approx(ERROR * expected, rel=1e-8), target
@@ -175,7 +175,7 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     outcome = desk("evaluate", "model.soso", "blind.extxyz", "--calibrate", "calibrated.soso")
     assert (outcome.status, outcome.stderr) == (0, "")
     calibrated = load_model("calibrated.soso")
-    for target, n_labels in (("force", 12 * len(blind)), ("length", 4 * len(blind)), ("energy", len(blind))):
+    for target, n_labels in (("force", 12 * len(blind)), ("moment", 4 * len(blind)), ("energy", len(blind))):
         # 90 % of the errors must be within 1.645 new deviations; a belief worth 5 labels holds the stretch towards 1.
         whole = ERROR / 1.6448536 * small_model.calibration_factor(target)
         expected = np.sqrt((n_labels * whole**2 + 5) / (n_labels + 5))

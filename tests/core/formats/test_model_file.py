@@ -65,7 +65,7 @@ def test_predictions_of_a_loaded_model_are_the_same_bits(kind, request, tmp_path
     assert np.array_equal(model.cholesky_mm, loaded.cholesky_mm)
     assert loaded.record == model.record
     assert loaded.basis.settings == model.basis.settings
-    assert dict(loaded.scales.prior) == dict(model.scales.prior)
+    assert dict(loaded.hyperparameters.prior) == dict(model.hyperparameters.prior)
 
 
 def test_the_same_model_gives_the_same_bytes(small_model, content, tmp_path):
@@ -113,12 +113,12 @@ def test_every_part_comes_back(complete_model, complete_content, tmp_path):
     assert (tmp_path / "again.soso").read_bytes() == complete_content
     assert loaded.basis.settings == LATTICE_AND_SPINS
     assert loaded.basis.settings.descriptor is None
-    assert vars(loaded.scales) == vars(complete_model.scales)
-    assert loaded.scales.field_scale != 1.0
-    assert vars(loaded.lengths.scales) == vars(complete_model.lengths.scales)
+    assert vars(loaded.hyperparameters) == vars(complete_model.hyperparameters)
+    assert loaded.hyperparameters.field_scale != 1.0
+    assert vars(loaded.moment_model.hyperparameters) == vars(complete_model.moment_model.hyperparameters)
     assert loaded.calibration == complete_model.calibration
     assert loaded.record == complete_model.record
-    assert loaded.equations.keys() == {"energy", "field", "force", "stress", "length"}
+    assert loaded.equations.keys() == {"energy", "field", "force", "stress", "moment"}
     for target, mine in complete_model.equations.items():
         other = loaded.equations[target]
         # The file holds one triangle; the other one differs from it by rounding.
@@ -146,10 +146,10 @@ def test_a_loaded_model_is_updated_alike(complete_model, complete_content, tmp_p
 
 
 def test_without_sums_it_predicts_the_same(complete_model, tmp_path):
-    save_model(tmp_path / "m.soso", replace(complete_model, equations=None, lengths=None))
+    save_model(tmp_path / "m.soso", replace(complete_model, equations=None, moment_model=None))
     loaded = load_model(tmp_path / "m.soso")
     assert loaded.equations is None
-    assert loaded.lengths is None
+    assert loaded.moment_model is None
     assert loaded.predict(iron_germanium(7)).energy == complete_model.predict(iron_germanium(7)).energy
 
 
@@ -184,7 +184,7 @@ def test_every_array_is_looked_at(complete_content, tmp_path, damage):
 @pytest.mark.parametrize("scale", [2e154, 1e-200])
 def test_a_scale_whose_square_is_no_number_is_refused(complete_content, tmp_path, scale):
     def change(header):
-        header["model"]["length_scales"]["noise"]["length"] = scale
+        header["model"]["moment_hyperparameters"]["noise"]["moment"] = scale
 
     outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
     assert isinstance(outcome, str)
@@ -193,7 +193,7 @@ def test_a_scale_whose_square_is_no_number_is_refused(complete_content, tmp_path
 
 def test_lengths_without_a_noise_are_refused(complete_content, tmp_path):
     def change(header):
-        header["model"]["length_scales"]["noise"] = {}
+        header["model"]["moment_hyperparameters"]["noise"] = {}
 
     outcome = loaded_or_refused(rewritten(complete_content, tmp_path / "m.soso", change))
     assert isinstance(outcome, str)
@@ -321,8 +321,8 @@ def test_foreign_zip(tmp_path):
         ("model/whitening_0", np.float64(1.0), "corrupt"),
         ("model/whitening_0", np.zeros((3, 4)), "whitening_0: float64 of shape"),
         ("model/whitening_0", None, "whitening_0"),
-        ("model/length_weights_m", np.zeros(3), "length_weights_m: float64 of shape"),
-        ("model/length_lower_mm", None, "length_lower_mm"),
+        ("model/moment_weights_m", np.zeros(3), "moment_weights_m: float64 of shape"),
+        ("model/moment_cholesky_mm", None, "moment_cholesky_mm"),
         ("model/sums_field_gram", np.zeros(3), "sums_field_gram: float64 of shape"),
         ("model/sums_energy_projection_m", None, "sums_energy_projection_m"),
         ("baseline/cholesky_mm", np.zeros((16, 16)), "cholesky_mm: its diagonal must be positive"),
@@ -346,14 +346,14 @@ def test_wrong_arrays(content, tmp_path, name, array, said):
         lambda header: header["model"].update(species=[500]),
         lambda header: header["model"].update(species="Fe"),
         lambda header: header["model"].update(species=None),
-        lambda header: header["model"]["scales"]["prior"].update({"gp d d": -1.0}),
-        lambda header: header["model"]["scales"]["prior"].update(other=1.0),
-        lambda header: header["model"]["scales"]["prior"].pop("gp d d"),
-        lambda header: header["model"]["scales"]["noise"].update(energy="loud"),
-        lambda header: header["model"]["scales"]["noise"].update(length=1.0),
-        lambda header: header["model"]["scales"].update(field_scale=0.0),
-        lambda header: header["model"]["length_scales"]["noise"].update(energy=1.0),
-        lambda header: header["model"]["length_scales"].pop("prior"),
+        lambda header: header["model"]["hyperparameters"]["prior"].update({"gp d d": -1.0}),
+        lambda header: header["model"]["hyperparameters"]["prior"].update(other=1.0),
+        lambda header: header["model"]["hyperparameters"]["prior"].pop("gp d d"),
+        lambda header: header["model"]["hyperparameters"]["noise"].update(energy="loud"),
+        lambda header: header["model"]["hyperparameters"]["noise"].update(moment=1.0),
+        lambda header: header["model"]["hyperparameters"].update(field_scale=0.0),
+        lambda header: header["model"]["moment_hyperparameters"]["noise"].update(energy=1.0),
+        lambda header: header["model"]["moment_hyperparameters"].pop("prior"),
         lambda header: header["model"]["calibration"].update(energy=-1.0),
         lambda header: header["model"]["calibration"].update(energy=True),
         lambda header: header["model"].pop("calibration"),

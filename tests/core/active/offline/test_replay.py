@@ -58,7 +58,7 @@ def pool(dataset):
 def test_a_fit_of_the_whole_pool_is_that_of_the_regression(dataset, pool):
     """Same inducing points, same evidence: columns turned within their blocks change nothing but rounding.
 
-    The climb ends where the evidence is flat to 1e-7, so scales agree to a per cent and predictions better.
+    The climb ends where the evidence is flat to 1e-7, so hyperparameters agree to a per cent and predictions better.
     """
     model = fit(dataset, SMALL, np.random.default_rng(0))
     fitted = fit_part(pool, range(len(dataset)))
@@ -66,18 +66,18 @@ def test_a_fit_of_the_whole_pool_is_that_of_the_regression(dataset, pool):
     errors_k = [(p.energy - item.energy) / 8 for p, item in zip(predictions, dataset, strict=True)]
     spread = np.std([item.energy / 8 for item in dataset])
     np.testing.assert_allclose(energy_errors(pool, fitted), errors_k, atol=1e-3 * spread)
-    assert fitted.scales.field_scale == pytest.approx(model.scales.field_scale, rel=1e-3)
+    assert fitted.hyperparameters.field_scale == pytest.approx(model.hyperparameters.field_scale, rel=1e-3)
     rows, expected = uncertainty(pool, fitted), candidate_rows(model, [item.configuration for item in dataset])
     np.testing.assert_allclose(
         np.linalg.norm(rows.energies_km, axis=1), np.linalg.norm(expected.energies_km, axis=1), rtol=0.1
     )
     field = field_errors(pool, fitted)[3]
-    direct = predictions[3].effective_fields_ac / model.scales.field_scale - dataset[3].effective_fields_ac
+    direct = predictions[3].effective_fields_ac / model.hyperparameters.field_scale - dataset[3].effective_fields_ac
     assert np.sum(field**2) == pytest.approx(np.sum(direct**2), abs=1e-3 * np.sum(dataset[3].effective_fields_ac ** 2))
 
 
 def test_a_climb_that_got_stuck_begins_again_at_the_centre(pool, monkeypatch):
-    """Seen on a pool of four kinds: from the scales of fewer labels it ended far below the pair part alone."""
+    """Seen on a pool of four kinds: from the hyperparameters of fewer labels it ended far below the pair part alone."""
     starts, climb = [], hyperparameters.maximise_evidence
 
     def stuck(equations, blocks, belief, fixed, start=None):
@@ -90,8 +90,8 @@ def test_a_climb_that_got_stuck_begins_again_at_the_centre(pool, monkeypatch):
     before = fit_part(pool, range(6))
     monkeypatch.setattr(hyperparameters, "maximise_evidence", stuck)
     after = fit_part(pool, range(8), before)
-    assert starts == [before.scales, None]
-    found = after.hyperparameters
+    assert starts == [before.hyperparameters, None]
+    found = after.fitted
     assert found.best.log_evidence >= found.baseline.log_evidence > -1e4
     np.testing.assert_allclose(after.weights_m, fit_part(pool, range(8)).weights_m, rtol=1e-3, atol=1e-6)
 

@@ -29,7 +29,7 @@ SETTINGS = FitSettings(
 
 
 def recalibrate(model, blind):
-    return calibrate(model, compare(predictions_for(model, blind), blind, model.scales))
+    return calibrate(model, compare(predictions_for(model, blind), blind, model.hyperparameters))
 
 
 def noisy(label, rng, width=2e-3):
@@ -63,12 +63,12 @@ def model(dataset):
     return fit(dataset, SETTINGS, np.random.default_rng(0))
 
 
-def brute_force(rows, weights_m, cholesky_mm, scales, target):
+def brute_force(rows, weights_m, cholesky_mm, hyperparameters, target):
     """Errors over deviations of labels that are not part of the fit."""
     rows_km, values_k = rows[target]
-    phi_km = scales.factor(target) * rows_km
+    phi_km = hyperparameters.factor(target) * rows_km
     half_mk = solve_triangular(cholesky_mm, phi_km.T, lower=True)
-    variance_k = np.sum(half_mk**2, axis=0) + scales.noise[target] ** 2
+    variance_k = np.sum(half_mk**2, axis=0) + hyperparameters.noise[target] ** 2
     return (values_k - phi_km @ weights_m) / np.sqrt(variance_k)
 
 
@@ -80,17 +80,17 @@ def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, l
     references = References(model.offsets_s, model.moments_s)
     rows = labelled_rows(dataset[left_out], model.basis, references)
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
-    assert model.scales.field_scale != 1.0
-    found = left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.scales)
+    assert model.hyperparameters.field_scale != 1.0
+    found = left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.hyperparameters)
     assert set(found) == {"energy", "field", "force", "stress"}
     for target, z_k in found.items():
-        expected = brute_force(rows["energy"], others.weights_m, others.cholesky_mm, model.scales, target)
+        expected = brute_force(rows["energy"], others.weights_m, others.cholesky_mm, model.hyperparameters, target)
         np.testing.assert_allclose(z_k, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
-    lengths = model.lengths
-    found = left_out_errors(rows["length"], lengths.weights_m, lengths.cholesky_mm, lengths.scales)
-    other = others.lengths
-    expected = brute_force(rows["length"], other.weights_m, other.cholesky_mm, lengths.scales, "length")
-    np.testing.assert_allclose(found["length"], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
+    lengths = model.moment_model
+    found = left_out_errors(rows["moment"], lengths.weights_m, lengths.cholesky_mm, lengths.hyperparameters)
+    other = others.moment_model
+    expected = brute_force(rows["moment"], other.weights_m, other.cholesky_mm, lengths.hyperparameters, "moment")
+    np.testing.assert_allclose(found["moment"], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 2.0])
@@ -164,9 +164,9 @@ def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     blind = Dataset(tuple(complete_label(iron_germanium(seed)) for seed in range(300, 304)))
     found = recalibrate(model, blind)
     assert found["stress"] == model.calibration["stress"]
-    z_k = compare(predictions_for(model, blind), blind, model.scales)["length"].z
+    z_k = compare(predictions_for(model, blind), blind, model.hyperparameters)["moment"].z
     assert len(z_k) == 12
-    assert found["length"] == pytest.approx(calibration_factor(z_k * model.calibration["length"]), rel=1e-12)
+    assert found["moment"] == pytest.approx(calibration_factor(z_k * model.calibration["moment"]), rel=1e-12)
     again = recalibrate(fit_with(model, found), blind)
     assert again == pytest.approx(found, rel=1e-12), "calibrating twice changes nothing"
 

@@ -10,7 +10,7 @@ from spin_cells import complete_dataset, graded, iron_germanium, skewed_iron
 from soso_core import Dataset
 from soso_core.formats import read_dataset
 from soso_core.gp.assessment.field_scale import FEWEST, FieldScale, field_scale_of
-from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, free_scales, log_evidence
+from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, list_free_hyperparameters, log_evidence
 from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
@@ -109,9 +109,9 @@ def test_the_curvature_is_that_of_the_evidence():
         t: NormalEquations.from_rows(rng.normal(size=(n, 5)), rng.normal(size=n))
         for t, n in (("energy", 6), ("field", 9))
     }
-    scales = Hyperparameters({"a": 1.2, "b": 0.7}, {"energy": 0.5, "field": 0.8}, 1.3)
-    belief = Hyperprior(scales, {FIELD_SCALE: 1.0})
-    names = free_scales(equations, blocks, frozenset({"a"}))
+    hyperparameters = Hyperparameters({"a": 1.2, "b": 0.7}, {"energy": 0.5, "field": 0.8}, 1.3)
+    belief = Hyperprior(hyperparameters, {FIELD_SCALE: 1.0})
+    names = list_free_hyperparameters(equations, blocks, frozenset({"a"}))
     assert names == ["b", "energy", "field", FIELD_SCALE]
 
     def value(log_k):
@@ -128,7 +128,7 @@ def test_the_curvature_is_that_of_the_evidence():
                 (s, t, value(at_k + h * (s * np.eye(4)[i] + t * np.eye(4)[j]))) for s in (1, -1) for t in (1, -1)
             ]
             expected[i, j] -= sum(s * t * each for s, t, each in corners) / (4.0 * h**2)
-    found = curvature(equations, blocks, belief, scales, names)
+    found = curvature(equations, blocks, belief, hyperparameters, names)
     # Second differences of a value of order 10 carry rounding of 1e-15 * 10 / h² = 1e-8, and h² from the fourth order.
     np.testing.assert_allclose(found, expected, atol=1e-4)
     assert np.abs(found).max() > 0.5

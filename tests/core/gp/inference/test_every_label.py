@@ -48,9 +48,9 @@ def test_the_labels_themselves_are_derivatives():
 
 
 def test_every_target_has_noise_and_calibration(model):
-    assert set(model.scales.noise) == {"energy", "field", "force", "stress"}
-    assert set(model.calibration) == {"energy", "field", "force", "stress", "length"}
-    assert set(model.equations) == {"energy", "field", "force", "stress", "length"}
+    assert set(model.hyperparameters.noise) == {"energy", "field", "force", "stress"}
+    assert set(model.calibration) == {"energy", "field", "force", "stress", "moment"}
+    assert set(model.equations) == {"energy", "field", "force", "stress", "moment"}
 
 
 def test_forces_and_stresses_teach(model):
@@ -74,9 +74,9 @@ def test_forces_alone_beside_energies_are_enough():
     data = [complete_label(cell) for cell in cells]
     parts = [LabelledConfiguration(item.configuration, item.energy, forces_ac=item.forces_ac) for item in data]
     found = fitted(Dataset(tuple(parts)))
-    assert set(found.scales.noise) == {"energy", "force"}
-    assert found.scales.field_scale == 1.0
-    assert found.lengths is None
+    assert set(found.hyperparameters.noise) == {"energy", "force"}
+    assert found.hyperparameters.field_scale == 1.0
+    assert found.moment_model is None
 
 
 def test_planted_field_scale_and_noise_are_found():
@@ -91,7 +91,7 @@ def test_planted_field_scale_and_noise_are_found():
                 clean.configuration, energy, clean.exchange_fields_ac + noise_ac, clean.moment_magnitudes_a
             )
         )
-    found = fitted(Dataset(tuple(labels))).scales
+    found = fitted(Dataset(tuple(labels))).hyperparameters
     # 24 energies that vary by 17 meV, known to 0.2 meV: 0.3 %, the same from four other seeds; the prior has 5 %.
     assert found.field_scale == pytest.approx(1.04, abs=0.012)
     # 24 and 192 labels less what the weights take: 20 % and 6 %, three standard deviations.
@@ -211,17 +211,19 @@ def test_moment_magnitudes_fall_back_to_given_ones_and_to_the_mean():
     dataset = complete_dataset([skewed_iron(seed) for seed in range(6)])
     model, cell = fitted(dataset), skewed_iron(9)
     np.testing.assert_array_equal(model.moment_magnitudes(cell), model.predict(cell).moment_magnitudes_a)
-    negative = replace(model, lengths=replace(model.lengths, weights_m=-1e6 * np.abs(model.lengths.weights_m)))
+    negative = replace(
+        model, moment_model=replace(model.moment_model, weights_m=-1e6 * np.abs(model.moment_model.weights_m))
+    )
     given_a, means_a = np.full(len(cell), np.nan), np.where(cell.is_magnetic_a, model.moments_s[0], 0.0)
     given_a[0] = 3.0
-    for without in (replace(model, lengths=None), negative):
+    for without in (replace(model, moment_model=None), negative):
         predicted_a = without.predict_moments(cell)[0]
         bad_a = cell.is_magnetic_a if predicted_a is None else ~(predicted_a > 0.0) & cell.is_magnetic_a
         assert bad_a[0]
         found_a = without.moment_magnitudes(cell, given_a)
         assert found_a[0] == 3.0
         np.testing.assert_array_equal(found_a[1:][bad_a[1:]], means_a[1:][bad_a[1:]])
-    unknown = replace(model, lengths=None, moments_s=np.array([np.nan]))
+    unknown = replace(model, moment_model=None, moments_s=np.array([np.nan]))
     found_a = unknown.moment_magnitudes(cell, given_a, missing="nan")
     assert found_a[0] == 3.0
     assert np.isnan(found_a[1:][cell.is_magnetic_a[1:]]).all()

@@ -19,7 +19,7 @@ def problem(seed=0, n_energy=6, n_field=9):
     return rows, values, {name: NormalEquations.from_rows(rows[name], values[name]) for name in rows}
 
 
-def scales(logs):
+def hyperparameters(logs):
     a, b, energy, field = np.exp(logs)
     return Hyperparameters({"a": a, "b": b}, {"energy": energy, "field": field})
 
@@ -29,7 +29,7 @@ LOGS = np.array([0.3, -0.4, -1.0, 0.2])
 
 def test_evidence_is_the_density_of_the_data():
     rows, values, equations = problem()
-    given = scales(LOGS)
+    given = hyperparameters(LOGS)
     phi, y = np.concatenate(list(rows.values())), np.concatenate(list(values.values()))
     prior = np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** 2
     noise = np.repeat([given.noise["energy"], given.noise["field"]], [6, 9]) ** 2
@@ -39,14 +39,14 @@ def test_evidence_is_the_density_of_the_data():
 
 def test_evidence_slopes():
     _, _, equations = problem()
-    slopes = log_evidence(equations, BLOCKS, scales(LOGS))[1]
+    slopes = log_evidence(equations, BLOCKS, hyperparameters(LOGS))[1]
     given = np.array([slopes.prior["a"], slopes.prior["b"], slopes.noise["energy"], slopes.noise["field"]])
-    assert_derivative(lambda at: log_evidence(equations, BLOCKS, scales(at))[0], LOGS, given, 1e-3, 1e-8)
+    assert_derivative(lambda at: log_evidence(equations, BLOCKS, hyperparameters(at))[0], LOGS, given, 1e-3, 1e-8)
 
 
 def test_posterior_is_ridge_regression():
     rows, values, equations = problem()
-    given = scales(LOGS)
+    given = hyperparameters(LOGS)
     weights, lower = posterior(equations, BLOCKS, given)
     precision = np.diag(np.repeat([given.prior["a"], given.prior["b"]], [2, 3]) ** -2.0)
     precision += sum(rows[t].T @ rows[t] / given.noise[t] ** 2 for t in rows)
@@ -61,11 +61,11 @@ def test_maximum_is_one_and_finds_the_noise():
     truth = rng.normal(size=5) * np.array([1, 1, 0.1, 0.1, 0.1])
     equations = {"energy": NormalEquations.from_rows(rows, rows @ truth + 0.05 * rng.normal(size=400))}
     start = Hyperprior(Hyperparameters({"a": 1.0, "b": 1.0}, {"energy": 0.3}))
-    found = maximise_evidence(equations, BLOCKS, start).scales
+    found = maximise_evidence(equations, BLOCKS, start).hyperparameters
     # 400 rows fix the noise to 1/sqrt(800) = 4 %; three standard deviations.
     assert found.noise["energy"] == pytest.approx(0.05, rel=0.11)
     assert found.prior["a"] > 2.0 * found.prior["b"]
-    kept = maximise_evidence(equations, BLOCKS, start, frozenset({"b"})).scales
+    kept = maximise_evidence(equations, BLOCKS, start, frozenset({"b"})).hyperparameters
     assert kept.prior["b"] == 1.0
 
 
@@ -122,7 +122,7 @@ def test_evidence_slopes_of_every_scale(field_scale, factors):
     _, _, equations, given = complete_problem(field_scale, factors)
     names = [*given.prior, *given.noise]
 
-    def scales_at(logs):
+    def hyperparameters_at(logs):
         at = dict(zip(names, np.exp(logs[:-1]), strict=True))
         return Hyperparameters({n: at[n] for n in given.prior}, {n: at[n] for n in given.noise}, np.exp(logs[-1]))
 
@@ -130,7 +130,7 @@ def test_evidence_slopes_of_every_scale(field_scale, factors):
     slopes = log_evidence(equations, BLOCKS, given)[1]
     expected = np.array([*slopes.prior.values(), *slopes.noise.values(), slopes.field_scale])
     assert abs(slopes.field_scale) > 0.1
-    assert_derivative(lambda at: log_evidence(equations, BLOCKS, scales_at(at))[0], logs, expected, 1e-3, 1e-8)
+    assert_derivative(lambda at: log_evidence(equations, BLOCKS, hyperparameters_at(at))[0], logs, expected, 1e-3, 1e-8)
 
 
 @pytest.mark.parametrize("factors", [None, FACTORS], ids=["ungraded", "graded"])
@@ -156,11 +156,11 @@ def test_planted_field_scale_and_noise_are_found():
         labels = factor[t] * phi @ weights + noise[t] * rng.normal(size=len(phi))
         equations[t] = NormalEquations.from_rows(phi, labels)
     start = Hyperprior(Hyperparameters({"a": 1.0, "b": 1.0}, {"energy": 0.3, "field": 0.3}))
-    found = maximise_evidence(equations, BLOCKS, start).scales
+    found = maximise_evidence(equations, BLOCKS, start).hyperparameters
     # Its uncertainty is that of the ratio of slopes: 0.05/sqrt(300) and 0.02/sqrt(60) of |w| ~ 1, so 0.4 %.
     assert found.field_scale == pytest.approx(1.04, abs=0.012)
     # 60 and 300 rows less five weights: 9.5 % and 4 %; three standard deviations.
     assert found.noise["energy"] == pytest.approx(0.02, rel=0.29)
     assert found.noise["field"] == pytest.approx(0.05, rel=0.12)
-    alone = maximise_evidence({"field": equations["field"]}, BLOCKS, start).scales
+    alone = maximise_evidence({"field": equations["field"]}, BLOCKS, start).hyperparameters
     assert alone.field_scale == 1.0

@@ -70,7 +70,7 @@ def test_the_sums_of_a_data_set_count_by_grade(grades):
     dataset = graded(labels(range(4)), grades)
     basis = fitted(labels(range(4))).basis
     sums = equations_of(dataset, basis, References(reference_energies(dataset), mean_moments(dataset)))
-    for target, per_cell in (("energy", 1), ("field", 6), ("force", 12), ("stress", 6), ("length", 3)):
+    for target, per_cell in (("energy", 1), ("field", 6), ("force", 12), ("stress", 6), ("moment", 3)):
         factors_k = np.repeat([item.noise_factor for item in dataset], per_cell)
         assert sums[target].n_rows == len(factors_k)
         assert sums[target].effective_count == pytest.approx(np.sum(factors_k**-2.0), rel=1e-14)
@@ -93,7 +93,7 @@ def test_equal_grades_are_noise_of_another_size():
     for target, n_rows in (("field", 60), ("force", 120)):
         # The belief is in the noise of an A label and shifts by log 4; against its width of 2 the rows weigh n/2 of
         # the curvature 2 n, so that the answers differ by log 4 / (8 n).
-        ratio = worse.scales.noise[target] / best.scales.noise[target]
+        ratio = worse.hyperparameters.noise[target] / best.hyperparameters.noise[target]
         assert ratio == pytest.approx(0.25, rel=3.0 * np.log(4.0) / (8.0 * n_rows) + 0.02)
     probe = iron_germanium(50)
     mine, other = (model.predict(probe) for model in (best, worse))
@@ -114,7 +114,7 @@ def test_weighed_labels_teach_more_than_the_same_labels_unweighed():
 
 def test_the_noise_that_is_learnt_is_that_of_an_a_label():
     noisy = Dataset(tuple(noisy_label(seed, grade) for seed, grade in enumerate("ABCD" * 4)))
-    noise = fitted(noisy).scales.noise
+    noise = fitted(noisy).hyperparameters.noise
     # 1 meV/Å on 192 components less what the 40 columns take up: known to a tenth, and the model form adds to it.
     assert 0.8e-3 < noise["force"] < 1.5e-3
 
@@ -135,7 +135,7 @@ def test_levels_lean_on_the_better_labels():
 def test_a_label_is_expected_to_scatter_by_its_grade():
     model, cell = fitted(Dataset(tuple(noisy_label(seed, "A") for seed in range(8)))), iron_germanium(60)
     one, eight = (model.predict(cell, with_force_std=True, noise_factor=factor) for factor in (1.0, 8.0))
-    noise, stretch = model.scales.noise, model.calibration
+    noise, stretch = model.hyperparameters.noise, model.calibration
     more = (stretch["energy"] * noise["energy"]) ** 2 * 63.0 * cell.n_magnetic
     assert eight.energy_std**2 - one.energy_std**2 == pytest.approx(more, rel=1e-9)
     more = (stretch["force"] * noise["force"]) ** 2 * 63.0

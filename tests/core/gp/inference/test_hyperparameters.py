@@ -22,8 +22,8 @@ def energies(gp_share, noise=0.02):
 def test_a_gp_that_explains_nothing_is_left_out(gp_share, has_gp):
     found = fit_hyperparameters(energies(gp_share), BLOCKS, PAIRS)
     assert found.has_gp == has_gp
-    assert (found.best.scales.noise == found.baseline.scales.noise) != has_gp
-    assert (found.best.scales.prior["gp d"] < 0.01 * found.hyperprior.centre.prior["gp d"]) != has_gp
+    assert (found.best.hyperparameters.noise == found.baseline.hyperparameters.noise) != has_gp
+    assert (found.best.hyperparameters.prior["gp d"] < 0.01 * found.hyperprior.centre.prior["gp d"]) != has_gp
 
 
 def test_without_gp_columns_the_pair_part_is_the_model():

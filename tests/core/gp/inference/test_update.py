@@ -1,4 +1,4 @@
-"""Labels added to a model: what a fit from nothing with the same scales gives, in any order, on any threads."""
+"""Labels added to a model: what a fit from nothing with the same hyperparameters gives, in any order, on any threads."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_an_update_is_a_fit_from_nothing(grades):
     assert updated.record == whole.record
     assert updated.record.n_configurations == len(OLD) + len(NEW)
     assert updated.record.fingerprint == (old + new).fingerprint
-    assert updated.scales == model.scales
+    assert updated.hyperparameters == model.hyperparameters
     assert updated.calibration == model.calibration
 
 
@@ -156,7 +156,7 @@ def test_threads_do_not_change_the_sums(model, monkeypatch):
     for n_threads in ("1", "2", "5"):
         monkeypatch.setenv("SOSO_NUM_THREADS", n_threads)
         sums.append(equations_of(many, model.basis, References(model.offsets_s, model.moments_s)))
-    assert set(sums[0]) == {"energy", "field", "force", "stress", "length"}
+    assert set(sums[0]) == {"energy", "field", "force", "stress", "moment"}
     for target, first in sums[0].items():
         assert first.n_rows > 0
         for other in sums[1:]:

@@ -1,7 +1,7 @@
 """Accuracy on published data: `make bench-accuracy` prints the table and writes results/accuracy.json.
 
-Every error is on configurations the model was not fitted to.  Settings and hyperparameters come from the evidence of the
-training rows alone; the published settings (arXiv:2403.10769) and the pair-only baseline stand beside them.
+Every error is on configurations the model was not fitted to.  Settings and hyperparameters come from the evidence of
+the training rows alone; the published settings (arXiv:2403.10769) and the pair-only baseline stand beside them.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from rich.table import Table
 from soso_core.dataset import Dataset
 from soso_core.formats import atomic_write, read_dataset
 from soso_core.gp.assessment.comparison import Comparison, compare
-from soso_core.gp.assessment.evaluation import predictions_for
+from soso_core.gp.assessment.evaluation import predict_dataset
 from soso_core.gp.assessment.penalty import estimate_penalty, subtract_penalty
 from soso_core.gp.inference.defaults import choices, differences
-from soso_core.gp.inference.regression import choose, preferred
+from soso_core.gp.inference.regression import choose, select_by_evidence
 from soso_core.gp.model.settings import FitSettings
 from soso_core.threads import available_cores, one_blas_thread
 
@@ -99,11 +99,11 @@ def run_fold(fold: Fold, published: bool) -> tuple[Errors, Errors, dict[str, Any
         kappa = estimate_penalty(fold.train, np.random.default_rng(fold.seed))
         train, test = subtract_penalty(fold.train, kappa), subtract_penalty(fold.test, kappa)
         model, evidences = choose(train, offered, np.random.default_rng(fold.seed))
-        own = compare(predictions_for(model, test), test, model.hyperparameters)
+        own = compare(predict_dataset(model, test), test, model.hyperparameters)
         assert model.baseline is not None
         small = model.baseline
-        pair = compare(predictions_for(small, test), test, small.hyperparameters)
-    varied = differences(offered)[preferred(evidences)]
+        pair = compare(predict_dataset(small, test), test, small.hyperparameters)
+    varied = differences(offered)[select_by_evidence(evidences)]
     return own, pair, {**varied, "field_scale": model.hyperparameters.field_scale, "penalty": kappa}
 
 

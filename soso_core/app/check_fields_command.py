@@ -75,8 +75,8 @@ def check_fields(
     values = read_engine_settings(chosen, settings)
     if output is not None:
         check_output(output, [path for path in (configurations, settings) if path is not None])
-    configuration = _one(configurations, index)
-    label = partial(_labelled, lambda item: chosen.label(item, values))
+    configuration = _read_one(configurations, index)
+    label = partial(_label, lambda item: chosen.label(item, values))
     chosen.check(configuration, values)
     middle = label(configuration)
     checks = {"field": check_field(label, middle, configuration, radians(angle), atom)}
@@ -91,16 +91,16 @@ def check_fields(
     click.echo(f"within {tolerance:g} % of 1")
 
 
-def _labelled(
+def _label(
     label: Callable[[Configuration], LabelledConfiguration], configuration: Configuration
 ) -> LabelledConfiguration:
-    """Label, and say how well."""
+    """Label a configuration and print energy and grade."""
     item = label(configuration)
     click.echo(f"energy {item.energy:.6f} eV, grade {item.info.get('label_grade', 'unknown')}")
     return item
 
 
-def _one(path: Path, index: int) -> Configuration:
+def _read_one(path: Path, index: int) -> Configuration:
     frames = read_atoms(path)
     if index >= len(frames):
         raise InputError(f"{path}: there is no configuration {index}; the last is {len(frames) - 1}")

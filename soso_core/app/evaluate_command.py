@@ -1,4 +1,4 @@
-"""`soso evaluate`: how far a model is from labels."""
+"""The command `soso evaluate` compares a model with labels."""
 
 from __future__ import annotations
 
@@ -30,21 +30,23 @@ TARGETS = {
     "stress": ("stress", "meV/Å³", "stress_{}_meV_per_angstrom3", "rms"),
     "moment": ("moment", "μB", "moment_{}_muB", "spread"),
 }
-"""Name and unit of each target, its keys in an evaluation, and what the labels' own size is called there."""
+"""Name and unit of each target, its keys in an evaluation, and the name of the size of the labels there."""
 HEADINGS = ("rms error", "model", "expected", "labels", "rel. %", "pair-only", "in 90 %")
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--json", "output", type=click.Path(path_type=Path), help="Write the numbers to this file too.")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Write the numbers to this file as well.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw parity and reliability: .png, .svg or .pdf.")
-@click.option("--calibrate", type=click.Path(path_type=Path), help="Write the model with error bars true on DATA.")
+@click.option(
+    "--calibrate", type=click.Path(path_type=Path), help="Write the model with error bars calibrated on DATA."
+)
 def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, calibrate: Path | None) -> None:
     """Compare the predictions of MODEL with the labels of DATA: energies, fields, forces, stresses, moment magnitudes.
 
     Root mean square errors: of the energy per magnetic atom, of all else per component.  Beside each: the error
-    that the model expects, the size of the labels (energies and lengths about the mean of their composition), the
+    that the model expects, the size of the labels (energies and moments relative to the mean of their composition), the
     error relative to it, the error of the pair-only baseline, and the share of labels inside the predicted 90 %
     interval.  In the JSON file a number is null where DATA carry no such label.
 
@@ -85,13 +87,13 @@ def print_errors(title: str, evaluation: Evaluation) -> None:
 
 
 def notes(evaluation: Errors, model: FittedModel, data: Path) -> list[str]:
-    """Return what must be known to read the numbers, one line each."""
+    """Return the notes that a reader of the numbers needs, one line each."""
     found = []
     if seen := evaluation.n_trained_on:
         share = f"{seen} of {evaluation.n_configurations} configurations of {data}"
         found.append(f"the model was fitted to {share}; errors on those are not blind")
     if evaluation.n_energies and not model.record.n_energies:
-        found.append("the model has seen no energies and knows them up to a constant only")
+        found.append("the model was fitted to no energies; its energies are known up to a constant only")
     return found
 
 
@@ -145,13 +147,13 @@ def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:
 
 
 def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
-    from soso_core.gp.assessment.evaluation import trained_on
+    from soso_core.gp.assessment.evaluation import find_training_labels
 
-    seen = trained_on(model, dataset)
+    seen = find_training_labels(model, dataset)
     if seen:
         raise InputError(
             f"{path}, configuration {seen[0]}: the model was fitted to it ({len(seen)} of {len(dataset)}); "
-            "only labels it has not seen can calibrate it"
+            "calibrate with labels outside its training data"
         )
 
 

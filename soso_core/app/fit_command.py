@@ -1,4 +1,4 @@
-"""`soso fit`: labelled configurations in, model out."""
+"""The command `soso fit` fits a model to labelled configurations."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("train", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The model file.")
-@click.option("--settings", type=click.Path(path_type=Path), help="YAML file; what it leaves out is chosen.")
+@click.option(
+    "--settings", type=click.Path(path_type=Path), help="YAML file; keys that it leaves out are chosen from the data."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws the inducing points.")
 @click.option("--update", "old", type=click.Path(path_type=Path), help="Add TRAIN to this model; old rows are kept.")
 def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path | None) -> None:
     """Fit a model to the energies, exchange fields, forces, stresses and moment magnitudes of TRAIN; each optional.
 
-    Settings that are left out are chosen from the data: reaches from the distances of the atoms, and between a short
-    and a long one by the evidence.  Prints the settings, the hyperparameters that were learnt, and the errors on TRAIN itself
-    beside those of the pair-only baseline.  Errors on other data: `soso evaluate`.
+    Settings that are left out are chosen from the data: cutoffs from the distances of the atoms, and between a short
+    and a long one by the evidence.  Prints the settings, the hyperparameters, and the errors on TRAIN itself beside
+    those of the pair-only baseline.  Errors on other data: `soso evaluate`.
 
-    With --update the inducing points and hyperparameters of the old model are kept and only the rows of TRAIN are computed;
-    what it has seen already is left out.
+    With --update the inducing points and hyperparameters of the old model are kept, and only the rows of TRAIN are
+    computed; labels of its training data are left out.
 
     \b
     Example:
@@ -57,7 +59,7 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     dataset = read_dataset(train)
     if not any(item.configuration.n_magnetic for item in dataset):
         raise InputError(f"{train}: no atom carries a spin")
-    model = _chosen(dataset, settings, seed) if old is None else _updated(load_model(old), dataset)
+    model = _choose(dataset, settings, seed) if old is None else _update(load_model(old), dataset)
     print_hyperparameters(model)
     with track_configurations("predicting") as track:
         evaluation = evaluate(model, dataset, track)
@@ -78,11 +80,11 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
     click.echo(f"model of {model.record.n_configurations} configurations written to {output}")
 
 
-def _chosen(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
-    """Return the fit of highest evidence among the settings that the file leaves open, and print them."""
+def _choose(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
+    """Return the fit of highest evidence among the settings to choose from, and print its settings."""
     from soso_core.gp.inference.regression import choose
 
-    offered = merged_settings(dataset, path)
+    offered = merge_settings(dataset, path)
     with progress_bar() as progress:
         model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress))
     if len(offered) > 1:
@@ -98,7 +100,7 @@ def _tracked(progress: Progress) -> Callable[[Sequence[FitSettings]], Iterable[F
     return track
 
 
-def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
+def _update(model: FittedModel, dataset: Dataset) -> FittedModel:
     from soso_core.gp.inference.regression import update as update_model
 
     updated = update_model(model, dataset)
@@ -107,8 +109,8 @@ def _updated(model: FittedModel, dataset: Dataset) -> FittedModel:
     return updated
 
 
-def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ...]:
-    """Return the settings offered for the data, overruled by those of the file; equal ones once."""
+def merge_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ...]:
+    """Return the settings to choose from: those for the data, overridden by the file, without repeats."""
     from soso_core.gp.inference.defaults import choices
     from soso_core.gp.model.settings import FitSettings
 
@@ -116,12 +118,12 @@ def merged_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, .
     if path is None:
         return offered
     given = read_yaml(path)
-    merged = [parse_settings(FitSettings, _overruled(each.model_dump(), given), str(path)) for each in offered]
+    merged = [parse_settings(FitSettings, _override(each.model_dump(), given), str(path)) for each in offered]
     return tuple(dict.fromkeys(merged))
 
 
 def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], chosen: FitSettings) -> None:
-    """Print in what the offered settings differ, and their log evidence below the best."""
+    """Print the keys in which the offered settings differ, and their log evidence relative to the best."""
     from soso_core.gp.inference.defaults import differences
 
     varied = differences(offered)
@@ -140,7 +142,7 @@ def print_settings(settings: FitSettings) -> None:
 
 
 def print_hyperparameters(model: FittedModel) -> None:
-    """Print prior hyperparameters and noise, in meV."""
+    """Print the hyperparameters: prior widths and noise levels in meV."""
     rows = [(f"prior, {name}", number(1e3 * value), "meV") for name, value in model.hyperparameters.prior.items()]
     units = {"energy": "meV/√spin", "field": "meV", "force": "meV/Å", "stress": "meV/√atom"}
     rows += [
@@ -148,18 +150,18 @@ def print_hyperparameters(model: FittedModel) -> None:
         for name, value in model.hyperparameters.noise.items()
     ]
     if model.moment_model is not None:
-        rows.append(("noise, length", number(1e3 * model.moment_model.hyperparameters.noise["moment"]), "mμB"))
+        rows.append(("noise, moment", number(1e3 * model.moment_model.hyperparameters.noise["moment"]), "mμB"))
     if "field" in model.hyperparameters.noise:
         rows.append(("-∂E/∂e over the labels' fields", number(model.hyperparameters.field_scale), ""))
     rows += [(f"calibration factor, {target}", number(value), "") for target, value in model.calibration.items()]
-    print_table("hyperparameters learnt", ("scale", "value", "unit"), rows)
+    print_table("hyperparameters", ("name", "value", "unit"), rows)
 
 
-def _overruled(chosen: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:
+def _override(chosen: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:
     merged = dict(chosen)
     for key, value in given.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overruled(merged[key], value) if both else value
+        merged[key] = _override(merged[key], value) if both else value
     return merged
 
 

@@ -84,10 +84,12 @@ def evaluation_figure(found: Mapping[str, Comparison], reliability: Mapping[str,
     """
     figure, panels = new_figure(len(found) + bool(reliability), title)
     for axes, (target, each) in zip(panels, found.items(), strict=False):
-        level_k = each.levels if target == "energy" else np.zeros(len(each.levels))
+        reference_k = each.references if target == "energy" else np.zeros(len(each.references))
         factor = 1.0 if target == "moment" else 1e3
         std_k = factor * each.deviations if len(each.deviations) else None
-        draw_parity(axes, target, factor * (each.labels - level_k), factor * (each.predictions - level_k), std_k)
+        draw_parity(
+            axes, target, factor * (each.labels - reference_k), factor * (each.predictions - reference_k), std_k
+        )
         if target == "energy":
             axes.set_xlabel("label: energy relative to the references (meV/spin)")
     if reliability:

@@ -1,4 +1,4 @@
-"""`soso predict`: configurations in, predicted labels out."""
+"""The command `soso predict` predicts the labels of configurations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from soso_core.gp.model.fitted import FittedModel, Prediction
 
 LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})
-"""What DATA may carry and a prediction replaces."""
+"""Labels in DATA that a prediction replaces."""
 
 
 @click.command()
@@ -49,7 +49,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
     with progress_bar() as progress:
         for i, atoms in enumerate(progress.track(read_atoms(data), description="predicting")):
             with located(f"{data}, configuration {i}"):
-                frame, guessed = predicted_frame(fitted, atoms)
+                frame, guessed = predict_frame(fitted, atoms)
             predicted.append(frame)
             n_guessed += guessed
     write_atoms(output, predicted)
@@ -61,7 +61,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
     click.echo(f"{len(predicted)} configurations predicted, written to {output}")
 
 
-def predicted_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
+def predict_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     """Return a copy of a frame with predicted labels, and the number of its atoms with an unknown moment magnitude."""
     configuration = configuration_from_atoms(atoms)
     prediction = model.predict(configuration, with_force_std=True)

@@ -1,9 +1,9 @@
-"""A labelled pool whose design rows are computed once, and the fit of a part of it: what an offline study repeats.
+"""A labelled pool whose design rows are computed once, and the fit of a part of it, for offline studies.
 
 Descriptors need no labels, so the inducing points are those of the whole pool and every fit shares them; reference
-energies, hyperparameters and weights come from the labels of the part alone.  Within a block all weights have one prior width,
-so columns may be turned: each block is turned to its principal directions over the pool, and those that no row of the
-pool moves are dropped.
+energies, hyperparameters and weights come from the labels of the part alone.  All weights of a block have the same
+prior width, so each block can be rotated to its principal axes over the pool; axes along which no row of the pool has
+a component are dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,11 @@ from soso_core.gp.inference.calibration import calibration_factors, left_out_err
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import FIXED_BLOCKS, FittedHyperparameters, fit_hyperparameters
 from soso_core.gp.inference.hyperprior import build_hyperprior
-from soso_core.gp.inference.regression import build_basis
-from soso_core.gp.inference.sums import References, Rows, labelled_rows
-from soso_core.gp.inference.targets import reference_energies
+from soso_core.gp.inference.regression import build_basis, select_energy_targets
+from soso_core.gp.inference.sums import sum_rows
+from soso_core.gp.inference.targets import Rows, compute_rows, reference_energies
 from soso_core.gp.model.basis import ModelBasis
+from soso_core.gp.model.fitted import References
 from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
@@ -30,14 +31,14 @@ from soso_core.species import species_counts
 from soso_core.threads import in_threads
 
 CARTESIAN = (2.0 / 3.0) ** 0.5
-"""Fields are quoted per Cartesian component, of which one in three, along the spin, is zero."""
-UNMOVED = 1e-12
-"""Directions of a block with less than this share of its largest mean square are rounding."""
+"""Field errors are per Cartesian component; one of three, along the spin, is zero."""
+NEGLIGIBLE = 1e-12
+"""Axes of a block with less than this share of its largest mean square are rounding noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Design rows of every labelled configuration, `sums.labelled_rows` with reference energies zero.
+    """Design rows of every labelled configuration, `targets.compute_rows` with reference energies zero.
 
     rows_k: for each configuration, rows (r, m) and values (r,) of each target.  blocks: columns of each block, the pair
     part before the GP; the first `n_pair_columns` are those of the pair-only baseline.
@@ -63,7 +64,7 @@ class Pool:
 
     @cached_property
     def factors_k(self) -> FloatArray:
-        """By how much the noise of each label exceeds that of an A label, (k,)."""
+        """Noise factor of each label, (k,)."""
         return np.array([item.noise_factor for item in self.dataset])
 
     @cached_property
@@ -88,35 +89,31 @@ class Pool:
         """The blocks of the pair-only baseline."""
         return {name: block for name, block in self.blocks.items() if block.stop <= self.n_pair_columns}
 
-    def labelled_rows(self, k: int, offsets_s: FloatArray) -> Rows:
-        """Return rows and values of configuration k with reference energies (s,) eV taken off."""
+    def rows_of(self, k: int, references_s: FloatArray) -> Rows:
+        """Return rows and values of configuration k with reference energies (s,) eV subtracted."""
         rows = dict(self.rows_k[k])
         rows_km, values_k = rows["energy"]
-        level = float(self.counts_ks[k] @ offsets_s)
-        rows["energy"] = (rows_km, values_k - level / np.sqrt(self.n_spins_k[k]) / self.factors_k[k])
+        reference = float(self.counts_ks[k] @ references_s)
+        rows["energy"] = (rows_km, values_k - reference / np.sqrt(self.n_spins_k[k]) / self.factors_k[k])
         return rows
 
-    def equations(self, chosen: Sequence[int], offsets_s: FloatArray) -> dict[str, NormalEquations]:
-        """Return the sums over the rows of some configurations."""
-        parts: dict[str, list[tuple[FloatArray, FloatArray, FloatArray]]] = {}
-        for k in chosen:
-            for target, (rows_rm, values_r) in self.labelled_rows(k, offsets_s).items():
-                factors_r = np.full(len(values_r), self.factors_k[k])
-                parts.setdefault(target, []).append((rows_rm, values_r, factors_r))
-        return {
-            target: NormalEquations.from_rows(*(np.concatenate(each) for each in zip(*items, strict=True)))
-            for target, items in parts.items()
-        }
+    def equations(self, chosen: Sequence[int], references_s: FloatArray) -> dict[str, NormalEquations]:
+        """Return the sums over the rows of the chosen configurations."""
+        return sum_rows((self.rows_of(k, references_s), self.factors_k[k]) for k in chosen)
 
 
 @dataclass(frozen=True, eq=False)
 class PoolFit:
-    """A model of some configurations of a pool: weights (m,), posterior precision L Lᵀ, hyperparameters, reference energies."""
+    """A model of the chosen configurations of a pool.
+
+    weights_m (m,); cholesky_mm (m, m), Cholesky factor of their posterior precision; references_s (s,), reference
+    energies in eV; calibration, factor on the standard deviations of each target.
+    """
 
     weights_m: FloatArray
     cholesky_mm: FloatArray
     fitted: FittedHyperparameters
-    offsets_s: FloatArray
+    references_s: FloatArray
     calibration: Mapping[str, float]
 
     @property
@@ -129,38 +126,35 @@ def make_pool(dataset: Dataset, settings: FitSettings, rng: np.random.Generator)
     """Return the pool of a labelled dataset; every configuration needs an energy.  `rng` draws the inducing points."""
     basis = build_basis(dataset, settings, rng)
     references = References(np.zeros(len(dataset.species)), np.full(len(dataset.species), np.nan))
-    rows_k = in_threads(lambda item: labelled_rows(item, basis, references)["energy"], dataset)
-    return _turned(dataset, rows_k, basis)
+    rows_k = in_threads(lambda item: select_energy_targets(compute_rows(item, basis, references)), dataset)
+    return _rotate_to_principal_axes(dataset, rows_k, basis)
 
 
 def fit_part(pool: Pool, chosen: Sequence[int], start: PoolFit | None = None) -> PoolFit:
     """Return the model of highest evidence for the labels of the chosen configurations, as `regression.fit` does.
 
-    The climb begins at the hyperparameters of `start`.
+    The search begins at the hyperparameters of `start`.
     """
-    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
-    equations = pool.equations(chosen, offsets_s)
+    references_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
+    equations = pool.equations(chosen, references_s)
     first = None if start is None else start.fitted
     fitted = fit_hyperparameters(equations, pool.blocks, pool.pair_blocks, first)
     hyperparameters = fitted.best.hyperparameters
-    weights_m, cholesky_mm = posterior(equations, pool.blocks, hyperparameters)
-    errors = [
-        left_out_errors(pool.labelled_rows(k, offsets_s), weights_m, cholesky_mm, hyperparameters)
-        for k in chosen
-    ]  # fmt: skip
-    return PoolFit(weights_m, cholesky_mm, fitted, offsets_s, calibration_factors(errors))
+    solved = posterior(equations, pool.blocks, hyperparameters)
+    errors = [left_out_errors(pool.rows_of(k, references_s), *solved, hyperparameters) for k in chosen]
+    return PoolFit(*solved, fitted, references_s, calibration_factors(errors))
 
 
 def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
     """Return the model of the chosen configurations with the hyperparameters of `fitted`, and the calibration."""
-    offsets_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
-    equations = pool.equations(chosen, offsets_s)
+    references_s = reference_energies(pool.dataset.subset(chosen), pool.dataset.species)
+    equations = pool.equations(chosen, references_s)
     weights_m, cholesky_mm = posterior(equations, pool.blocks, fitted.hyperparameters)
-    return replace(fitted, weights_m=weights_m, cholesky_mm=cholesky_mm, offsets_s=offsets_s)
+    return replace(fitted, weights_m=weights_m, cholesky_mm=cholesky_mm, references_s=references_s)
 
 
 def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
-    """Return what the model does not know of every configuration of the pool."""
+    """Return the whitened rows of every configuration of the pool, which give the variances of the model."""
     noise, calibration = fitted.hyperparameters.noise, fitted.calibration
     return CandidateRows(
         whitened(pool.energies_km, fitted.cholesky_mm),
@@ -176,7 +170,7 @@ def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
 def prior_uncertainty(pool: Pool) -> CandidateRows:
     """Return the uncertainty of every configuration before the first label, from the prior of the pair part.
 
-    Energies, and fields where labels hold them, are taken to vary as each block of the pair part alone would explain.
+    Energies, and fields where labels hold them, are assumed to vary as each block of the pair part alone would explain.
     """
     n_pair = pool.n_pair_columns
     energies_km, fields_rm = pool.energies_km[:, :n_pair], pool.fields_rm[:, :n_pair]
@@ -198,8 +192,8 @@ def prior_uncertainty(pool: Pool) -> CandidateRows:
 def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
     """Return prediction minus label of the energy per spin of every configuration, (k,) eV."""
     label_k = np.array([item.energy for item in pool.dataset], dtype=float)
-    level_k = pool.counts_ks @ fitted.offsets_s
-    return np.asarray(pool.energies_km @ fitted.weights_m - (label_k - level_k) / pool.n_spins_k)
+    reference_k = pool.counts_ks @ fitted.references_s
+    return np.asarray(pool.energies_km @ fitted.weights_m - (label_k - reference_k) / pool.n_spins_k)
 
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
@@ -223,34 +217,33 @@ def rms(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 
 
-def _turned(dataset: Dataset, rows_k: Sequence[Rows], basis: ModelBasis) -> Pool:
-    """Return the pool with every block turned to the directions that its rows move."""
+def _rotate_to_principal_axes(dataset: Dataset, rows_k: Sequence[Rows], basis: ModelBasis) -> Pool:
+    """Return the pool with every block rotated to the principal axes of its rows."""
     size = {target: _mean_square(rows_k, target) for target in {name for rows in rows_k for name in rows}}
     gram_mm = np.zeros((basis.size, basis.size))
     for rows in rows_k:
         for target, (rows_rm, _) in rows.items():
             gram_mm += rows_rm.T @ rows_rm / size[target]
-    turns, blocks, end, n_pair = [], {}, 0, 0
+    rotations, blocks, end, n_pair = [], {}, 0, 0
     for name, block in basis.blocks.items():
-        turn_bm = np.eye(block.stop - block.start) if name in FIXED_BLOCKS else _principal(gram_mm[block, block])
-        blocks[name] = slice(end, end + turn_bm.shape[1])
-        turns.append((block, turn_bm))
-        end += turn_bm.shape[1]
+        fixed = name in FIXED_BLOCKS
+        rotation_bm = np.eye(block.stop - block.start) if fixed else _principal_axes(gram_mm[block, block])
+        blocks[name] = slice(end, end + rotation_bm.shape[1])
+        rotations.append((block, rotation_bm))
+        end += rotation_bm.shape[1]
         n_pair = end if not name.startswith("gp ") else n_pair
-    turned = [
-        {
-            target: (np.concatenate([rows_rm[:, block] @ turn for block, turn in turns], axis=1), values_r)
-            for target, (rows_rm, values_r) in rows.items()
-        }
-        for rows in rows_k
-    ]
-    return Pool(dataset, tuple(turned), blocks, n_pair)
+
+    def rotate(rows_rm: FloatArray) -> FloatArray:
+        return np.concatenate([rows_rm[:, block] @ rotation_bm for block, rotation_bm in rotations], axis=1)
+
+    rotated = [{t: (rotate(rows_rm), values_r) for t, (rows_rm, values_r) in rows.items()} for rows in rows_k]
+    return Pool(dataset, tuple(rotated), blocks, n_pair)
 
 
-def _principal(gram_bb: FloatArray) -> FloatArray:
-    """Return the directions (b, m) that are moved; at least one, so that every block keeps its place."""
+def _principal_axes(gram_bb: FloatArray) -> FloatArray:
+    """Return the axes (b, m) along which rows have components; at least one, so that every block remains."""
     values_g, vectors_bg = np.linalg.eigh(gram_bb)
-    kept_g = values_g > UNMOVED * max(float(values_g[-1]), 1e-300)
+    kept_g = values_g > NEGLIGIBLE * max(float(values_g[-1]), 1e-300)
     kept_g[-1] = True
     return np.asarray(vectors_bg[:, kept_g][:, ::-1])
 

@@ -159,7 +159,7 @@ def _measured(
         energy=rms(energies_k),
         energy_largest=float(np.max(np.abs(energies_k))),
         energy_by_group=_by_group(energies_k, [groups_k[k] for k in left] if groups_k else []),
-        expected=1e3 * rows.energy_stretch * float(np.sqrt(np.mean(variance_k))),
+        expected=1e3 * rows.energy_calibration * float(np.sqrt(np.mean(variance_k))),
         field=None if fields is None else rms(fields),
         field_largest=None if fields is None else float(np.max(fields)),
         action=decision.action,
@@ -181,7 +181,7 @@ def _blind(
     last: BatchRecord,
 ) -> BatchRecord:
     """Return the record of a batch with its blind test; the batch was chosen from the configurations `population`."""
-    factor = (1e3 * rows.energy_stretch) ** 2
+    factor = (1e3 * rows.energy_calibration) ** 2
     model_k = factor * np.sum(rows.energies_km**2, axis=1)
     noise_k = factor * rows.energy_noise_k**2
     label_k = model_k[list(batch)] + pool.factors_k[list(batch)] ** 2 * noise_k[list(batch)]

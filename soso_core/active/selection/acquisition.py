@@ -124,12 +124,12 @@ def _best(value_k: FloatArray, classes_k: IntArray, picks: Sequence[int]) -> int
 
 def _of_interest(rows: CandidateRows, score: ScoreSettings) -> FloatArray:
     """Return rows (q, m) whose squared norms add up to the sum of squared scores, eV²."""
-    energies_km = rows.energies_km * rows.energy_stretch * np.sqrt(score.energy)
+    energies_km = rows.energies_km * rows.energy_calibration * np.sqrt(score.energy)
     if not rows.has_fields or not score.needs_fields:
         return np.asarray(energies_km)
     count_k = np.diff(rows.ends_k)
     share_k = (score.field_mean + score.field_largest) / np.maximum(count_k, 1)
-    factor_r = rows.field_stretch * np.sqrt(np.repeat(share_k, count_k))
+    factor_r = rows.field_calibration * np.sqrt(np.repeat(share_k, count_k))
     return np.concatenate([energies_km, rows.fields_rm * factor_r[:, None]])
 
 

@@ -105,7 +105,7 @@ def next_batch(
     batch = choose_batch(rows, request, choice)
     energy_k, mean_k, largest_k = deviations(rows)
     label_k = np.hypot(
-        energy_k, 1e3 * rows.energy_stretch * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
+        energy_k, 1e3 * rows.energy_calibration * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
     )
     score_k, population_std = scores(rows, settings.score), float(np.mean(label_k[classes_k >= 0] ** 2) ** 0.5)
     return [

@@ -64,8 +64,8 @@ class CandidateRows:
     ends_k: IntArray
     energy_noise_k: FloatArray
     field_noise: float
-    energy_stretch: float = 1.0
-    field_stretch: float = 1.0
+    energy_calibration: float = 1.0
+    field_calibration: float = 1.0
 
     def __len__(self) -> int:
         return len(self.energies_km)
@@ -132,9 +132,9 @@ def deviations(rows: CandidateRows) -> tuple[FloatArray, FloatArray, FloatArray]
 
     Those of fields are root mean squares over the components in the plane transverse to the spin; zero without fields.
     """
-    energy_k = 1e3 * rows.energy_stretch * np.linalg.norm(rows.energies_km, axis=1)
+    energy_k = 1e3 * rows.energy_calibration * np.linalg.norm(rows.energies_km, axis=1)
     mean_k, largest_k = np.zeros(len(rows)), np.zeros(len(rows))
-    variance_r = (1e3 * rows.field_stretch) ** 2 * np.sum(rows.fields_rm**2, axis=1)
+    variance_r = (1e3 * rows.field_calibration) ** 2 * np.sum(rows.fields_rm**2, axis=1)
     for k in range(len(rows) if rows.has_fields else 0):
         atoms_a = variance_r[rows.ends_k[k] : rows.ends_k[k + 1]].reshape(-1, 2).mean(axis=1)
         if len(atoms_a):

@@ -1,4 +1,4 @@
-"""compare: labels beside predictions, one flat list for every kind of label."""
+"""Labels, predictions and standard deviations of every target, side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
-from soso_core.gp.inference.targets import mean_moments, reference_energies
-from soso_core.gp.model.fitted import Prediction
+from soso_core.gp.inference.targets import find_references
+from soso_core.gp.model.fitted import Prediction, References
 from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
@@ -19,14 +19,14 @@ from soso_core.voigt import to_voigt
 class Comparison:
     """Labels, predictions and predicted standard deviations of one target, each (k,), in eV, eV/Å, eV/Å³ and μB.
 
-    Energies are per magnetic atom.  `deviations` is empty where none was predicted.  `levels` is what composition
-    alone says of the labels: reference energies, mean lengths of the species, zero for all else.
+    Energies are per magnetic atom.  `deviations` is empty where none was predicted.  `references` are the values that
+    follow from the composition alone: reference energies, mean moments of the species, zero for all else.
     """
 
     labels: FloatArray
     predictions: FloatArray
     deviations: FloatArray
-    levels: FloatArray
+    references: FloatArray
 
     @property
     def errors(self) -> FloatArray:
@@ -35,12 +35,12 @@ class Comparison:
 
     @property
     def size(self) -> float:
-        """Root mean square of the labels, levels taken off: what a relative error is relative to."""
-        return rms(self.labels - self.levels)
+        """Root mean square of the labels minus their references: the denominator of a relative error."""
+        return rms(self.labels - self.references)
 
     @property
     def z(self) -> FloatArray:
-        """Errors over deviations; empty where none was predicted, entries with deviation zero left out."""
+        """Errors over deviations, without entries of deviation zero; empty where none was predicted."""
         if not len(self.deviations):
             return self.deviations
         known = self.deviations > 0.0
@@ -57,13 +57,13 @@ def compare(
 ) -> dict[str, Comparison]:
     """Return labels and predictions of every target that `dataset` has, side by side.
 
-    `hyperparameters`: those of the model, whose fields are divided by its field scale to be in the units of the labels.
+    Predicted fields are divided by the field scale of `hyperparameters`, which are those of the model.
     """
-    hyperparameters = Hyperparameters({}, {}) if hyperparameters is None else hyperparameters
-    levels = _Levels(dataset.species, reference_energies(dataset), mean_moments(dataset), hyperparameters)
+    field_scale = 1.0 if hyperparameters is None else hyperparameters.field_scale
+    context = _Context(dataset.species, find_references(dataset), field_scale)
     found: dict[str, Comparison] = {}
     for target, take in _TAKERS.items():
-        taken = [take(item, predicted, levels) for item, predicted in zip(dataset, predictions, strict=True)]
+        taken = [take(item, predicted, context) for item, predicted in zip(dataset, predictions, strict=True)]
         parts = [each for each in taken if each is not None]
         if parts:
             found[target] = Comparison(*(np.concatenate(each) for each in zip(*parts, strict=True)))
@@ -71,76 +71,75 @@ def compare(
 
 
 def rms(values: FloatArray) -> float:
-    """Return the root mean square; zero of nothing."""
+    """Return the root mean square; zero for no values."""
     return float(np.sqrt(np.mean(np.square(values)))) if len(values) else 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class _Levels:
+class _Context:
     species: tuple[int, ...]
-    energies_s: FloatArray
-    moments_s: FloatArray
-    hyperparameters: Hyperparameters
+    references: References
+    field_scale: float
 
 
 _Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 _NONE = np.zeros(0)
 
 
-def _energy(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+def _energy(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
     if item.energy is None:
         return None
     where = item.configuration
     n_spins = where.n_energy_sites
     deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
-    level = species_counts(where, levels.species) @ levels.energies_s / n_spins
-    return np.array([item.energy / n_spins]), np.array([predicted.energy / n_spins]), deviation, np.array([level])
+    reference = species_counts(where, context.species) @ context.references.energies_s / n_spins
+    return np.array([item.energy / n_spins]), np.array([predicted.energy / n_spins]), deviation, np.array([reference])
 
 
-def _field(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+def _field(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
     if item.effective_fields_ac is None or not item.configuration.n_magnetic:
         return None
-    magnetic, scale = item.configuration.is_magnetic_a, levels.hyperparameters.field_scale
+    magnetic, scale = item.configuration.is_magnetic_a, context.field_scale
     std_ac = predicted.effective_fields_std_ac
     deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
-    return _without_level(
+    return _without_reference(
         item.effective_fields_ac[magnetic], predicted.effective_fields_ac[magnetic] / scale, deviation
     )
 
 
-def _force(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
+def _force(item: LabelledConfiguration, predicted: Prediction, _: _Context) -> _Parts | None:
     if item.forces_ac is None:
         return None
     std_ac = predicted.forces_std_ac
-    return _without_level(item.forces_ac, predicted.forces_ac, _NONE if std_ac is None else std_ac.ravel())
+    return _without_reference(item.forces_ac, predicted.forces_ac, _NONE if std_ac is None else std_ac.ravel())
 
 
-def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Levels) -> _Parts | None:
+def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Context) -> _Parts | None:
     if item.stress_cc is None:
         return None
-    return _without_level(to_voigt(item.stress_cc), to_voigt(predicted.stress_cc), _NONE)
+    return _without_reference(to_voigt(item.stress_cc), to_voigt(predicted.stress_cc), _NONE)
 
 
-def _length(item: LabelledConfiguration, predicted: Prediction, levels: _Levels) -> _Parts | None:
+def _moment(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
     where = item.configuration
     if item.moment_magnitudes_a is None or predicted.moment_magnitudes_a is None or not where.n_magnetic:
         return None
     magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moment_magnitudes_a), predicted.moments_std_a
     if not magnetic.any():
         return None
-    level_a = levels.moments_s[species_indices(where, levels.species)][magnetic]
+    reference_a = context.references.moments_s[species_indices(where, context.species)][magnetic]
     deviation = _NONE if std_a is None else std_a[magnetic]
-    return item.moment_magnitudes_a[magnetic], predicted.moment_magnitudes_a[magnetic], deviation, level_a
+    return item.moment_magnitudes_a[magnetic], predicted.moment_magnitudes_a[magnetic], deviation, reference_a
 
 
-def _without_level(labels: FloatArray, predictions: FloatArray, deviations: FloatArray) -> _Parts:
+def _without_reference(labels: FloatArray, predictions: FloatArray, deviations: FloatArray) -> _Parts:
     return labels.ravel(), predictions.ravel(), deviations, np.zeros(labels.size)
 
 
-_TAKERS: Mapping[str, Callable[[LabelledConfiguration, Prediction, _Levels], _Parts | None]] = {
+_TAKERS: Mapping[str, Callable[[LabelledConfiguration, Prediction, _Context], _Parts | None]] = {
     "energy": _energy,
     "field": _field,
     "force": _force,
     "stress": _stress,
-    MOMENT: _length,
+    MOMENT: _moment,
 }

@@ -1,4 +1,4 @@
-"""evaluate: how far a model is from labels it may or may not have seen."""
+"""Errors of a model on labels, those of its pair-only baseline, and its calibration on labels."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -9,11 +9,11 @@ from soso_core.dataset import Dataset
 from soso_core.gp.assessment.comparison import Comparison, compare, rms
 from soso_core.gp.inference.calibration import calibration_factor, reliability
 from soso_core.gp.model.fitted import FittedModel, Prediction
-from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT
 from soso_core.labels import LabelledConfiguration
 
 Track = Callable[[Sequence[LabelledConfiguration]], Iterable[LabelledConfiguration]]
-"""What is passed over the configurations as they are predicted, for a progress bar."""
+"""Wraps the configurations as they are predicted, for a progress bar."""
 
 
 class Reliability(BaseModel):
@@ -32,11 +32,10 @@ class Errors(BaseModel):
 
     Energy per magnetic atom, meV; field of `-∂E/∂e` in the units of the labels, per Cartesian component of magnetic
     atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment magnitudes of magnetic atoms, μB.
-    `_std`: root mean square of the predicted standard deviations, what the model expects of its errors
-    (`_model_std`: the noise of labels left out).  `_rms`: that
-    of the labels themselves; `_spread` the same about what composition alone says.  `reliability` has a curve for
-    every target whose deviation was predicted.  `n_trained_on`: how many of the labelled configurations the model was
-    fitted to; errors on those are not blind.
+    `_std`: root mean square of the predicted standard deviations (`_model_std`: without the noise of labels).  `_rms`:
+    that of the labels; `_spread`: that of the labels relative to their reference values.  `reliability` has a curve for
+    every target with predicted deviations.  `n_trained_on`: number of labelled configurations that the model was fitted
+    to; errors on those are not blind.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,15 +75,20 @@ def evaluate(model: FittedModel, dataset: Dataset, track: Track = iter) -> Evalu
 
 
 def assess(model: FittedModel, dataset: Dataset, track: Track = iter) -> tuple[Evaluation, dict[str, Comparison]]:
-    """Return the errors of `model` and its baseline, and labels beside predictions of the model."""
-    n_trained_on = len(trained_on(model, dataset))
-    predictions, of_baseline = _predicted_twice(model, dataset, track)
+    """Return the errors of `model` and its baseline, and the labels and predictions of the model for every target."""
+    n_trained_on = len(find_training_labels(model, dataset))
+    small = model.baseline
+    predictions, of_baseline = [], []
+    for item in track(dataset.labelled):
+        predictions.append(_predict(model, item))
+        if small is not None:
+            of_baseline.append(_predict(small, item))
     found = compare(predictions, dataset, model.hyperparameters)
-    pair_only = None
-    if model.baseline is not None:
-        pair_only = errors_of(of_baseline, dataset, model.baseline.hyperparameters, n_trained_on)
     own = _errors(found, dataset, n_trained_on).model_dump()
     own["energy_model_std_meV_per_spin"] = _model_std(predictions, dataset)
+    pair_only = None
+    if small is not None:
+        pair_only = _errors(compare(of_baseline, dataset, small.hyperparameters), dataset, n_trained_on)
     return Evaluation(**own, pair_only=pair_only), found
 
 
@@ -98,21 +102,21 @@ def _model_std(predictions: Sequence[Prediction], dataset: Dataset) -> float | N
     return 1e3 * rms(np.array(found)) if found else None
 
 
-def trained_on(model: FittedModel, dataset: Dataset) -> list[int]:
+def find_training_labels(model: FittedModel, dataset: Dataset) -> list[int]:
     """Return the indices of the labelled configurations that the model was fitted to, equal in every number."""
     known = frozenset(model.record.digests)
     return [k for k, item in enumerate(dataset) if item.digest in known]
 
 
-def predictions_for(model: FittedModel, dataset: Dataset) -> list[Prediction]:
+def predict_dataset(model: FittedModel, dataset: Dataset) -> list[Prediction]:
     """Return the predictions for every configuration, with deviations of forces where there are forces."""
-    return [_predicted(model, item) for item in dataset]
+    return [_predict(model, item) for item in dataset]
 
 
 def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, float]:
-    """Return the calibration that makes the deviations true on labels beside predictions of this model.
+    """Return the calibration with which the deviations agree with the errors in `found`.
 
-    It starts from deviations without calibration, so that a second call changes nothing.
+    It replaces the present calibration, so a second call changes nothing.
     """
     fresh = {
         target: calibration_factor(each.z * model.calibration_factor(target))
@@ -120,16 +124,6 @@ def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
         if len(each.z)
     }
     return {**model.calibration, **fresh}
-
-
-def errors_of(
-    predictions: Sequence[Prediction],
-    dataset: Dataset,
-    hyperparameters: Hyperparameters | None = None,
-    n_trained_on: int = 0,
-) -> Errors:
-    """Return the errors of predictions made for the configurations of `dataset`, in order; `hyperparameters` as in `compare`."""
-    return _errors(compare(predictions, dataset, hyperparameters), dataset, n_trained_on)
 
 
 def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int) -> Errors:
@@ -160,18 +154,8 @@ def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int
     )
 
 
-def _predicted_twice(model: FittedModel, dataset: Dataset, track: Track) -> tuple[list[Prediction], list[Prediction]]:
-    """Return the predictions of the model and of its baseline (none without one), configuration by configuration."""
-    own, of_baseline = [], []
-    for item in track(dataset.labelled):
-        own.append(_predicted(model, item))
-        if model.baseline is not None:
-            of_baseline.append(_predicted(model.baseline, item))
-    return own, of_baseline
-
-
-def _predicted(model: FittedModel, item: LabelledConfiguration) -> Prediction:
-    """Return the prediction, with the deviations that a label of this grade should have from it."""
+def _predict(model: FittedModel, item: LabelledConfiguration) -> Prediction:
+    """Return the prediction, with standard deviations for a label of this grade."""
     with_forces = item.forces_ac is not None
     return model.predict(item.configuration, with_force_std=with_forces, noise_factor=item.noise_factor)
 

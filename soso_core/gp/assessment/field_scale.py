@@ -13,7 +13,7 @@ import numpy as np
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.calibration import pick_evenly
 from soso_core.gp.inference.defaults import choose_settings
-from soso_core.gp.inference.evidence import curvature, list_free_hyperparameters, slopes_of
+from soso_core.gp.inference.evidence import curvature, list_free, slopes_of
 from soso_core.gp.inference.hyperparameters import (
     FIXED_BLOCKS,
     Equations,
@@ -40,8 +40,8 @@ LEFT_OUT = 0.15
 """Error of log c from the form of the pair part, where labels are too few for a GP: of eight labels of displaced
 cells whose fields are exact, with stated errors of 0.03 and 0.06, one set gave 0.82 and another 1.18."""
 N_INDUCING = 15
-"""Inducing points of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points do no better and
-take four times the time."""
+"""Inducing points of the GP.  With 15 labels of rattled iron cells it brings c from 1.16 to within 2 % of 1; 40 points
+do no better in four times the time."""
 MOST_CONFIGURATIONS = 100
 """So many determine c to about 1 %; from a larger set they are picked evenly."""
 
@@ -130,7 +130,7 @@ class _Fit:
             self.fitted.best.hyperparameters,
             len(self.parts),
         )
-        names = list_free_hyperparameters(total, blocks, FIXED_BLOCKS)
+        names = list_free(total, blocks, FIXED_BLOCKS)
         along_k = np.linalg.inv(curvature(total, blocks, self.fitted.hyperprior, hyperparameters, names))[-1]
         slopes_k = slopes_of(total, blocks, hyperparameters, names)
         others = (slopes_of(_subtract(total, part), blocks, hyperparameters, names) for part in self.parts)

@@ -16,8 +16,8 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.defaults import choose_settings
 from soso_core.gp.inference.evidence import posterior
-from soso_core.gp.inference.regression import candidate, check_labels, energy_equations
-from soso_core.gp.inference.sums import labelled_rows
+from soso_core.gp.inference.regression import check_labels, fit_candidate, select_energy_targets
+from soso_core.gp.inference.targets import compute_rows
 from soso_core.labels import LabelledConfiguration, transverse
 from soso_core.threads import in_threads, one_blas_thread
 
@@ -57,23 +57,23 @@ def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = 
     """Return the posterior mean of κ, μB²/eV; zero unless every energy of the labels may contain a penalty.
 
     A model is fitted to the labels, and κ is one more weight of it, with Σ|B|² of the labels as its column.  Its prior
-    is half a Gaussian of `width`, as no spring stores less than nothing.  `rng` draws the inducing points.
+    is half a Gaussian of `width`, as κ is not negative.  `rng` draws the inducing points.
     """
     items = [item for item in dataset if item.energy is not None]
     if not items or not all(map(may_contain_penalty, items)):
         return 0.0
-    made = candidate(check_labels(dataset), choose_settings(dataset), rng)
+    made = fit_candidate(check_labels(dataset), choose_settings(dataset), rng)
     hyperparameters = made.fitted.best.hyperparameters
 
     def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, float]:
         bare = replace(item, exchange_fields_ac=None, moment_magnitudes_a=None, forces_ac=None, stress_cc=None)
-        rows_km, values_k = labelled_rows(bare, made.basis, made.references)["energy"]["energy"]
+        rows_km, values_k = compute_rows(bare, made.basis, made.references)["energy"]
         root = np.sqrt(item.configuration.n_energy_sites)
         return rows_km, values_k, sum_of_squares(item) / root / item.noise_factor
 
     rows, values, squares = zip(*in_threads(of, items), strict=True)
     with one_blas_thread():
-        solved = posterior(energy_equations(made.equations), made.basis.blocks, hyperparameters)
+        solved = posterior(select_energy_targets(made.equations), made.basis.blocks, hyperparameters)
         arrays = (np.concatenate(rows), np.concatenate(values), np.array(squares))
         return posterior_mean(*arrays, solved, hyperparameters.noise["energy"], width)
 

@@ -8,14 +8,14 @@ from scipy.linalg import eigh, solve_triangular
 from scipy.special import ndtri, stdtrit  # scipy.stats takes half a second to import, in every job
 
 from soso_core.arrays import FloatArray
-from soso_core.gp.inference.sums import Rows
+from soso_core.gp.inference.targets import Rows
 from soso_core.gp.model.hyperparameters import Hyperparameters
 
 CONFIDENCE = 0.9
-"""The interval that a calibrated deviation gets right."""
+"""Share of the errors inside the interval that the calibration makes true."""
 PRIOR_COUNT = 5.0
 """Weight of the prior on a calibration factor of 1, in number of errors."""
-SHARPEST, WIDEST = 0.2, 5.0
+MIN_FACTOR, MAX_FACTOR = 0.2, 5.0
 """Limits of a calibration factor; beyond them the model, not its deviation, is wrong."""
 LEVELS = np.arange(0.05, 1.0, 0.05)
 """Expected coverages of a reliability curve."""
@@ -27,7 +27,7 @@ def calibration_factor(z_k: FloatArray) -> float:
         return 1.0
     quantile = float(np.quantile(np.abs(z_k), CONFIDENCE)) / ndtri(0.5 + 0.5 * CONFIDENCE)
     n = len(z_k)
-    return float(np.clip(np.sqrt((n * quantile**2 + PRIOR_COUNT) / (n + PRIOR_COUNT)), SHARPEST, WIDEST))
+    return float(np.clip(np.sqrt((n * quantile**2 + PRIOR_COUNT) / (n + PRIOR_COUNT)), MIN_FACTOR, MAX_FACTOR))
 
 
 def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -39,7 +39,7 @@ def reliability(z_k: FloatArray) -> tuple[FloatArray, FloatArray]:
 def left_out_errors(
     rows: Rows, weights_m: FloatArray, cholesky_mm: FloatArray, hyperparameters: Hyperparameters
 ) -> dict[str, FloatArray]:
-    """Return error / deviation of every label of one configuration had it been left out of the fit, hyperparameters kept.
+    """Return error / deviation of every label of one configuration when it is left out; hyperparameters are kept.
 
     With rows and values in units of the noise, H = Φ A⁻¹ Φᵀ and residuals r, the errors left out are (1-H)⁻¹ r and
     their covariance (1-H)⁻¹, noise included: a block form of the classical leave-one-out identity (Rasmussen and
@@ -61,9 +61,9 @@ def left_out_errors(
 def calibration_factors(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
     """Return the calibration factor of every target from the errors of several configurations left out of one fit.
 
-    The hyperparameters were learnt from the same n configurations, which has two consequences.  Errors over a deviation learnt
-    from n of them follow Student's t rather than the normal distribution, which its wider interval accounts for.  They
-    are slightly too small, so no factor below 1 is taken from them; a blind test may give one.
+    The hyperparameters were learnt from the same n configurations, which has two consequences.  Errors over a deviation
+    that was learnt from n of them follow Student's t, which has a wider interval than the normal distribution.  They
+    are slightly too small, so no factor is below 1 here; a blind test may give one.
     """
     pooled: dict[str, list[FloatArray]] = {}
     for each in errors:
@@ -81,6 +81,6 @@ def _students(n_configurations: int) -> float:
     return min(float(stdtrit(max(n_configurations - 1, 1), level) / ndtri(level)), 2.0)
 
 
-def evenly_spaced(items: Sequence[Any], n_most: int) -> list[Any]:
+def pick_evenly(items: Sequence[Any], n_most: int) -> list[Any]:
     """Return at most n_most of the items, evenly spaced."""
     return [items[int(k)] for k in np.unique(np.linspace(0, len(items) - 1, min(n_most, len(items))).round())]

@@ -5,15 +5,19 @@ With A = Λ + Σ_t f_t² Φ_tᵀΦ_t/σ_t² and w = A⁻¹ Σ_t f_t Φ_tᵀy_t/�
 
     -2 log p(y) = Σ_t [n_t log 2πσ_t² + |y_t - f_t Φ_t w|²/σ_t²] + wᵀΛw + log|A| - log|Λ|
 
-symbol        variable                         meaning
-ΦᵀΦ, Φᵀy, yᵀy gram_mm, projection_m, yty       sums over the rows of one target (`NormalEquations`)
-σ_t, δ_block  noise, prior                     noise of a target, prior width of a block (`Hyperparameters`)
-f_t           Hyperparameters.factor(target)   1/c for fields, 1 for all else; c is `field_scale`
-w, A = L Lᵀ   weights_m, cholesky_mm = L       posterior mean of the weights and their posterior precision
+symbol         variable                         meaning
+ΦᵀΦ, Φᵀy, yᵀy  gram_mm, projection_m, yty       sums over the rows of one target (`NormalEquations`)
+σ_t, δ_block   noise, prior                     noise of a target, prior width of a block (`Hyperparameters`)
+f_t            Hyperparameters.factor(target)   1/c for fields, 1 for all other targets; c is `field_scale`
+w, A = L Lᵀ    weights_m, cholesky_mm = L       posterior mean of the weights and their posterior precision
 
 Rows of a label whose noise is s times σ_t are divided by s, and Σ log s (`log_factors`) is subtracted.
 
-(MacKay, Neural Computation 4, 415 (1992); Bishop, PRML, section 3.5).
+The functions take `equations`, the normal equations of every target over the same m columns; `blocks`, name and
+columns of every block with a prior width; and `hyperparameters`, in eV, eV/Å or μB.  Energies enter per √spin and
+stresses per √atom, see `targets.compute_rows`.
+
+Source: MacKay, Neural Computation 4, 415 (1992); Bishop, Pattern Recognition and Machine Learning, section 3.5.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,11 +38,11 @@ FIELD_SCALE = "field scale"
 FIELD_SCALE_WIDTH = 0.05
 """Labels' fields are expected to agree with their energies within 5 %: most public sets do (1.0 to 1.1)."""
 FTOL = 1e-6
-"""Relative change of the log evidence at which the search ends; a few tenths below the maximum, as was measured."""
+"""Relative change of the log evidence at which the search ends; measured: a few tenths below the maximum."""
 JITTER = 1e-14
 """Largest rounding error of the Gram matrix, relative to its diagonal and the number of columns."""
 CURVATURE_STEP = 1e-3
-"""In the logarithm of a scale: differences of slopes are good to its square, rounding leaves ten digits of slopes."""
+"""In the logarithm of a hyperparameter; the error of the differences is of the order of its square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ def posterior(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the mean weights (m,) and the lower Cholesky factor (m, m) of the posterior precision.
 
-    Solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
+    The system is solved for w/δ, whose precision 1 + δ Φᵀ Φ δ/σ² has no eigenvalue below 1.
     """
     prior_m = _prior_deviation(blocks, hyperparameters)
     cholesky_mm, b_m = _scaled_system(equations, prior_m, hyperparameters)
@@ -79,7 +83,7 @@ def posterior(
 def log_evidence(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], hyperparameters: Hyperparameters
 ) -> tuple[float, Hyperparameters]:
-    """Return log p(y) and its derivatives by the logarithm of every scale."""
+    """Return log p(y) and its derivatives with respect to the logarithms of all hyperparameters."""
     prior_m = _prior_deviation(blocks, hyperparameters)
     cholesky_mm, b_m = _scaled_system(equations, prior_m, hyperparameters)
     scaled_m = cho_solve((cholesky_mm, True), b_m)
@@ -109,28 +113,29 @@ def maximise_evidence(
     fixed: frozenset[str] = frozenset(),
     start: Hyperparameters | None = None,
 ) -> EvidenceMaximum:
-    """Return the hyperparameters of highest evidence times hyperprior; blocks in `fixed` keep the centre.
+    """Return the hyperparameters of highest evidence times hyperprior.
 
-    The field scale is free when there are energies to compare fields with.  The search begins at `start`, or else at
-    the centre of the hyperprior; the result for nearly the same data saves most of the search.
+    Parameters: `fixed`, blocks that keep the centre of the hyperprior; `start`, where the search begins (None: at the
+    centre); the result for similar data saves most of the search.  The field scale is free when there are both
+    energies and fields.  Returns: the hyperparameters, and the logarithm of the product up to a constant.
     """
-    names = list_free_hyperparameters(equations, blocks, fixed)
+    names = list_free(equations, blocks, fixed)
     centre = hyperprior.centre
-    centre_k = np.log(_picked(centre, names))
+    centre_k = np.log(_pick(centre, names))
     width_k = np.array([hyperprior.width(name) for name in names])
 
     def objective(log_k: FloatArray) -> tuple[float, FloatArray]:
-        value, slopes = log_evidence(equations, blocks, _moved(centre, names, log_k))
+        value, slopes = log_evidence(equations, blocks, _replace(centre, names, log_k))
         offset_k = (log_k - centre_k) / width_k
-        return -value + 0.5 * float(offset_k @ offset_k), -_picked(slopes, names) + offset_k / width_k
+        return -value + 0.5 * float(offset_k @ offset_k), -_pick(slopes, names) + offset_k / width_k
 
     bounds = list(zip(centre_k - 3.0 * width_k, centre_k + 3.0 * width_k, strict=True))
-    first_k = centre_k if start is None else np.clip(np.log(_picked(start, names)), *np.transpose(bounds))
+    first_k = centre_k if start is None else np.clip(np.log(_pick(start, names)), *np.transpose(bounds))
     best = minimize(objective, first_k, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": FTOL})
-    return EvidenceMaximum(_moved(centre, names, best.x), -float(best.fun))
+    return EvidenceMaximum(_replace(centre, names, best.x), -float(best.fun))
 
 
-def list_free_hyperparameters(
+def list_free(
     equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice], fixed: frozenset[str] = frozenset()
 ) -> list[str]:
     """Return the names of the free hyperparameters: blocks, targets, and last the field scale."""
@@ -144,8 +149,8 @@ def slopes_of(
     hyperparameters: Hyperparameters,
     names: Sequence[str],
 ) -> FloatArray:
-    """Return the derivatives of log p(y) by the logarithms of the hyperparameters named, (k,)."""
-    return _picked(log_evidence(equations, blocks, hyperparameters)[1], names)
+    """Return the derivatives of log p(y) with respect to the logarithms of the named hyperparameters, (k,)."""
+    return _pick(log_evidence(equations, blocks, hyperparameters)[1], names)
 
 
 def curvature(
@@ -155,27 +160,28 @@ def curvature(
     hyperparameters: Hyperparameters,
     names: Sequence[str],
 ) -> FloatArray:
-    """Return minus the second derivatives of log evidence plus log hyperprior by the logarithms of hyperparameters, (k, k).
+    """Return minus the second derivatives of log evidence plus log hyperprior, (k, k), by central differences.
 
-    Its inverse is the covariance of these logarithms in Laplace's approximation.  By central differences of slopes.
+    The variables are the logarithms of the named hyperparameters; the inverse is their covariance in Laplace's
+    approximation.
     """
-    at_k = np.log(_picked(hyperparameters, names))
+    at_k = np.log(_pick(hyperparameters, names))
     change_kk = [
-        slopes_of(equations, blocks, _moved(hyperparameters, names, at_k + step_k), names)
-        - slopes_of(equations, blocks, _moved(hyperparameters, names, at_k - step_k), names)
+        slopes_of(equations, blocks, _replace(hyperparameters, names, at_k + step_k), names)
+        - slopes_of(equations, blocks, _replace(hyperparameters, names, at_k - step_k), names)
         for step_k in CURVATURE_STEP * np.eye(len(names))
     ]
     second_kk = np.array(change_kk) / (2.0 * CURVATURE_STEP)
     return np.diag([hyperprior.width(name) ** -2.0 for name in names]) - 0.5 * (second_kk + second_kk.T)
 
 
-def _picked(hyperparameters: Hyperparameters, names: Sequence[str]) -> FloatArray:
+def _pick(hyperparameters: Hyperparameters, names: Sequence[str]) -> FloatArray:
     given = {**hyperparameters.prior, **hyperparameters.noise, FIELD_SCALE: hyperparameters.field_scale}
     return np.array([given[name] for name in names])
 
 
-def _moved(hyperparameters: Hyperparameters, names: Sequence[str], log_k: FloatArray) -> Hyperparameters:
-    """Return the hyperparameters with those named set to exp(log_k)."""
+def _replace(hyperparameters: Hyperparameters, names: Sequence[str], log_k: FloatArray) -> Hyperparameters:
+    """Return the hyperparameters with the named ones set to exp(log_k)."""
     new = dict(zip(names, np.exp(log_k).tolist(), strict=True))
     prior, noise = (
         {name: new.get(name, value) for name, value in old.items()}

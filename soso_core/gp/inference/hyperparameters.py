@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from soso_core.gp.inference.evidence import (
     FIELD_SCALE,
     FIELD_SCALE_WIDTH,
@@ -19,7 +17,7 @@ from soso_core.gp.model.normal_equations import NormalEquations
 FIXED_BLOCKS = frozenset({"species"})
 """Blocks whose prior width is not learnt."""
 SILENT = 1e-3
-"""Prior widths of a GP that is left out, over those of one that would explain the residuals of the pair part."""
+"""Prior widths of a GP that is left out, relative to those that would explain the residuals of the pair part."""
 
 Equations = Mapping[str, NormalEquations]
 
@@ -62,7 +60,7 @@ def fit_hyperparameters(
     first = start.best.hyperparameters if start is not None and start.has_gp else None
     best = maximise_evidence(equations, blocks, hyperprior, FIXED_BLOCKS, first)
     if first is not None and best.log_evidence < baseline.log_evidence:
-        # The pair part alone does better: the search got stuck where fewer data had led, such as noise near zero.
+        # The pair part alone does better: the search stayed at a maximum for fewer data, such as noise near zero.
         best = maximise_evidence(equations, blocks, hyperprior, FIXED_BLOCKS)
     if equations.keys() != {"energy"}:
         return FittedHyperparameters(best, baseline, hyperprior, has_gp=True)
@@ -71,7 +69,7 @@ def fit_hyperparameters(
 
 def restrict_columns(equations: Equations, n_columns: int) -> dict[str, NormalEquations]:
     """Return the sums for the first columns only."""
-    return {target: equation.restricted(np.arange(n_columns)) for target, equation in equations.items()}
+    return {target: equation.restrict(n_columns) for target, equation in equations.items()}
 
 
 def _select_noise_model(

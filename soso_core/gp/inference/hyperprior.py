@@ -11,7 +11,7 @@ from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
 SPECIES_PRIOR = 1.0
-"""eV per atom around the least-squares reference energies: wide, they are not shrunk."""
+"""eV per atom around the least-squares reference energies; so wide that it does not shrink them."""
 TYPICAL_SIZE = 0.05
 """eV per spin: expected variation of energies when there are too few of them to estimate it."""
 SMALLEST_SIZE = 1e-3
@@ -29,7 +29,7 @@ GP_WIDTH = 2.0
 """Width of the hyperprior on the logarithm of a GP amplitude with energies only; GP_WIDTH_DERIVATIVES otherwise."""
 GP_WIDTH_DERIVATIVES = 1.0
 VANISHING = 1e-9
-"""Rows this much smaller than what they should explain are rounding noise: the data do not move that block."""
+"""Rows smaller than the data by this factor are rounding noise: the data do not determine that block."""
 
 
 def build_hyperprior(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]) -> Hyperprior:
@@ -51,9 +51,9 @@ def extend_hyperprior_to_gp(
 ) -> Hyperprior:
     """Return the hyperprior with a GP that would explain the residuals of the pair part, and no more.
 
-    What counts is the part of the GP columns that the pair part cannot express (its columns, held by their
-    prior, projected out): near a rigid lattice it is a small part of them, on displaced cells a large one.
-    All monomials together explain it, so each has its share.
+    Only the part of the GP columns that the pair part cannot express counts (the pair columns, under their prior, are
+    projected out): near a rigid lattice it is a small part, on displaced cells a large one.  All monomials together
+    explain the residuals, each an equal share.
     """
     n_other = max(block.stop for block in baseline_blocks.values())
     left_m = np.zeros(max(block.stop for block in blocks.values()))
@@ -90,7 +90,7 @@ def _sizes(equations: Mapping[str, NormalEquations], blocks: Mapping[str, slice]
 
 
 def _visibility(equations: Mapping[str, NormalEquations], size: Mapping[str, float]) -> FloatArray:
-    """Return, for every column, the mean square of its rows over that of the data, where it counts most, (m,)."""
+    """Return, for every column, the mean square of its rows over that of the data, largest over the targets, (m,)."""
     ratios = [np.diag(e.gram_mm) / e.effective_count / size[target] ** 2 for target, e in equations.items()]
     return np.asarray(np.max(ratios, axis=0))
 
@@ -100,7 +100,7 @@ def _left_over(
 ) -> FloatArray:
     """Return the mean square of the rows of every column, over the noise, that the other columns cannot express."""
     gram_mm, noise = equation.gram_mm, hyperparameters.noise[target]
-    alone = {target: equation.restricted(np.arange(n_other))}
+    alone = {target: equation.restrict(n_other)}
     _, cholesky_mm = posterior(alone, blocks, hyperparameters)
     shared_mm = cho_solve((cholesky_mm, True), gram_mm[:n_other]) * hyperparameters.factor(target) ** 2
     left_m = np.diag(gram_mm) - np.sum(gram_mm[:n_other] * shared_mm, axis=0) / noise**2
@@ -109,6 +109,6 @@ def _left_over(
 
 
 def _amplitude(visibility_m: FloatArray) -> float:
-    """Return the prior width with which a block alone explains what it should; 1 where no datum moves it."""
+    """Return the prior width with which a block alone explains the data; 1 where its rows vanish."""
     total = float(np.sum(visibility_m))
     return 1.0 / np.sqrt(total) if total > VANISHING**2 else 1.0

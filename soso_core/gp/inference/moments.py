@@ -1,4 +1,4 @@
-"""The fit of the moment magnitudes: the second output, by the evidence of its own labels."""
+"""The fit of the moment magnitudes: a second output, with hyperparameters from the evidence of its own labels."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from soso_core.gp.model.normal_equations import NormalEquations
 
 
 def fit_moment_model(equation: NormalEquations, blocks: Mapping[str, slice]) -> MomentModel:
-    """Return the length model of highest evidence."""
+    """Return the model of moment magnitudes of highest evidence."""
     return solve_moment_model(
         equation, blocks, maximise_evidence({MOMENT: equation}, blocks, _hyperprior(equation, blocks)).hyperparameters
     )
@@ -21,12 +21,12 @@ def fit_moment_model(equation: NormalEquations, blocks: Mapping[str, slice]) -> 
 def solve_moment_model(
     equation: NormalEquations, blocks: Mapping[str, slice], hyperparameters: Hyperparameters
 ) -> MomentModel:
-    """Return the length model with given hyperparameters."""
+    """Return the model of moment magnitudes with given hyperparameters."""
     return MomentModel(*posterior({MOMENT: equation}, blocks, hyperparameters), hyperparameters)
 
 
 def _hyperprior(equation: NormalEquations, blocks: Mapping[str, slice]) -> Hyperprior:
-    """Let all blocks together explain the lengths; the constants of the species are the mean lengths' corrections."""
+    """Let all blocks together explain the magnitudes; the species constants correct the mean of each species."""
     centre = build_hyperprior({MOMENT: equation}, blocks).centre
     share = 1.0 / np.sqrt(len(blocks))
     return Hyperprior(Hyperparameters({name: share * width for name, width in centre.prior.items()}, centre.noise))

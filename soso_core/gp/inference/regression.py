@@ -9,7 +9,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.gp.inference.calibration import calibration_factors, pick_evenly, left_out_errors
+from soso_core.gp.inference.calibration import calibration_factors, left_out_errors, pick_evenly
 from soso_core.gp.inference.evidence import posterior
 from soso_core.gp.inference.hyperparameters import (
     Equations,
@@ -105,7 +105,9 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     for target in sorted(added.keys() - model.equations.keys()):
         raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
     if not all(np.isfinite(equation.yty) for equation in added.values()):
-        raise InputError("the new data hold moment magnitudes of a species of which this model has seen none; fit it again")
+        raise InputError(
+            "the new data hold moment magnitudes of a species of which this model has seen none; fit it again"
+        )
     record = model.record.extend(Dataset(tuple(fresh)))
     return solve_with(model, merge_sums(model.equations, added), record)
 

@@ -25,7 +25,9 @@ def compute_rows(item: LabelledConfiguration, basis: ModelBasis, references: Ref
     """
     factor = item.noise_factor
     rows = {target: (rows_km, values_k) for target, rows_km, values_k in _undivided_rows(item, basis, references)}
-    return rows if factor == 1.0 else {t: (rows_km / factor, values_k / factor) for t, (rows_km, values_k) in rows.items()}
+    return (
+        rows if factor == 1.0 else {t: (rows_km / factor, values_k / factor) for t, (rows_km, values_k) in rows.items()}
+    )
 
 
 def _undivided_rows(

@@ -24,10 +24,10 @@ from soso_core.threads import in_threads
 
 @dataclass(frozen=True, eq=False)
 class DesignRows:
-    """Design-matrix rows of one configuration: the derivatives of its labels by the weights w.
+    """Design-matrix rows of one configuration: the derivatives of its labels with respect to the weights w.
 
-    sites_am (a, m): what each atom has of ∂E/∂w.  effective_fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse.
-    forces_acm (a, c, m), 1/Å, and strain_ccm (c, c, m): ∂(-∂E/∂r)/∂w and ∂(∂E/∂ε)/∂w; None when not asked for.
+    sites_am (a, m): contribution of each atom to ∂E/∂w.  effective_fields_acm (a, c, m): ∂(-∂E/∂e)/∂w, transverse.
+    forces_acm (a, c, m), 1/Å, and strain_ccm (c, c, m): ∂(-∂E/∂r)/∂w and ∂(∂E/∂ε)/∂w; None unless requested.
     """
 
     sites_am: FloatArray
@@ -43,11 +43,11 @@ class DesignRows:
 
 @dataclass(frozen=True, eq=False)
 class ModelBasis:
-    """Everything of a model that is fixed before its weights.
+    """The columns of a model: everything that is fixed before its weights.
 
-    `inducing` is None for a pair-only model.  `centre_sm` (s, m) is what the other energy columns hold on
-    average per atom of each species; it is taken off them (and zero in the species columns), so that the
-    species constants carry the level and the rest only what varies: same model, far better conditioned.
+    `inducing` is None for a pair-only model.  `centre_sm` (s, m) is the average of the other energy columns per atom of
+    each species (zero in the species columns).  It is subtracted from them, so that the species constants alone
+    describe the mean energies: the model is the same, and far better conditioned.
     """
 
     settings: FitSettings
@@ -56,10 +56,8 @@ class ModelBasis:
     centre_sm: FloatArray
 
     @classmethod
-    def uncentred(
-        cls, settings: FitSettings, species: tuple[int, ...], inducing: InducingPoints | None
-    ) -> "ModelBasis":
-        """Return a basis with nothing taken off its columns."""
+    def build(cls, settings: FitSettings, species: tuple[int, ...], inducing: InducingPoints | None) -> "ModelBasis":
+        """Return a basis whose columns are not centred."""
         bare = cls(settings, species, inducing, np.zeros((len(species), 0)))
         return replace(bare, centre_sm=np.zeros((len(species), bare.size)))
 
@@ -111,21 +109,13 @@ class ModelBasis:
 
     @property
     def cutoff(self) -> float:
-        """Reach of the model, Å."""
-        reach = self.settings.pair.cutoff_angstrom
-        return reach if self.inducing is None else max(reach, self.descriptor.cutoff)
+        """Cutoff of the model, Å."""
+        cutoff = self.settings.pair.cutoff_angstrom
+        return cutoff if self.inducing is None else max(cutoff, self.descriptor.cutoff)
 
     def neighbours(self, configuration: Configuration) -> Neighbours:
         """Return the neighbour list this model needs."""
         return find_neighbours(configuration, self.cutoff)
-
-    def descriptor_neighbours(self, configuration: Configuration) -> Neighbours:
-        """Return the neighbour list that the descriptor of the GP needs."""
-        return find_neighbours(configuration, self.descriptor.cutoff)
-
-    def pair_neighbours(self, configuration: Configuration) -> Neighbours:
-        """Return the neighbour list that the pair part needs."""
-        return find_neighbours(configuration, self.settings.pair.cutoff_angstrom)
 
     def energy_row(self, configuration: Configuration) -> FloatArray:
         """Return ∂E/∂w of a configuration, (m,).  Raises InputError for an unknown element."""
@@ -134,7 +124,7 @@ class ModelBasis:
     def rows(self, configuration: Configuration, by_spin: bool = True, by_position: bool = False) -> DesignRows:
         """Return the design rows of a configuration.  Raises InputError for an unknown element.
 
-        `by_spin` asks for those of fields, `by_position` for those of forces and strain.
+        `by_spin` adds those of the fields, `by_position` those of forces and strain.
         """
         neighbours = self.neighbours(configuration)
         features = self.features(configuration, neighbours)
@@ -143,7 +133,7 @@ class ModelBasis:
         effective_fields_acm = forces_acm = strain_ccm = None
         if by_spin:
             gp_acm = self._gp_spin_rows(features) if features is not None else pair_acm[:, :, :0]
-            effective_fields_acm = transverse(-self._padded(pair_acm, gp_acm), configuration.spins_ac[:, :, None])
+            effective_fields_acm = transverse(-self._pad_columns(pair_acm, gp_acm), configuration.spins_ac[:, :, None])
         if by_position:
             position_acm, strain_ccm = self._position_rows(configuration, neighbours, features)
             forces_acm = -position_acm
@@ -154,11 +144,11 @@ class ModelBasis:
         return None if self.inducing is None else self.descriptor.compute(configuration, neighbours)
 
     def points(self, features: EnvironmentFeatures) -> Points:
-        """Return the environments of a configuration as the covariance takes them."""
+        """Return the environments of a configuration as points of the covariance."""
         return Points(features.x_af, species_indices(features.configuration, self.species))
 
     def site_rows(self, configuration: Configuration, pair_am: FloatArray, points: Points | None) -> FloatArray:
-        """Return what each atom has of ∂E/∂w, (a, m), from that of the pair part and from its environments."""
+        """Return the contribution of each atom to ∂E/∂w, (a, m), from that of the pair part and its environment."""
         indices_a = species_indices(configuration, self.species)
         parts = [np.eye(len(self.species))[indices_a], pair_am]
         if points is not None and self.inducing is not None:
@@ -169,7 +159,7 @@ class ModelBasis:
     def _gp_spin_rows(self, features: EnvironmentFeatures) -> FloatArray:
         assert self.inducing is not None
         columns = self.covariance.columns(self.points(features), self.inducing.points)
-        return self._whitened(self.descriptor.spin_rows(features, columns))
+        return self._whiten(self.descriptor.spin_rows(features, columns))
 
     def _position_rows(
         self, configuration: Configuration, neighbours: Neighbours, features: EnvironmentFeatures | None
@@ -179,10 +169,10 @@ class ModelBasis:
         if features is not None and self.inducing is not None:
             columns = self.covariance.columns(self.points(features), self.inducing.points)
             raw_acb, raw_ccb = self.descriptor.position_rows(features, columns)
-            gp_acm, gp_ccm = self._whitened(raw_acb), self._whitened(raw_ccb)
-        return self._padded(pair_acm, gp_acm), self._padded(pair_ccm, gp_ccm)
+            gp_acm, gp_ccm = self._whiten(raw_acb), self._whiten(raw_ccb)
+        return self._pad_columns(pair_acm, gp_acm), self._pad_columns(pair_ccm, gp_ccm)
 
-    def _whitened(self, rows_xcb: FloatArray) -> FloatArray:
+    def _whiten(self, rows_xcb: FloatArray) -> FloatArray:
         """Return rows of whitened columns, (·, c, m), from those of the columns k_t(x, x_b), (·, c, [t, b])."""
         assert self.inducing is not None
         n_points = len(self.inducing)
@@ -192,7 +182,7 @@ class ModelBasis:
         ]
         return np.concatenate(parts, axis=2)
 
-    def _padded(self, pair_xcm: FloatArray, gp_xcm: FloatArray) -> FloatArray:
+    def _pad_columns(self, pair_xcm: FloatArray, gp_xcm: FloatArray) -> FloatArray:
         """Return rows of all columns; the species constants have no derivative."""
         return np.concatenate([np.zeros((*pair_xcm.shape[:2], len(self.species))), pair_xcm, gp_xcm], axis=2)
 
@@ -204,10 +194,11 @@ def centre_columns(
 
     `environments` are those of each configuration, as `ModelBasis.points` gives them; None for a pair-only basis.
     """
+    cutoff = basis.settings.pair.cutoff_angstrom
 
     def energy_row(item: tuple[Configuration, Points | None]) -> FloatArray:
         configuration, points = item
-        pair_am = basis.pair_part.site_rows(configuration, basis.pair_neighbours(configuration))
+        pair_am = basis.pair_part.site_rows(configuration, find_neighbours(configuration, cutoff))
         return np.asarray(basis.site_rows(configuration, pair_am, points).sum(axis=0))
 
     n_species = len(basis.species)

@@ -1,8 +1,16 @@
-"""The covariance of two environments: every product of zeta block kernels, each with a prior of its own.
+"""The covariance of two environments: a sum of monomials of block kernels, each with a prior of its own.
 
-x = [x_1, x_2, ...] has blocks q (the pair descriptor, each channel pair of the power spectrum) with k_q = x_q·x'_q.
-(Σ_q k_q)^zeta is the sum of monomials t = k_q1 k_q2 ... k_q_zeta; here each monomial spans columns of its own, so that
-the evidence weighs them one by one.  Zero between species.
+    k_t(x, x') = k_q1 k_q2 ... k_q_zeta,  k_q = x_q · x'_q,  q1 <= q2 <= ... <= q_zeta;  0 between different species
+
+symbol    variable                        meaning
+x_q       x_af[:, features[q]]            block q of the features: the pair descriptor, or one channel pair
+k_q       s_qab                           kernel of block q between environments a and b, (q, a, b)
+t         monomials                       indices of the blocks of each monomial
+k_t       ProductCovariance.values        covariance of monomial t, (t, a, b)
+∂k_t/∂k_q BlockSlopes.slopes_akb          derivative of the monomials that contain block q, (a, k, b)
+
+(Σ_q k_q)^zeta is the sum of the monomials with their multiplicities.  Here each monomial spans columns of its own, so
+that the evidence determines the weight of each.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +39,7 @@ def join_points(points: Sequence[Points]) -> Points:
 
 @dataclass(frozen=True, eq=False)
 class ProductCovariance:
-    """Monomials of degree zeta in the block kernels; `features` says which features belong to each named block."""
+    """Monomials of degree zeta in the block kernels; `features` has the columns of x of each named block."""
 
     features: Mapping[str, slice]
     zeta: int
@@ -48,7 +56,7 @@ class ProductCovariance:
         return tuple(" ".join(blocks[q] for q in monomial) for monomial in self.monomials)
 
     def values(self, left: Points, right: Points) -> FloatArray:
-        """Return k_t, (t, a, b)."""
+        """Return k_t (t, a, b), dimensionless, between the environments a of `left` and b of `right`."""
         s_qab = self._block_kernels(left, right)
         same_ab = left.species_a[:, None] == right.species_a[None, :]
         return np.array([np.where(same_ab, _product(s_qab, monomial), 0.0) for monomial in self.monomials])
@@ -59,9 +67,9 @@ class ProductCovariance:
         same_ab = left.species_a[:, None] == right.species_a[None, :]
         slopes = []
         for q in range(len(self.features)):
-            of_q = [t for t, monomial in enumerate(self.monomials) if q in monomial]
-            slopes_kab = [np.where(same_ab, _slope(s_qab, self.monomials[t], q), 0.0) for t in of_q]
-            slopes.append(BlockSlopes(np.array(of_q), np.stack(slopes_kab, axis=1)))
+            members = [t for t, monomial in enumerate(self.monomials) if q in monomial]
+            slopes_kab = [np.where(same_ab, _slope(s_qab, self.monomials[t], q), 0.0) for t in members]
+            slopes.append(BlockSlopes(np.array(members), np.stack(slopes_kab, axis=1)))
         return ProductColumns(tuple(self.features.values()), right.x_af, slopes, len(self.monomials))
 
     def weighted_gradient(self, left: Points, right: Points, weights_tb: FloatArray) -> FloatArray:
@@ -70,11 +78,11 @@ class ProductCovariance:
         same_ab = left.species_a[:, None] == right.species_a[None, :]
         gradient_af = np.zeros_like(left.x_af)
         for q, block in enumerate(self.features.values()):
-            pull_ab = np.zeros(same_ab.shape)
+            slope_ab = np.zeros(same_ab.shape)
             for t, monomial in enumerate(self.monomials):
                 if q in monomial:
-                    pull_ab += _slope(s_qab, monomial, q) * weights_tb[t]
-            gradient_af[:, block] = np.where(same_ab, pull_ab, 0.0) @ right.x_af[:, block]
+                    slope_ab += _slope(s_qab, monomial, q) * weights_tb[t]
+            gradient_af[:, block] = np.where(same_ab, slope_ab, 0.0) @ right.x_af[:, block]
         return gradient_af
 
     def _block_kernels(self, left: Points, right: Points) -> FloatArray:
@@ -83,7 +91,7 @@ class ProductCovariance:
 
 @dataclass(frozen=True, eq=False)
 class BlockSlopes:
-    """∂k_t/∂k_q of one block q, slopes_akb (a, k, b), for the monomials t_k that hold it."""
+    """∂k_t/∂k_q of one block q, slopes_akb (a, k, b), for the monomials t_k that contain it."""
 
     t_k: IntArray
     slopes_akb: FloatArray

@@ -15,7 +15,7 @@ from soso_core.dataset import Dataset
 from soso_core.descriptors.environment import EnvironmentFeatures
 from soso_core.errors import InputError
 from soso_core.gp.model.basis import DesignRows, ModelBasis
-from soso_core.gp.model.hyperparameters import Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
 from soso_core.gp.model.moments import MomentModel
 from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.labels import transverse
@@ -26,7 +26,7 @@ NO_CALIBRATION: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class FitRecord:
-    """What a model was fitted to; `digests` are those of the labels, in order."""
+    """The training data of a model: counts, fingerprint, and the digests of the labels in order."""
 
     n_configurations: int
     n_energies: int
@@ -40,7 +40,7 @@ class FitRecord:
         digests = tuple(item.digest for item in dataset)
         return cls(len(dataset), dataset.n_energies, dataset.n_field_configurations, dataset.fingerprint, digests)
 
-    def extended(self, new: Dataset) -> "FitRecord":
+    def extend(self, new: Dataset) -> "FitRecord":
         """Return the record of the old and the new labels."""
         added = FitRecord.of(new)
         digests = self.digests + added.digests
@@ -54,13 +54,30 @@ class FitRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predicted labels of one configuration.
+class References:
+    """Values subtracted from labels before a fit, for each species: energies_s (s,) eV per atom, moments_s (s,) μB.
 
-    energy (eV, whole cell); effective_fields_ac (a, 3) = -∂E/∂e in eV, transverse; forces_ac (a, 3) eV/Å;
-    stress_cc (3, 3) eV/Å³; moment_magnitudes_a (a,) μB, NaN for a species that had none in the data, None when the
-    data had none at all.  The standard deviations are those of a new label, calibrated: model uncertainty
-    (`energy_model_std`, eV, alone) and noise together; None when they were not asked for.
+    moments_s are mean magnitudes, NaN for a species without a known one.
+    """
+
+    energies_s: FloatArray
+    moments_s: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted labels of one configuration and their calibrated standard deviations.
+
+    symbol      variable                                           unit, shape
+    E           energy                                             eV, whole cell
+    B = -∂E/∂e  effective_fields_ac, effective_fields_std_ac       eV, (a, 3), transverse to the spins
+    F = -∂E/∂r  forces_ac, forces_std_ac                           eV/Å, (a, 3)
+    σ           stress_cc                                          eV/Å³, (3, 3)
+    m           moment_magnitudes_a, moments_std_a                 μB, (a,)
+    std of E    energy_std: new label; energy_model_std: no noise  eV
+
+    Standard deviations are those of a new label, from model uncertainty and noise; None unless requested.  Magnitudes
+    are NaN for a species without any in the data, and None for a model without any.
     """
 
     energy: float
@@ -76,7 +93,7 @@ class Prediction:
 
 
 class PairCurve(TypedDict):
-    """J_λ(r) of one species pair: mean and standard deviation in meV on the radii given."""
+    """J_λ(r) of one species pair: mean and standard deviation in meV at the given radii."""
 
     species: tuple[int, int]
     lam: int
@@ -86,23 +103,29 @@ class PairCurve(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class FittedModel:
-    """Weights, posterior and hyperparameters over a ModelBasis; see `regression.fit` for how it is made.
+    """A model that is linear in its weights, with their Gaussian posterior; `regression.fit` makes it.
 
-    weights_m (m,), cholesky_mm (m, m) Cholesky factor of the posterior precision, offsets_s (s,) eV per atom,
-    moments_s (s,) μB mean length per species (nan: unknown), baseline the pair-only model of the same data,
-    lengths the model of moment magnitudes, equations the sums over the data that an update starts from, calibration the
-    factor on the standard deviation of each target.
+        E = Σ_i ε(s_i) + Φ_E w,   w ~ N(weights_m, A⁻¹),   A = L Lᵀ
+
+    symbol  variable              meaning
+    w       weights_m (m,)        posterior mean of the weights of the columns of `basis`
+    L       cholesky_mm (m, m)    lower Cholesky factor of the posterior precision A
+    ε       references            reference energies (eV) and mean moments (μB) of the species
+    δ, σ    hyperparameters       prior widths and noise levels
+    Φᵀ Φ    equations             sums over the training data, from which an update starts; None: no updates
+            baseline              pair-only model of the same data; None for such a model itself
+            moment_model          model of the moment magnitudes; None without such labels
+            calibration           factor on the standard deviation of each target
     """
 
     basis: ModelBasis
     weights_m: FloatArray
     cholesky_mm: FloatArray
     hyperparameters: Hyperparameters
-    offsets_s: FloatArray
-    moments_s: FloatArray
+    references: References
     record: FitRecord
     baseline: "FittedModel | None"
-    lengths: MomentModel | None = None
+    moment_model: MomentModel | None = None
     equations: Mapping[str, NormalEquations] | None = None
     calibration: Mapping[str, float] = field(default_factory=lambda: NO_CALIBRATION)
 
@@ -110,7 +133,7 @@ class FittedModel:
     def species_energies_s(self) -> FloatArray:
         """Energy of an atom of each species before any interaction, (s,) eV."""
         n_species = len(self.basis.species)
-        return self.offsets_s + self.weights_m[:n_species] - self.basis.centre_sm @ self.weights_m
+        return self.references.energies_s + self.weights_m[:n_species] - self.basis.centre_sm @ self.weights_m
 
     @cached_property
     def gp_weights_tb(self) -> FloatArray:
@@ -130,10 +153,11 @@ class FittedModel:
         with_force_std: bool = False,
         noise_factor: float = 1.0,
     ) -> Prediction:
-        """Return energy, fields, forces, stress and lengths.  Raises InputError for an unknown element.
+        """Return energy, effective fields, forces, stress and moment magnitudes of a configuration.
 
-        `with_std` asks for the standard deviations of energy, fields and lengths, `with_force_std` for those of forces;
-        they are those of a label whose noise is `noise_factor` times that of an A label.
+        Parameters: `with_std`, compute the standard deviations of energy, fields and moment magnitudes;
+        `with_force_std`, those of the forces as well; `noise_factor`, noise of the label over that of an A label.
+        Raises InputError for an unknown element.
         """
         neighbours = self.basis.neighbours(configuration)
         pair, weights_pair_m = self.basis.pair_part, self.weights_m[self.basis.pair_columns]
@@ -150,7 +174,7 @@ class FittedModel:
         effective_fields_ac = transverse(-spin_ac, configuration.spins_ac)
         stress_cc = 0.5 * (strain_cc + strain_cc.T) / configuration.volume
         if with_std or with_force_std:
-            more = self._deviations(configuration, with_force_std, noise_factor)
+            more = self._compute_deviations(configuration, with_force_std, noise_factor)
         else:
             more = {"moment_magnitudes_a": self.predict_moments(configuration)[0]}
         return Prediction(energy, effective_fields_ac, -position_ac, stress_cc, **more)  # type: ignore[arg-type]
@@ -158,7 +182,7 @@ class FittedModel:
     def predict_moments(self, configuration: Configuration) -> tuple[FloatArray | None, FloatArray | None]:
         """Return moment magnitudes and their standard deviations, each (a,) μB, zero for atoms without a spin.
 
-        NaN for magnetic atoms of a species that had none in the data; both None when the model has learnt no lengths.
+        NaN for magnetic atoms of a species that had none in the data; both None for a model without moment magnitudes.
         """
         if self.moment_model is None:
             return None, None
@@ -172,13 +196,13 @@ class FittedModel:
     ) -> FloatArray:
         """Return the moment magnitudes by which effective fields (eV) become exchange fields (eV/μB).
 
-        They are the predicted ones, or else `given_a` (a,), or else the mean of the species in the training data.
-        Values that are not positive are passed over.
+        They are the predicted ones, or else `given_a` (a,), or else the mean of the species in the data; values that
+        are not positive are ignored.
 
         Returns: (a,) μB, zero for atoms without a spin, NaN where nothing is known and `missing` is "nan".
         Raises InputError where nothing is known and `missing` is "raise".
         """
-        means_a = self.moments_s[species_indices(configuration, self.basis.species)]
+        means_a = self.references.moments_s[species_indices(configuration, self.basis.species)]
         found_a = np.where(configuration.is_magnetic_a, np.nan, 0.0)
         for values_a in (self.predict_moments(configuration)[0], given_a, means_a):
             if values_a is not None:
@@ -189,9 +213,9 @@ class FittedModel:
         return found_a
 
     def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:
-        """Return E(left) - E(right), eV, and the standard deviation of the model's part of it.
+        """Return E(left) - E(right), eV, and its standard deviation without noise.
 
-        What is uncertain in both alike cancels, so this is less than the two deviations together.
+        Uncertainty that both have in common cancels.
         """
         row_m = self.basis.energy_row(left) - self.basis.energy_row(right)
         mean = [self.predict(item, with_std=False).energy for item in (left, right)]
@@ -224,7 +248,7 @@ class FittedModel:
         return curves
 
     def _gp_part(self, features: EnvironmentFeatures) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-        """Return energy and its derivatives by spins, positions and strain: one adjoint, no column formed."""
+        """Return energy and its derivatives by spins, positions and strain, from one adjoint sweep."""
         basis = self.basis
         assert basis.inducing is not None
         points = (basis.points(features), basis.inducing.points)
@@ -234,10 +258,10 @@ class FittedModel:
         position_ac, strain_cc = basis.descriptor.position_adjoint(features, g_af)
         return energy, spin_ac, position_ac, strain_cc
 
-    def _deviations(
+    def _compute_deviations(
         self, configuration: Configuration, with_forces: bool, noise_factor: float
     ) -> dict[str, FloatArray | float | None]:
-        """Return the standard deviations of a prediction by name, and the lengths."""
+        """Return the standard deviations of a prediction by name, and the moment magnitudes."""
         rows = self.basis.rows(configuration, by_position=with_forces)
         half_m = solve_triangular(self.cholesky_mm, rows.energy_m, lower=True)
         variance, noise = float(half_m @ half_m), noise_factor * self._noise("energy")
@@ -272,9 +296,9 @@ class FittedModel:
     ) -> tuple[FloatArray, FloatArray]:
         assert self.moment_model is not None
         magnetic_a = configuration.is_magnetic_a
-        means_a = self.moments_s[species_indices(configuration, self.basis.species)]
+        means_a = self.references.moments_s[species_indices(configuration, self.basis.species)]
         moment_magnitudes_a, std_a = self.moment_model.predict(rows.sites_am, means_a, noise_factor)
         std_a = np.where(np.isfinite(means_a), std_a, np.nan)
         return np.where(magnetic_a, moment_magnitudes_a, 0.0), np.where(
-            magnetic_a, self.calibration_factor("moment") * std_a, 0.0
+            magnetic_a, self.calibration_factor(MOMENT) * std_a, 0.0
         )

@@ -21,5 +21,5 @@ class Hyperparameters:
     field_scale: float = 1.0
 
     def factor(self, target: str) -> float:
-        """Return what the model's derivative of the energy is multiplied with to be compared with a label."""
+        """Return f in y = f Φ w: 1/c for fields, 1 for all other targets."""
         return 1.0 / self.field_scale if target == "field" else 1.0

@@ -1,4 +1,4 @@
-"""Inducing points: a few of the environments met, chosen by CUR."""
+"""Inducing points: representative environments of the data, chosen by CUR."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,15 +48,11 @@ def choose_inducing_points(
         for s in np.unique(species_a)
     ]
     index_b = np.concatenate(chosen)
-    return whitened(Points(points.x_af[index_b], species_a[index_b]), covariance)
+    drawn = Points(points.x_af[index_b], species_a[index_b])
+    return InducingPoints(drawn, tuple(compute_whitening(k_bb) for k_bb in covariance.values(drawn, drawn)))
 
 
-def whitened(points: Points, covariance: ProductCovariance) -> InducingPoints:
-    """Return the inducing points with their whitening."""
-    return InducingPoints(points, tuple(whitening(k_bb) for k_bb in covariance.values(points, points)))
-
-
-def whitening(k_bb: FloatArray) -> FloatArray:
+def compute_whitening(k_bb: FloatArray) -> FloatArray:
     """Return W with Wᵀ K W = 1, (b, m); directions below 1e-12 of the largest eigenvalue are rounding noise."""
     values, vectors = np.linalg.eigh(k_bb)
     kept = values > 1e-12 * max(values[-1], 1e-300)

@@ -20,7 +20,7 @@ from soso_core.errors import InputError
 from soso_core.formats.atomic_write import atomic_write
 from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.covariance import Points
-from soso_core.gp.model.fitted import FitRecord, FittedModel
+from soso_core.gp.model.fitted import FitRecord, FittedModel, References
 from soso_core.gp.model.hyperparameters import MOMENT, TARGETS, Hyperparameters
 from soso_core.gp.model.inducing import InducingPoints
 from soso_core.gp.model.moments import MomentModel
@@ -35,7 +35,7 @@ OLDEST_DATE = (1980, 1, 1, 0, 0, 0)
 
 TOTALS = ("yty", "n_rows", "effective_count", "log_factors")
 """Numbers of `NormalEquations`."""
-SMALLEST_SCALE, LARGEST_SCALE = 1e-100, 1e100
+MIN_VALUE, MAX_VALUE = 1e-100, 1e100
 """Limits of hyperparameters: the squares of others would overflow or vanish."""
 
 
@@ -116,8 +116,8 @@ def _arrays(model: FittedModel) -> dict[str, Any]:
     arrays: dict[str, Any] = {
         "weights_m": model.weights_m,
         "cholesky_mm": model.cholesky_mm,
-        "offsets_s": model.offsets_s,
-        "moments_s": model.moments_s,
+        "energies_s": model.references.energies_s,
+        "moments_s": model.references.moments_s,
         "centre_sm": model.basis.centre_sm,
     }
     if (inducing := model.basis.inducing) is not None:
@@ -142,28 +142,29 @@ def _model(facts: Any, arrays: Mapping[str, Any], baseline: FittedModel | None) 
     settings = parse_settings(FitSettings, facts["settings"], "settings")
     species = _species(facts["species"])
     n_species = len(species)
-    basis = ModelBasis.uncentred(settings, species, _inducing(arrays, settings, species))
+    basis = ModelBasis.build(settings, species, _inducing(arrays, settings, species))
     size = basis.size
     basis = ModelBasis(settings, species, basis.inducing, _floats(arrays, "centre_sm", (n_species, size)))
     return FittedModel(
         basis,
         _floats(arrays, "weights_m", (size,)),
         _factor(arrays, "cholesky_mm", size),
-        _scales(facts["hyperparameters"], basis, frozenset(TARGETS)),
-        _floats(arrays, "offsets_s", (n_species,)),
-        _floats(arrays, "moments_s", (n_species,), may_be_nan=True),
+        _read_hyperparameters(facts["hyperparameters"], basis, frozenset(TARGETS)),
+        References(
+            _floats(arrays, "energies_s", (n_species,)), _floats(arrays, "moments_s", (n_species,), may_be_nan=True)
+        ),
         _record(facts["record"]),
         baseline,
-        _lengths(facts, arrays, basis),
+        _moment_model(facts, arrays, basis),
         _equations(facts, arrays, size),
         {str(target): _positive(value) for target, value in facts["calibration"].items()},
     )
 
 
-def _lengths(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> MomentModel | None:
+def _moment_model(facts: Any, arrays: Mapping[str, Any], basis: ModelBasis) -> MomentModel | None:
     if "moment_hyperparameters" not in facts:
         return None
-    hyperparameters = _scales(facts["moment_hyperparameters"], basis, frozenset({MOMENT}))
+    hyperparameters = _read_hyperparameters(facts["moment_hyperparameters"], basis, frozenset({MOMENT}))
     weights_m = _floats(arrays, "moment_weights_m", (basis.size,))
     return MomentModel(weights_m, _factor(arrays, "moment_cholesky_mm", basis.size), hyperparameters)
 
@@ -216,7 +217,7 @@ def _inducing(arrays: Mapping[str, Any], settings: FitSettings, species: tuple[i
     if "x_bf" not in arrays:
         return None
     n_points = len(arrays["x_bf"])
-    bare = ModelBasis.uncentred(settings, species, None)
+    bare = ModelBasis.build(settings, species, None)
     species_b = arrays["species_b"]
     if species_b.shape != (n_points,) or species_b.dtype != np.int64 or not n_points:
         raise InputError(f"species_b: expected {n_points} integers")
@@ -239,7 +240,7 @@ def _floats(arrays: Mapping[str, Any], name: str, shape: tuple[int, ...], may_be
     return np.asarray(array)
 
 
-def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperparameters:
+def _read_hyperparameters(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperparameters:
     prior = {str(name): _positive(value) for name, value in facts["prior"].items()}
     noise = {str(name): _positive(value) for name, value in facts["noise"].items()}
     if set(prior) != set(basis.blocks) or not noise or not set(noise) <= targets:
@@ -250,7 +251,7 @@ def _scales(facts: Any, basis: ModelBasis, targets: frozenset[str]) -> Hyperpara
 def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < np.inf:
         raise InputError(f"hyperparameters: {value!r} is not a positive number")
-    if not SMALLEST_SCALE < value < LARGEST_SCALE:
+    if not MIN_VALUE < value < MAX_VALUE:
         raise InputError(f"hyperparameters: value {value!r} is outside the representable range (1e-100 to 1e100)")
     return float(value)
 

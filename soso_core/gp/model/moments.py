@@ -20,7 +20,7 @@ class MomentModel:
     def predict(
         self, sites_am: FloatArray, means_a: FloatArray, noise_factor: float = 1.0
     ) -> tuple[FloatArray, FloatArray]:
-        """Return lengths and deviations of new labels, each (a,) μB, from what each atom has of the columns."""
+        """Return magnitudes and standard deviations of new labels, each (a,) μB, from the rows of each atom."""
         half_ma = solve_triangular(self.cholesky_mm, sites_am.T, lower=True)
         variance_a = np.sum(half_ma**2, axis=0) + (noise_factor * self.hyperparameters.noise[MOMENT]) ** 2
         return means_a + sites_am @ self.weights_m, np.sqrt(variance_a)

@@ -1,11 +1,11 @@
-"""Normal equations of one target: everything the evidence and the posterior need of the data."""
+"""Normal equations of one target: the sums over the data from which evidence and posterior are computed."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from soso_core.arrays import FloatArray, IntArray
+from soso_core.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ class NormalEquations:
     def _sums(self) -> tuple[Any, ...]:
         return tuple(getattr(self, each.name) for each in fields(self))
 
-    def restricted(self, columns: IntArray) -> "NormalEquations":
-        """Return the sums for a selection of columns."""
-        return replace(self, gram_mm=self.gram_mm[np.ix_(columns, columns)], projection_m=self.projection_m[columns])
+    def restrict(self, n_columns: int) -> "NormalEquations":
+        """Return the sums for the first columns only."""
+        gram_mm = np.ascontiguousarray(self.gram_mm[:n_columns, :n_columns])
+        return replace(self, gram_mm=gram_mm, projection_m=self.projection_m[:n_columns])

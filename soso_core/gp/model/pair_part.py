@@ -56,12 +56,12 @@ class PairPart:
 
     @property
     def size_per_order(self) -> int:
-        """Columns of one λ."""
+        """Number of columns of one λ."""
         return len(self.species_pairs) * self.settings.n_max
 
     @property
     def size(self) -> int:
-        """Columns in all."""
+        """Number of columns."""
         return self.n_orders * self.size_per_order
 
     def weights_lun(self, weights_m: FloatArray) -> FloatArray:
@@ -69,12 +69,12 @@ class PairPart:
         return weights_m.reshape(self.n_orders, len(self.species_pairs), self.settings.n_max)
 
     def rows(self, configuration: Configuration, neighbours: Neighbours) -> tuple[FloatArray, FloatArray]:
-        """Return what each atom has of ∂E/∂w, (a, m), and ∂E/∂w derived by the spins, (a, c, m), not projected.
+        """Return the contribution of each atom to ∂E/∂w, (a, m), and ∂²E/∂e∂w, (a, c, m), not projected.
 
-        A pair belongs to its two atoms by halves.
+        Each of its two atoms has half of a pair.
         """
         species_a = species_indices(configuration, self.species)
-        pairs = self._merged(configuration, neighbours, species_a)
+        pairs = self._merge_images(configuration, neighbours, species_a)
         v_acsnl = spin_density(
             pairs.i_p, pairs.j_p, pairs.s_p, pairs.h_pn, pairs.slopes_pl, configuration.spins_ac, len(self.species)
         )
@@ -83,9 +83,9 @@ class PairPart:
     def site_rows(self, configuration: Configuration, neighbours: Neighbours) -> FloatArray:
         """Return the first of `rows`, (a, m), alone."""
         species_a = species_indices(configuration, self.species)
-        return self._sites(self._merged(configuration, neighbours, species_a), species_a)
+        return self._sites(self._merge_images(configuration, neighbours, species_a), species_a)
 
-    def _merged(self, configuration: Configuration, neighbours: Neighbours, species_a: IntArray) -> SpinPairs:
+    def _merge_images(self, configuration: Configuration, neighbours: Neighbours, species_a: IntArray) -> SpinPairs:
         near = neighbours_within(neighbours, self.settings.cutoff_angstrom)
         return merge_images(configuration, near, species_a, self.basis, self.settings.lambda_max)
 
@@ -111,7 +111,7 @@ class PairPart:
             len(self.species),
         )
         moved_adm = self._fold(moved_adsnl, species_a)
-        # Both ends of a pair move it alike, so the half of each pair's two entries is made up by its other end.
+        # Each pair has two entries, one for each of its atoms: half of each is the whole pair.
         return -moved_adm[:, :3], from_voigt(0.5 * moved_adm[:, 3:].sum(axis=0))
 
     def position_gradient(

@@ -62,7 +62,7 @@ def test_fit_writes_the_model_and_tells_what_it_did(desk, small_dataset, small_m
         "n_inducing",
         "prior, gp",
         "noise, energy",
-        "noise, length",
+        "noise, moment",
         "over the labels' fields",
         "calibration factor, field",
         "meV/√spin",

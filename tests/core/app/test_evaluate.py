@@ -168,7 +168,9 @@ def test_energies_nobody_taught_are_a_note(desk, small_dataset):
     write_dataset("fields.extxyz", fields)
     assert desk("fit", "fields.extxyz", "-o", "f.soso", "--settings", "fit.yaml").status == 0
     text, _ = evaluated(desk, "f.soso", "train.extxyz")
-    assert "note: the model has seen no energies and knows them up to a constant only" in text.splitlines()
+    assert (
+        "note: the model was fitted to no energies; its energies are known up to a constant only" in text.splitlines()
+    )
 
 
 def test_calibration_makes_the_interval_true(desk, small_model, blind):

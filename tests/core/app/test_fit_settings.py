@@ -46,7 +46,7 @@ def test_null_leaves_a_part_out(iron):
     model = load_model("m.soso")
     assert model.basis.settings.descriptor is None
     assert model.basis.settings.three_body.n_max == 2
-    for word in ("noise, force", "noise, stress", "noise, length", "prior, gp 1-1 1-P1", "calibration factor, stress"):
+    for word in ("noise, force", "noise, stress", "noise, moment", "prior, gp 1-1 1-P1", "calibration factor, stress"):
         assert word in text, word
     # One choice is left: nothing was weighed.
     assert "weighed by evidence" not in text
@@ -133,7 +133,7 @@ def test_lengths_of_a_species_that_never_had_one(iron):
     bare = [LabelledConfiguration(item.configuration, item.energy) for item in complete_dataset(alloys)]
     write_dataset("old.extxyz", [*known, *bare])
     fitted(iron)
-    assert np.isnan(load_model("m.soso").moments_s[1])
+    assert np.isnan(load_model("m.soso").references.moments_s[1])
     write_dataset("given.extxyz", [LabelledConfiguration(alloys[0], moment_magnitudes_a=np.full(4, 0.7))])
     write_dataset("bare.extxyz", [LabelledConfiguration(alloys[0])])
     for data, expected, warned in (("given", 0.7, False), ("bare", 1.0, True)):

@@ -76,11 +76,11 @@ def test_the_same_model_gives_the_same_bytes(small_model, content, tmp_path):
 
 
 def test_models_without_baseline_or_lengths_are_kept(small_model, tmp_path):
-    bare = replace(small_model, baseline=None, moments_s=np.array([np.nan]))
+    bare = replace(small_model, baseline=None, references=replace(small_model.references, moments_s=np.array([np.nan])))
     save_model(tmp_path / "m.soso", bare)
     loaded = load_model(tmp_path / "m.soso")
     assert loaded.baseline is None
-    assert np.isnan(loaded.moments_s).all()
+    assert np.isnan(loaded.references.moments_s).all()
 
 
 LATTICE_AND_SPINS = FitSettings(
@@ -326,7 +326,7 @@ def test_foreign_zip(tmp_path):
         ("model/sums_field_gram", np.zeros(3), "sums_field_gram: float64 of shape"),
         ("model/sums_energy_projection_m", None, "sums_energy_projection_m"),
         ("baseline/cholesky_mm", np.zeros((16, 16)), "cholesky_mm: its diagonal must be positive"),
-        ("model/offsets_s", np.array([np.nan]), "offsets_s: not all values are finite"),
+        ("model/energies_s", np.array([np.nan]), "energies_s: not all values are finite"),
         ("model/moments_s", np.array([np.inf]), "moments_s: not all values are finite"),
         ("baseline/cholesky_mm", None, "cholesky_mm"),
     ],

@@ -7,16 +7,16 @@ from scipy.linalg import solve_triangular
 from spin_cells import complete_dataset, complete_label, graded, iron_germanium, skewed_iron
 
 from soso_core import Dataset, LabelledConfiguration
-from soso_core.gp.assessment.evaluation import calibrate, compare, evaluate, predictions_for
+from soso_core.gp.assessment.evaluation import calibrate, compare, evaluate, predict_dataset
 from soso_core.gp.inference.calibration import (
     calibration_factor,
     calibration_factors,
-    evenly_spaced,
     left_out_errors,
+    pick_evenly,
     reliability,
 )
-from soso_core.gp.inference.regression import fit
-from soso_core.gp.inference.sums import References, labelled_rows
+from soso_core.gp.inference.regression import fit, select_energy_targets
+from soso_core.gp.inference.targets import compute_rows
 from soso_core.gp.model.settings import FitSettings
 
 SETTINGS = FitSettings(
@@ -29,7 +29,7 @@ SETTINGS = FitSettings(
 
 
 def recalibrate(model, blind):
-    return calibrate(model, compare(predictions_for(model, blind), blind, model.hyperparameters))
+    return calibrate(model, compare(predict_dataset(model, blind), blind, model.hyperparameters))
 
 
 def noisy(label, rng, width=2e-3):
@@ -77,19 +77,19 @@ def brute_force(rows, weights_m, cholesky_mm, hyperparameters, target):
 def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, left_out, grades):
     dataset = graded(dataset, grades)
     model = fit(dataset, SETTINGS, np.random.default_rng(0))
-    references = References(model.offsets_s, model.moments_s)
-    rows = labelled_rows(dataset[left_out], model.basis, references)
+    rows = compute_rows(dataset[left_out], model.basis, model.references)
+    moments, rows = {"moment": rows["moment"]}, select_energy_targets(rows)
     others = refit(model, dataset.subset(k for k in range(len(dataset)) if k != left_out))
     assert model.hyperparameters.field_scale != 1.0
-    found = left_out_errors(rows["energy"], model.weights_m, model.cholesky_mm, model.hyperparameters)
+    found = left_out_errors(rows, model.weights_m, model.cholesky_mm, model.hyperparameters)
     assert set(found) == {"energy", "field", "force", "stress"}
     for target, z_k in found.items():
-        expected = brute_force(rows["energy"], others.weights_m, others.cholesky_mm, model.hyperparameters, target)
+        expected = brute_force(rows, others.weights_m, others.cholesky_mm, model.hyperparameters, target)
         np.testing.assert_allclose(z_k, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
     lengths = model.moment_model
-    found = left_out_errors(rows["moment"], lengths.weights_m, lengths.cholesky_mm, lengths.hyperparameters)
+    found = left_out_errors(moments, lengths.weights_m, lengths.cholesky_mm, lengths.hyperparameters)
     other = others.moment_model
-    expected = brute_force(rows["moment"], other.weights_m, other.cholesky_mm, lengths.hyperparameters, "moment")
+    expected = brute_force(moments, other.weights_m, other.cholesky_mm, lengths.hyperparameters, "moment")
     np.testing.assert_allclose(found["moment"], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
@@ -164,16 +164,16 @@ def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
     blind = Dataset(tuple(complete_label(iron_germanium(seed)) for seed in range(300, 304)))
     found = recalibrate(model, blind)
     assert found["stress"] == model.calibration["stress"]
-    z_k = compare(predictions_for(model, blind), blind, model.hyperparameters)["moment"].z
+    z_k = compare(predict_dataset(model, blind), blind, model.hyperparameters)["moment"].z
     assert len(z_k) == 12
     assert found["moment"] == pytest.approx(calibration_factor(z_k * model.calibration["moment"]), rel=1e-12)
     again = recalibrate(fit_with(model, found), blind)
     assert again == pytest.approx(found, rel=1e-12), "calibrating twice changes nothing"
 
 
-def test_evenly_spaced():
-    assert evenly_spaced(list(range(10)), 3) == [0, 4, 9]
-    assert evenly_spaced(list(range(3)), 100) == [0, 1, 2]
+def test_pick_evenly():
+    assert pick_evenly(list(range(10)), 3) == [0, 4, 9]
+    assert pick_evenly(list(range(3)), 100) == [0, 1, 2]
 
 
 def test_energies_alone_are_calibrated_too():

@@ -10,7 +10,7 @@ from spin_cells import complete_dataset, graded, iron_germanium, skewed_iron
 from soso_core import Dataset
 from soso_core.formats import read_dataset
 from soso_core.gp.assessment.field_scale import FEWEST, FieldScale, field_scale_of
-from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, list_free_hyperparameters, log_evidence
+from soso_core.gp.inference.evidence import FIELD_SCALE, Hyperprior, curvature, list_free, log_evidence
 from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
@@ -111,7 +111,7 @@ def test_the_curvature_is_that_of_the_evidence():
     }
     hyperparameters = Hyperparameters({"a": 1.2, "b": 0.7}, {"energy": 0.5, "field": 0.8}, 1.3)
     belief = Hyperprior(hyperparameters, {FIELD_SCALE: 1.0})
-    names = list_free_hyperparameters(equations, blocks, frozenset({"a"}))
+    names = list_free(equations, blocks, frozenset({"a"}))
     assert names == ["b", "energy", "field", FIELD_SCALE]
 
     def value(log_k):

@@ -7,7 +7,7 @@ from spin_cells import complete_dataset, four_spin_label, heisenberg_label, rand
 from soso_core import Dataset, InputError, LabelledConfiguration
 from soso_core.gp.assessment.evaluation import evaluate
 from soso_core.gp.inference.defaults import choices, choose_settings
-from soso_core.gp.inference.regression import candidate, choose, fit
+from soso_core.gp.inference.regression import choose, fit, fit_candidate
 from soso_core.gp.model.settings import FitSettings
 
 SHORT = FitSettings(
@@ -42,7 +42,7 @@ def test_every_choice_is_weighed_and_seen():
     model, evidences = choose(data, offered, np.random.default_rng(4), track)
     assert seen == list(offered)
     streams = np.random.default_rng(4).spawn(3)
-    alone = [candidate(data, s, r).fitted.best.log_evidence for s, r in zip(offered, streams, strict=True)]
+    alone = [fit_candidate(data, s, r).fitted.best.log_evidence for s, r in zip(offered, streams, strict=True)]
     np.testing.assert_allclose(evidences, alone, rtol=1e-12)
     best = int(np.argmax(evidences))
     again = fit(data, offered[best], np.random.default_rng(4).spawn(3)[best])

@@ -214,7 +214,7 @@ def test_moment_magnitudes_fall_back_to_given_ones_and_to_the_mean():
     negative = replace(
         model, moment_model=replace(model.moment_model, weights_m=-1e6 * np.abs(model.moment_model.weights_m))
     )
-    given_a, means_a = np.full(len(cell), np.nan), np.where(cell.is_magnetic_a, model.moments_s[0], 0.0)
+    given_a, means_a = np.full(len(cell), np.nan), np.where(cell.is_magnetic_a, model.references.moments_s[0], 0.0)
     given_a[0] = 3.0
     for without in (replace(model, moment_model=None), negative):
         predicted_a = without.predict_moments(cell)[0]
@@ -223,7 +223,7 @@ def test_moment_magnitudes_fall_back_to_given_ones_and_to_the_mean():
         found_a = without.moment_magnitudes(cell, given_a)
         assert found_a[0] == 3.0
         np.testing.assert_array_equal(found_a[1:][bad_a[1:]], means_a[1:][bad_a[1:]])
-    unknown = replace(model, moment_model=None, moments_s=np.array([np.nan]))
+    unknown = replace(model, moment_model=None, references=replace(model.references, moments_s=np.array([np.nan])))
     found_a = unknown.moment_magnitudes(cell, given_a, missing="nan")
     assert found_a[0] == 3.0
     assert np.isnan(found_a[1:][cell.is_magnetic_a[1:]]).all()

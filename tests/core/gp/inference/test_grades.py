@@ -9,8 +9,8 @@ from spin_cells import complete_dataset, complete_label, graded, iron_germanium
 from soso_core import Dataset
 from soso_core.gp.assessment.evaluation import assess
 from soso_core.gp.inference.regression import fit, update
-from soso_core.gp.inference.sums import References, equations_of
-from soso_core.gp.inference.targets import mean_moments, reference_energies
+from soso_core.gp.inference.sums import equations_of
+from soso_core.gp.inference.targets import find_references, mean_moments, reference_energies
 from soso_core.gp.model.model_file import save_model
 from soso_core.gp.model.normal_equations import NormalEquations
 from soso_core.gp.model.settings import FitSettings
@@ -69,7 +69,7 @@ def test_rows_of_worse_labels_count_by_their_inverse_variance():
 def test_the_sums_of_a_data_set_count_by_grade(grades):
     dataset = graded(labels(range(4)), grades)
     basis = fitted(labels(range(4))).basis
-    sums = equations_of(dataset, basis, References(reference_energies(dataset), mean_moments(dataset)))
+    sums = equations_of(dataset, basis, find_references(dataset))
     for target, per_cell in (("energy", 1), ("field", 6), ("force", 12), ("stress", 6), ("moment", 3)):
         factors_k = np.repeat([item.noise_factor for item in dataset], per_cell)
         assert sums[target].n_rows == len(factors_k)

@@ -27,7 +27,7 @@ def test_a_gp_that_explains_nothing_is_left_out(gp_share, has_gp):
 
 
 def test_without_gp_columns_the_pair_part_is_the_model():
-    sums = {"energy": energies(0.0)["energy"].restricted(np.arange(4))}
+    sums = {"energy": energies(0.0)["energy"].restrict(4)}
     found = fit_hyperparameters(sums, PAIRS, PAIRS)
     assert found.best is found.baseline
     assert not found.has_gp

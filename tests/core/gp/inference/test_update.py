@@ -1,4 +1,4 @@
-"""Labels added to a model: what a fit from nothing with the same hyperparameters gives, in any order, on any threads."""
+"""An update is a fit from nothing with the same hyperparameters, in any order, on any number of threads."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from spin_cells import complete_dataset, complete_label, graded, iron_germanium,
 
 from soso_core import Configuration, Dataset, InputError, LabelledConfiguration
 from soso_core.gp.inference.regression import fit, update
-from soso_core.gp.inference.sums import CHUNK, References, equations_of
+from soso_core.gp.inference.sums import CHUNK, equations_of
 from soso_core.gp.model.settings import FitSettings
 
 SETTINGS = FitSettings(
@@ -155,7 +155,7 @@ def test_threads_do_not_change_the_sums(model, monkeypatch):
     sums = []
     for n_threads in ("1", "2", "5"):
         monkeypatch.setenv("SOSO_NUM_THREADS", n_threads)
-        sums.append(equations_of(many, model.basis, References(model.offsets_s, model.moments_s)))
+        sums.append(equations_of(many, model.basis, model.references))
     assert set(sums[0]) == {"energy", "field", "force", "stress", "moment"}
     for target, first in sums[0].items():
         assert first.n_rows > 0

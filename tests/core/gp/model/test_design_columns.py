@@ -14,6 +14,7 @@ from soso_core.gp.model.basis import ModelBasis
 from soso_core.gp.model.inducing import InducingPoints
 from soso_core.gp.model.pair_part import PairPart
 from soso_core.gp.model.settings import FitSettings, PairPartSettings
+from soso_core.neighbours import find_neighbours
 from soso_core.testing import assert_derivative, finite_difference
 
 SPECIES = (26, 32)
@@ -31,11 +32,11 @@ def basis_of(part, zeta):
     """A basis whose inducing points are environments of another cell, not whitened."""
     pair, three_body = PARTS[part]
     settings = FitSettings(pair={"cutoff_angstrom": 3.3}, descriptor=pair, three_body=three_body, zeta=zeta)
-    bare = ModelBasis.uncentred(settings, SPECIES, None)
-    points = bare.points(bare.descriptor.compute(OTHER, bare.descriptor_neighbours(OTHER)))
+    bare = ModelBasis.build(settings, SPECIES, None)
+    points = bare.points(bare.descriptor.compute(OTHER, find_neighbours(OTHER, bare.descriptor.cutoff)))
     chosen = type(points)(points.x_af[CHOSEN], points.species_a[CHOSEN])
     n_monomials = len(bare.covariance.monomials)
-    return ModelBasis.uncentred(settings, SPECIES, InducingPoints(chosen, (np.eye(3),) * n_monomials))
+    return ModelBasis.build(settings, SPECIES, InducingPoints(chosen, (np.eye(3),) * n_monomials))
 
 
 def turned(spins_ac):

@@ -61,7 +61,9 @@ def test_adjoint_and_design_rows_agree(model):
     rows = model.basis.rows(CELL)
     predicted = model.predict(CELL)
     counts = np.array([3.0, 1.0])
-    assert rows.energy_m @ model.weights_m + counts @ model.offsets_s == pytest.approx(predicted.energy, rel=1e-10)
+    assert rows.energy_m @ model.weights_m + counts @ model.references.energies_s == pytest.approx(
+        predicted.energy, rel=1e-10
+    )
     np.testing.assert_allclose(rows.effective_fields_acm @ model.weights_m, predicted.effective_fields_ac, atol=1e-11)
     np.testing.assert_allclose(model.basis.energy_row(CELL), rows.energy_m, rtol=1e-12)
 

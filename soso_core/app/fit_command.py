@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
-from rich.progress import Progress
 
 from soso_core.app.evaluate_command import print_errors
 from soso_core.app.paths import check_output
@@ -86,18 +86,12 @@ def _choose(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
 
     offered = merge_settings(dataset, path)
     with progress_bar() as progress:
-        model, evidences = choose(dataset, offered, np.random.default_rng(seed), _tracked(progress))
+        track = partial(progress.track, description="fitting")
+        model, evidences = choose(dataset, offered, np.random.default_rng(seed), track)
     if len(offered) > 1:
         print_choices(offered, evidences, model.basis.settings)
     print_settings(model.basis.settings)
     return model
-
-
-def _tracked(progress: Progress) -> Callable[[Sequence[FitSettings]], Iterable[FitSettings]]:
-    def track(settings: Sequence[FitSettings]) -> Iterable[FitSettings]:
-        return progress.track(settings, description="fitting")
-
-    return track
 
 
 def _update(model: FittedModel, dataset: Dataset) -> FittedModel:
@@ -137,7 +131,10 @@ def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], ch
 
 def print_settings(settings: FitSettings) -> None:
     """Print every setting."""
-    rows = [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in _flat(settings)]
+    from soso_core.gp.inference.defaults import flatten
+
+    values = flatten(settings.model_dump())
+    rows = [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in values.items()]
     print_table("settings", ("key", "value"), rows)
 
 
@@ -163,10 +160,3 @@ def _override(chosen: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, 
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _override(merged[key], value) if both else value
     return merged
-
-
-def _flat(settings: FitSettings) -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in settings.model_dump().items():
-        rows += [(f"{key}.{k}", v) for k, v in value.items()] if isinstance(value, dict) else [(key, value)]
-    return rows

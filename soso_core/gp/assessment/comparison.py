@@ -1,6 +1,6 @@
 """Labels, predictions and standard deviations of every target, side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from soso_core.arrays import FloatArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.targets import find_references
 from soso_core.gp.model.fitted import Prediction, References
-from soso_core.gp.model.hyperparameters import MOMENT, Hyperparameters
+from soso_core.gp.model.hyperparameters import MOMENT, TARGETS, Hyperparameters
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_counts, species_indices
 from soso_core.voigt import to_voigt
@@ -60,14 +60,13 @@ def compare(
     Predicted fields are divided by the field scale of `hyperparameters`, which are those of the model.
     """
     field_scale = 1.0 if hyperparameters is None else hyperparameters.field_scale
-    context = _Context(dataset.species, find_references(dataset), field_scale)
-    found: dict[str, Comparison] = {}
-    for target, take in _TAKERS.items():
-        taken = [take(item, predicted, context) for item, predicted in zip(dataset, predictions, strict=True)]
-        parts = [each for each in taken if each is not None]
-        if parts:
-            found[target] = Comparison(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-    return found
+    references = find_references(dataset)
+    parts: dict[str, list[tuple[FloatArray, ...]]] = {target: [] for target in (*TARGETS, MOMENT)}
+    for item, predicted in zip(dataset, predictions, strict=True):
+        for target, arrays in _pair_values(item, predicted, dataset.species, references, field_scale):
+            parts[target].append(tuple(array.ravel() for array in arrays))
+    columns = {target: zip(*found, strict=True) for target, found in parts.items() if found}
+    return {target: Comparison(*map(np.concatenate, arrays)) for target, arrays in columns.items()}
 
 
 def rms(values: FloatArray) -> float:
@@ -75,71 +74,36 @@ def rms(values: FloatArray) -> float:
     return float(np.sqrt(np.mean(np.square(values)))) if len(values) else 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class _Context:
-    species: tuple[int, ...]
-    references: References
-    field_scale: float
-
-
-_Parts = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-_NONE = np.zeros(0)
-
-
-def _energy(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
-    if item.energy is None:
-        return None
-    where = item.configuration
-    n_spins = where.n_energy_sites
-    deviation = _NONE if predicted.energy_std is None else np.array([predicted.energy_std / n_spins])
-    reference = species_counts(where, context.species) @ context.references.energies_s / n_spins
-    return np.array([item.energy / n_spins]), np.array([predicted.energy / n_spins]), deviation, np.array([reference])
-
-
-def _field(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
-    if item.effective_fields_ac is None or not item.configuration.n_magnetic:
-        return None
-    magnetic, scale = item.configuration.is_magnetic_a, context.field_scale
-    std_ac = predicted.effective_fields_std_ac
-    deviation = _NONE if std_ac is None else std_ac[magnetic].ravel() / scale
-    return _without_reference(
-        item.effective_fields_ac[magnetic], predicted.effective_fields_ac[magnetic] / scale, deviation
-    )
-
-
-def _force(item: LabelledConfiguration, predicted: Prediction, _: _Context) -> _Parts | None:
-    if item.forces_ac is None:
-        return None
-    std_ac = predicted.forces_std_ac
-    return _without_reference(item.forces_ac, predicted.forces_ac, _NONE if std_ac is None else std_ac.ravel())
-
-
-def _stress(item: LabelledConfiguration, predicted: Prediction, _: _Context) -> _Parts | None:
-    if item.stress_cc is None:
-        return None
-    return _without_reference(to_voigt(item.stress_cc), to_voigt(predicted.stress_cc), _NONE)
-
-
-def _moment(item: LabelledConfiguration, predicted: Prediction, context: _Context) -> _Parts | None:
-    where = item.configuration
-    if item.moment_magnitudes_a is None or predicted.moment_magnitudes_a is None or not where.n_magnetic:
-        return None
-    magnetic, std_a = where.is_magnetic_a & np.isfinite(predicted.moment_magnitudes_a), predicted.moments_std_a
-    if not magnetic.any():
-        return None
-    reference_a = context.references.moments_s[species_indices(where, context.species)][magnetic]
-    deviation = _NONE if std_a is None else std_a[magnetic]
-    return item.moment_magnitudes_a[magnetic], predicted.moment_magnitudes_a[magnetic], deviation, reference_a
-
-
-def _without_reference(labels: FloatArray, predictions: FloatArray, deviations: FloatArray) -> _Parts:
-    return labels.ravel(), predictions.ravel(), deviations, np.zeros(labels.size)
-
-
-_TAKERS: Mapping[str, Callable[[LabelledConfiguration, Prediction, _Context], _Parts | None]] = {
-    "energy": _energy,
-    "field": _field,
-    "force": _force,
-    "stress": _stress,
-    MOMENT: _moment,
-}
+def _pair_values(
+    item: LabelledConfiguration,
+    predicted: Prediction,
+    species: tuple[int, ...],
+    references: References,
+    field_scale: float,
+) -> Iterator[tuple[str, tuple[FloatArray, ...]]]:
+    """Yield target, (labels, predictions, deviations, references) for every kind of label."""
+    where, magnetic_a, none = item.configuration, item.configuration.is_magnetic_a, np.zeros(0)
+    if item.energy is not None:
+        n_spins, std = where.n_energy_sites, predicted.energy_std
+        reference = species_counts(where, species) @ references.energies_s
+        per_cell = ([item.energy], [predicted.energy], [] if std is None else [std], [reference])
+        yield "energy", tuple(np.array(values) / n_spins for values in per_cell)
+    if item.effective_fields_ac is not None and where.n_magnetic:
+        labels_ac, std_ac = item.effective_fields_ac[magnetic_a], predicted.effective_fields_std_ac
+        deviations_ac = none if std_ac is None else std_ac[magnetic_a] / field_scale
+        predicted_ac = predicted.effective_fields_ac[magnetic_a] / field_scale
+        yield "field", (labels_ac, predicted_ac, deviations_ac, np.zeros_like(labels_ac))
+    if item.forces_ac is not None:
+        deviations_ac = none if predicted.forces_std_ac is None else predicted.forces_std_ac
+        yield "force", (item.forces_ac, predicted.forces_ac, deviations_ac, np.zeros_like(item.forces_ac))
+    if item.stress_cc is not None:
+        yield "stress", (to_voigt(item.stress_cc), to_voigt(predicted.stress_cc), none, np.zeros(6))
+    if item.moment_magnitudes_a is not None and predicted.moment_magnitudes_a is not None:
+        known_a = magnetic_a & np.isfinite(predicted.moment_magnitudes_a)
+        if known_a.any():
+            means_a = references.moments_s[species_indices(where, species)][known_a]
+            deviations_a = none if predicted.moments_std_a is None else predicted.moments_std_a[known_a]
+            yield (
+                MOMENT,
+                (item.moment_magnitudes_a[known_a], predicted.moment_magnitudes_a[known_a], deviations_a, means_a),
+            )

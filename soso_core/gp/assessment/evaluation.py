@@ -127,9 +127,10 @@ def calibrate(model: FittedModel, found: Mapping[str, Comparison]) -> dict[str, 
 
 
 def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int) -> Errors:
-    error = {target: 1e3 * rms(each.errors) for target, each in found.items()}
-    expected = {target: 1e3 * rms(each.deviations) for target, each in found.items() if len(each.deviations)}
-    size = {target: 1e3 * each.size for target, each in found.items()}
+    factor = {target: 1.0 if target == MOMENT else 1e3 for target in found}
+    error = {target: factor[target] * rms(each.errors) for target, each in found.items()}
+    expected = {t: factor[t] * rms(each.deviations) for t, each in found.items() if len(each.deviations)}
+    size = {target: factor[target] * each.size for target, each in found.items()}
     return Errors(
         energy_rmse_meV_per_spin=error.get("energy"),
         energy_std_meV_per_spin=expected.get("energy"),
@@ -142,9 +143,9 @@ def _errors(found: Mapping[str, Comparison], dataset: Dataset, n_trained_on: int
         force_rms_meV_per_angstrom=size.get("force"),
         stress_rmse_meV_per_angstrom3=error.get("stress"),
         stress_rms_meV_per_angstrom3=size.get("stress"),
-        moment_rmse_muB=_in_units(error.get(MOMENT)),
-        moment_std_muB=_in_units(expected.get(MOMENT)),
-        moment_spread_muB=_in_units(size.get(MOMENT)),
+        moment_rmse_muB=error.get(MOMENT),
+        moment_std_muB=expected.get(MOMENT),
+        moment_spread_muB=size.get(MOMENT),
         n_configurations=len(dataset),
         n_energies=dataset.n_energies,
         n_field_configurations=dataset.n_field_configurations,
@@ -168,7 +169,3 @@ def _reliability(found: Comparison) -> Reliability:
         coverage_90=float(observed[expected.round(2) == 0.9][0]),
         n_labels=len(found.z),
     )
-
-
-def _in_units(thousandths: float | None) -> float | None:
-    return None if thousandths is None else 1e-3 * thousandths

@@ -1,4 +1,4 @@
-"""Settings of a fit, chosen from the data: reaches from the distances, the choice between them left to the evidence."""
+"""Settings of a fit from the data: cutoffs from the distances; the evidence selects among several."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ PAIR_REACH = 2.83
 THREE_BODY_REACHES = (1.87, 2.37)
 """The same for the three-body part: 4.6 Å and 5.8 Å in bcc iron, three and five shells with their taper."""
 DECAYS = (2.0, 4.0, 6.0)
-"""How the density of neighbours may fall with distance."""
+"""Exponents of the decay of the density of neighbours with distance."""
 RADIAL_WIDTH = 0.24
 """Width of the radial Gaussians over the nearest distance: 0.6 Å in bcc iron."""
 ZETA = 2
@@ -32,11 +32,11 @@ SEARCH_RADIUS = 6.0
 
 
 def choices(dataset: Dataset) -> tuple[FitSettings, ...]:
-    """Return settings between which the evidence of `dataset` should choose: short and long reach, slow to fast decay.
+    """Return settings among which the evidence of `dataset` selects: short and long cutoff, slow to fast decay.
 
-    Reach and widths follow the distance of nearest magnetic atoms.  The first, which stands unless another is clearly
-    better, has the slow decay, which prefers no shell, and the reach that the data can pay for: the long one with
-    derivatives of the energy, which are many labels in one, the short one with energies alone.
+    Cutoffs and widths follow the distance of nearest magnetic atoms.  The first is used unless another is clearly
+    better.  It has the slow decay, which prefers no shell; its cutoff is the long one with derivatives of the energy,
+    which are many labels in one, and the short one with energies alone.
     """
     nearest = float(np.mean([_nearest_distance(item.configuration) for item in dataset]))
     n_environments = sum(len(item.configuration) for item in dataset)
@@ -58,38 +58,39 @@ def _has_derivatives(dataset: Dataset) -> bool:
 
 
 def choose_settings(dataset: Dataset) -> FitSettings:
-    """Return the first of `choices`, for a fit that asks no further."""
+    """Return the first of `choices`, for a fit without a selection by evidence."""
     return choices(dataset)[0]
 
 
 def differences(settings: Sequence[FitSettings]) -> list[dict[str, object]]:
     """Return, for each of some settings, the keys (dotted) and values in which they are not all alike."""
-    flat = [_flat(each.model_dump()) for each in settings]
+    flat = [flatten(each.model_dump()) for each in settings]
     keys = [key for key in flat[0] if any(each.get(key) != flat[0][key] for each in flat)]
     return [{key: each.get(key) for key in keys} for each in flat]
 
 
-def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+def flatten(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Return the values of nested settings by dotted key."""
     rows: dict[str, object] = {}
     for key, value in values.items():
-        rows |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        rows |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return rows
 
 
 def _pair_settings(nearest: float) -> PairPartSettings:
     """Return the pair part with its reach (Å, within limits) and as many radial functions per Å as the default."""
     default = PairPartSettings()
-    cutoff = _limited(PAIR_REACH * nearest)
+    cutoff = _limit(PAIR_REACH * nearest)
     n_max = max(4, round(default.n_max * cutoff / default.cutoff_angstrom))
     return default.model_copy(update={"cutoff_angstrom": cutoff, "n_max": n_max})
 
 
 def _three_body_settings(nearest: float, reach: float, decay: float) -> ThreeBodyParameters:
     width = round(max(RADIAL_WIDTH * nearest, 0.1), 2)
-    return ThreeBodyParameters(cutoff_angstrom=_limited(reach * nearest), sigma_angstrom=width, decay=decay)
+    return ThreeBodyParameters(cutoff_angstrom=_limit(reach * nearest), sigma_angstrom=width, decay=decay)
 
 
-def _limited(cutoff: float) -> float:
+def _limit(cutoff: float) -> float:
     return round(min(max(cutoff, SHORTEST_REACH), LONGEST_REACH), 1)
 
 

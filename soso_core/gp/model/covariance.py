@@ -57,14 +57,12 @@ class ProductCovariance:
 
     def values(self, left: Points, right: Points) -> FloatArray:
         """Return k_t (t, a, b), dimensionless, between the environments a of `left` and b of `right`."""
-        s_qab = self._block_kernels(left, right)
-        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        s_qab, same_ab = self._block_kernels(left, right)
         return np.array([np.where(same_ab, _product(s_qab, monomial), 0.0) for monomial in self.monomials])
 
     def columns(self, left: Points, right: Points) -> "ProductColumns":
         """Return the columns k_t(x_a, x_b), in the order [t, b], for design rows."""
-        s_qab = self._block_kernels(left, right)
-        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        s_qab, same_ab = self._block_kernels(left, right)
         slopes = []
         for q in range(len(self.features)):
             members = [t for t, monomial in enumerate(self.monomials) if q in monomial]
@@ -74,8 +72,7 @@ class ProductCovariance:
 
     def weighted_gradient(self, left: Points, right: Points, weights_tb: FloatArray) -> FloatArray:
         """Return Σ_tb weights_tb ∂k_t(x_a, x_b)/∂x_a, (a, f)."""
-        s_qab = self._block_kernels(left, right)
-        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        s_qab, same_ab = self._block_kernels(left, right)
         gradient_af = np.zeros_like(left.x_af)
         for q, block in enumerate(self.features.values()):
             slope_ab = np.zeros(same_ab.shape)
@@ -85,8 +82,10 @@ class ProductCovariance:
             gradient_af[:, block] = np.where(same_ab, slope_ab, 0.0) @ right.x_af[:, block]
         return gradient_af
 
-    def _block_kernels(self, left: Points, right: Points) -> FloatArray:
-        return np.array([left.x_af[:, block] @ right.x_af[:, block].T for block in self.features.values()])
+    def _block_kernels(self, left: Points, right: Points) -> tuple[FloatArray, IntArray]:
+        """Return the kernels of the blocks, (q, a, b), and which species are equal, (a, b)."""
+        same_ab = left.species_a[:, None] == right.species_a[None, :]
+        return np.array([left.x_af[:, block] @ right.x_af[:, block].T for block in self.features.values()]), same_ab
 
 
 @dataclass(frozen=True, eq=False)

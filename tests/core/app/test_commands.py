@@ -154,7 +154,7 @@ def test_predictions_replace_labels_and_keep_the_rest(desk, small_model):
         np.testing.assert_allclose(item.stress_cc, predicted.stress_cc, atol=1e-14)
 
 
-def test_lengths_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dataset, small_model):
+def test_moments_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dataset, small_model):
     moment_magnitudes_a = np.array([1.0, 2.0, 3.0, 4.0])
     own = [LabelledConfiguration(item.configuration, moment_magnitudes_a=moment_magnitudes_a) for item in small_dataset]
     write_dataset("own.extxyz", own)

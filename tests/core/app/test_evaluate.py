@@ -127,7 +127,7 @@ def test_forces_alone_can_be_compared(desk, blind):
     assert errors["energy_rmse_meV_per_spin"] is None
 
 
-def test_lengths_are_nothing_to_a_model_without_them(desk, small_dataset):
+def test_moments_are_nothing_to_a_model_without_them(desk, small_dataset):
     write_dataset("energies.extxyz", [LabelledConfiguration(i.configuration, energy=i.energy) for i in small_dataset])
     write_dataset(
         "lengths.extxyz",
@@ -178,7 +178,7 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     assert (outcome.status, outcome.stderr) == (0, "")
     calibrated = load_model("calibrated.soso")
     for target, n_labels in (("force", 12 * len(blind)), ("moment", 4 * len(blind)), ("energy", len(blind))):
-        # 90 % of the errors must be within 1.645 new deviations; a belief worth 5 labels holds the stretch towards 1.
+        # 90 % of the errors must be within 1.645 new deviations; a prior with the weight of 5 labels pulls the factor to 1.
         whole = ERROR / 1.6448536 * small_model.calibration_factor(target)
         expected = np.sqrt((n_labels * whole**2 + 5) / (n_labels + 5))
         assert calibrated.calibration_factor(target) == pytest.approx(expected, rel=1e-6), target

@@ -122,7 +122,7 @@ def test_predictions_carry_every_deviation(iron):
         assert column in text
 
 
-def test_lengths_of_a_species_that_never_had_one(iron):
+def test_moments_of_a_species_that_never_had_one(iron):
     """Lengths of iron are known, those of the other species are not: given ones, or a warning."""
     cell, other = skewed_iron(20), skewed_iron(21)
     alloys = [Configuration([26, 32, 32, 26], c.positions_ac, c.cell_vc, c.spins_ac) for c in (cell, other)]

@@ -34,7 +34,7 @@ def test_energies_are_drawn_over_their_level_in_mev():
     np.testing.assert_allclose(lengths, 2 * 2.0, atol=1e-9)
 
 
-def test_lengths_are_drawn_as_they_are():
+def test_moments_are_drawn_as_they_are():
     figure = evaluation_figure({"moment": comparison(level=2.2)}, {}, "title")
     np.testing.assert_allclose(points(figure.axes[0])[0], 2.2 + 0.001 * np.arange(4), atol=1e-12)
 

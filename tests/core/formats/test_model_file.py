@@ -75,7 +75,7 @@ def test_the_same_model_gives_the_same_bytes(small_model, content, tmp_path):
     assert (tmp_path / "twice.soso").read_bytes() == content
 
 
-def test_models_without_baseline_or_lengths_are_kept(small_model, tmp_path):
+def test_models_without_baseline_or_moments_are_kept(small_model, tmp_path):
     bare = replace(small_model, baseline=None, references=replace(small_model.references, moments_s=np.array([np.nan])))
     save_model(tmp_path / "m.soso", bare)
     loaded = load_model(tmp_path / "m.soso")
@@ -191,7 +191,7 @@ def test_a_scale_whose_square_is_no_number_is_refused(complete_content, tmp_path
     assert "outside the representable range" in outcome
 
 
-def test_lengths_without_a_noise_are_refused(complete_content, tmp_path):
+def test_moments_without_a_noise_are_refused(complete_content, tmp_path):
     def change(header):
         header["model"]["moment_hyperparameters"]["noise"] = {}
 

@@ -1,4 +1,4 @@
-"""Calibration: left-out errors by brute force, stretches and reliability of errors whose size is known."""
+"""Calibration: left-out errors by brute force, calibration factors and reliability of errors whose size is known."""
 
 import numpy as np
 import pytest
@@ -94,13 +94,13 @@ def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, l
 
 
 @pytest.mark.parametrize("width", [0.5, 1.0, 2.0])
-def test_stretch_is_the_width_of_the_errors(width):
+def test_the_calibration_factor_is_the_width_of_the_errors(width):
     z_k = width * np.random.default_rng(1).normal(size=20000)
     # The 90 % quantile of |z| of 20000 normal errors is known to 1 %; three of them.
     assert calibration_factor(z_k) == pytest.approx(width, rel=0.03)
 
 
-def test_a_few_errors_move_the_stretch_little():
+def test_a_few_errors_change_the_calibration_factor_little():
     wild = calibration_factor(np.full(2, 3.0))
     assert 1.0 < wild < 3.0 / 1.645
     assert calibration_factor(np.zeros(0)) == 1.0
@@ -125,7 +125,7 @@ def test_reliability_of_true_deviations_is_the_diagonal(width):
     assert within.all() == (width == 1.0)
 
 
-def test_calibrated_deviations_are_those_of_the_model_times_the_stretch(model, dataset):
+def test_calibrated_deviations_are_those_of_the_model_times_the_factor(model, dataset):
     cell = iron_germanium(40)
     doubled = {target: 2.0 * value for target, value in model.calibration.items()}
     once, twice = model.predict(cell, with_force_std=True), fit_with(model, doubled).predict(cell, with_force_std=True)
@@ -160,7 +160,7 @@ def test_a_blind_test_recalibrates_and_the_curve_follows(model):
     assert recalibrate(sure, first).keys() == sure.calibration.keys()
 
 
-def test_stresses_keep_their_stretch_and_lengths_get_theirs(model):
+def test_stresses_keep_their_factor_and_moments_get_theirs(model):
     blind = Dataset(tuple(complete_label(iron_germanium(seed)) for seed in range(300, 304)))
     found = recalibrate(model, blind)
     assert found["stress"] == model.calibration["stress"]

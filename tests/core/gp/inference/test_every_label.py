@@ -151,7 +151,7 @@ def length_errors(model, seeds):
     return np.concatenate(errors), np.concatenate(deviations)
 
 
-def test_lengths_that_follow_the_neighbours_are_learnt(model):
+def test_magnitudes_that_follow_the_neighbours_are_learnt(model):
     seeds = range(100, 106)
     labels = complete_dataset([iron_germanium(seed) for seed in seeds])
     spread = np.std([item.moment_magnitudes_a[item.configuration.is_magnetic_a] for item in labels])
@@ -163,7 +163,7 @@ def test_lengths_that_follow_the_neighbours_are_learnt(model):
     assert evaluate(model, labels).moment_rmse_muB == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-9)
 
 
-def test_lengths_follow_only_what_they_depend_on():
+def test_magnitudes_follow_only_what_they_depend_on():
     """Constant lengths are their mean everywhere."""
     data = complete_dataset([iron_germanium(seed) for seed in range(3)], length_slope=0.0)
     predicted = fitted(data).predict(CELL)
@@ -184,7 +184,7 @@ def test_energy_differences_have_the_brute_force_deviation(model):
     assert far > deviation
 
 
-def test_lengths_of_a_species_that_had_none_stay_unknown():
+def test_moments_of_a_species_that_had_none_stay_unknown():
     """Iron with lengths, germanium turned magnetic without any: its atoms have none, those of iron have theirs."""
     rng = np.random.default_rng(4)
     both = [iron_germanium(seed) for seed in range(6)]

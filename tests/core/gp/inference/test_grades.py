@@ -135,10 +135,10 @@ def test_levels_lean_on_the_better_labels():
 def test_a_label_is_expected_to_scatter_by_its_grade():
     model, cell = fitted(Dataset(tuple(noisy_label(seed, "A") for seed in range(8)))), iron_germanium(60)
     one, eight = (model.predict(cell, with_force_std=True, noise_factor=factor) for factor in (1.0, 8.0))
-    noise, stretch = model.hyperparameters.noise, model.calibration
-    more = (stretch["energy"] * noise["energy"]) ** 2 * 63.0 * cell.n_magnetic
+    noise, factors = model.hyperparameters.noise, model.calibration
+    more = (factors["energy"] * noise["energy"]) ** 2 * 63.0 * cell.n_magnetic
     assert eight.energy_std**2 - one.energy_std**2 == pytest.approx(more, rel=1e-9)
-    more = (stretch["force"] * noise["force"]) ** 2 * 63.0
+    more = (factors["force"] * noise["force"]) ** 2 * 63.0
     np.testing.assert_allclose(eight.forces_std_ac**2 - one.forces_std_ac**2, more, rtol=1e-9)
     assert np.all(eight.effective_fields_std_ac[:3] > one.effective_fields_std_ac[:3])
     assert np.all(eight.moments_std_a[:3] > one.moments_std_a[:3])

@@ -127,10 +127,10 @@ def test_a_new_kind_of_label_is_refused(first, target):
     )
 
 
-def test_lengths_are_refused_where_none_were_known():
+def test_moments_are_refused_where_none_were_known():
     """No mean of the species is known to take off them."""
     model = fit(only(labels(OLD), "energy"), SETTINGS, np.random.default_rng(0))
-    assert "hold length labels" in refusal(model, only(labels(NEW), "energy", "moment_magnitudes_a"))
+    assert "hold moment labels" in refusal(model, only(labels(NEW), "energy", "moment_magnitudes_a"))
     iron = only(complete_dataset([skewed_iron(seed) for seed in range(3)]), "energy", "moment_magnitudes_a")
     alloy = Configuration(
         [26, 32, 32, 26], skewed_iron(4).positions_ac, skewed_iron(4).cell_vc, skewed_iron(4).spins_ac

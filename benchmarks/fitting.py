@@ -1,7 +1,7 @@
 """Time and memory of a fit: `make bench-fit` prints a table and writes results/fitting.json.
 
 A thousand displaced 16-atom cells of bcc iron with random spins and with energies and fields of a formula, some 500
-columns; then ten more labels added to the model.  Seconds on the wall with two threads, compiling apart; the peak
+columns; then ten more labels added to the model.  Wall time in seconds with two threads, without compilation; the peak
 memory is that of the whole process.  The exit code is 1 when a limit is missed.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from formula import labels
+from formula import make_labels
 from machine import machine
 from rich.console import Console
 from rich.table import Table
@@ -41,15 +41,15 @@ LIMITS = {"fit_s": 20.0, "update_s": 1.0, "peak_GB": 2.0}
 
 
 def seconds(work: Callable[[], FittedModel]) -> tuple[FittedModel, float]:
-    """Return what `work` makes, and how long it takes on the wall."""
+    """Return the model that `work` returns, and its wall time."""
     start = time.perf_counter()
     made = work()
     return made, time.perf_counter() - start
 
 
-def measured() -> dict[str, float]:
-    """Return the figures of LIMITS and what belongs to them."""
-    data, more = labels(N_LABELS, np.random.default_rng(0)), labels(N_MORE, np.random.default_rng(1))
+def measure() -> dict[str, float]:
+    """Return the figures that LIMITS names, and the number of columns."""
+    data, more = make_labels(N_LABELS, np.random.default_rng(0)), make_labels(N_MORE, np.random.default_rng(1))
     small = fit(data.subset(range(20)), SETTINGS, np.random.default_rng(0))
     update(small, more)
     model, fit_s = seconds(lambda: fit(data, SETTINGS, np.random.default_rng(0)))
@@ -63,10 +63,10 @@ def main() -> int:
     if os.environ.get("SOSO_NUM_THREADS") != str(THREADS):
         print(f"set SOSO_NUM_THREADS to {THREADS}, as `make bench-fit` does", file=sys.stderr)
         return 2
-    found = measured()
+    found = measure()
     table = Table(title=f"Fit to {N_LABELS} labels of 16 atoms, {found['columns']} columns, {THREADS} threads")
-    for column in ("what", "measured", "limit"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    for column in ("figure", "measured", "limit"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
     for name, limit in LIMITS.items():
         table.add_row(name, f"{found[name]:.2f}", f"{limit:g}")
     Console().print(table)

@@ -12,9 +12,9 @@ EXCHANGE, BIQUADRATIC, DECAY_ANGSTROM = -0.02, 0.004, 1.0
 """eV at 2.45 Å, and how fast both fall."""
 
 
-def labels(n: int, rng: np.random.Generator) -> Dataset:
+def make_labels(n: int, rng: np.random.Generator) -> Dataset:
     """Return cells with energies and fields of J(r) u + B(r) u², u = e_i·e_j, summed over pairs within 4.5 Å."""
-    return Dataset(tuple(_labelled(_cell(rng)) for _ in range(n)))
+    return Dataset(tuple(_label(_cell(rng)) for _ in range(n)))
 
 
 def _cell(rng: np.random.Generator) -> Configuration:
@@ -26,7 +26,7 @@ def _cell(rng: np.random.Generator) -> Configuration:
     return Configuration(np.full(16, 26), positions_ac, 5.66 * np.eye(3), spins_ac)
 
 
-def _labelled(cell: Configuration) -> LabelledConfiguration:
+def _label(cell: Configuration) -> LabelledConfiguration:
     near = find_neighbours(cell, 4.5)
     fall_p = np.exp((2.45 - near.distances_p) / DECAY_ANGSTROM)
     e_ac = cell.spins_ac

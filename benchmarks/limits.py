@@ -48,7 +48,7 @@ def variants(dataset: Dataset) -> dict[str, tuple[FitSettings, int]]:
 
 
 def run(settings: FitSettings, n_train: int, seed: int) -> tuple[float, float, FloatArray, FloatArray]:
-    """Return energy error (meV/spin), field error (meV), energy residuals per spin and what lengths do to them."""
+    """Return energy error (meV/spin), field error (meV), energy residuals per spin, powers of moment deviations."""
     dataset = read_dataset(DATA)
     order = np.random.default_rng(seed).permutation(len(dataset))
     test = dataset.subset(order[N_TRAIN:])
@@ -71,8 +71,8 @@ def label_noise(dataset: Dataset) -> float:
     return 1e3 * _rms(np.array(torques)) / np.sqrt(2.0 / 3.0 * len(dataset[0].configuration))
 
 
-def explained_by_lengths(errors_k: FloatArray, powers_kf: FloatArray) -> float:
-    """Return the share of the energy errors' variance that deviations of the lengths explain, adjusted for fitting."""
+def share_explained_by_moments(errors_k: FloatArray, powers_kf: FloatArray) -> float:
+    """Return the share of the variance of the energy errors that moment deviations explain, adjusted for the fit."""
     n, columns = len(errors_k), np.column_stack([np.ones(len(errors_k)), powers_kf])
     left_k = errors_k - columns @ np.linalg.lstsq(columns, errors_k, rcond=None)[0]
     return float(1.0 - np.var(left_k) / np.var(errors_k) * (n - 1) / (n - columns.shape[1]))
@@ -102,9 +102,9 @@ def main() -> int:
             print(f"{name:32s} energy {energy:.3f} meV/spin   field {field:.2f} meV", flush=True)
             if name.endswith("(zeta 2)"):
                 errors_k, powers_kf = (np.concatenate([result[k] for result in results]) for k in (2, 3))
-                rows["share explained by lengths"] = explained_by_lengths(errors_k, powers_kf)
+                rows["share explained by moments"] = share_explained_by_moments(errors_k, powers_kf)
     print(f"{'label noise of a field component':32s} {rows['label noise of a field component, meV']:.2f} meV")
-    print(f"{'energy error explained by lengths':32s} {100 * rows['share explained by lengths']:.0f} % of its variance")
+    print(f"{'energy error explained by moments':32s} {100 * rows['share explained by moments']:.0f} % of its variance")
     with atomic_write(RESULTS) as temporary:
         temporary.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf8")
     return 0

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from formula import labels
+from formula import make_labels
 from machine import machine
 from rich.console import Console
 from rich.table import Table
@@ -35,7 +35,7 @@ N_LABELS = 30
 
 def measure(model: FittedModel) -> dict[str, float]:
     """Return seconds for a million updates of one model, acceptance rate, drift, and the terms of its covariance."""
-    cell = labels(1, np.random.default_rng(2))[0].configuration
+    cell = make_labels(1, np.random.default_rng(2))[0].configuration
     energy = SpinModel.of(model).on(cell)
     chain = Chain(energy, cell.spins_ac, np.random.default_rng(3))
     chain.warm_up(TEMPERATURE_KELVIN, 100)
@@ -58,7 +58,7 @@ def main() -> int:
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         print("set OPENBLAS_NUM_THREADS to 1, as `make bench-monte-carlo` does", file=sys.stderr)
         return 2
-    data = labels(N_LABELS, np.random.default_rng(0))
+    data = make_labels(N_LABELS, np.random.default_rng(0))
     model = fit(data, choose_settings(data), np.random.default_rng(1))
     assert model.baseline is not None
     models = {"pair model": model.baseline, "three-body model": model}

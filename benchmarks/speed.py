@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from formula import labels
+from formula import make_labels
 from machine import machine
 from peers import SnapForces, SoapDescriptor, SoapSettings
 from rich.console import Console
@@ -78,7 +78,9 @@ def training_data() -> tuple[Dataset, str]:
     """Return the training data and their description: the published labels, or those of a formula."""
     if LABELS.is_file():
         return read_dataset(LABELS).subset(range(24)), f"24 labels of {LABELS.name}"
-    return labels(24, np.random.default_rng(0)), "24 displaced cells labelled by a formula (no published data here)"
+    return make_labels(
+        24, np.random.default_rng(0)
+    ), "24 displaced cells labelled by a formula (no published data here)"
 
 
 @cache

@@ -1,1 +1,1 @@
-"""Judging a fitted model: errors on labels, calibration, the scale of the fields."""
+"""Assessment of a fitted model: errors on labels, calibration, field scale, penalty."""

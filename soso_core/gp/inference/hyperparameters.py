@@ -1,4 +1,4 @@
-"""The hyperparameters of a model: those of its pair part, then, with a GP beside it, those of the whole."""
+"""The fit of the hyperparameters of a model: first of its pair part alone, then of the whole model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

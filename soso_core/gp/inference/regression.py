@@ -1,4 +1,4 @@
-"""fit, update, choose: from labelled configurations to a FittedModel."""
+"""The functions fit, update and choose make a FittedModel from labelled configurations."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ def choose(
     """Return the model whose settings have the highest evidence, and the log evidence of every choice.
 
     The first choice is kept unless another is better by DECISIVE.
-    `track` is passed over the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
+    `track` wraps the choices as they are fitted, for a progress bar.  Raises InputError as `fit`.
     """
     if not choices:
         raise InputError("no settings to choose from")
@@ -94,7 +94,7 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
     Inducing points, hyperparameters, reference energies and the calibration are kept; the sums over all rows are exact,
     so the model is that of all labels at once.  Labels of the training data are left out.
     Raises InputError when the model carries no sums, or the new labels hold an element or a kind of label that it
-    does not know.
+    was not fitted to.
     """
     if model.equations is None:
         raise InputError("this model carries no sums of its data and cannot be updated; fit it again")
@@ -103,10 +103,10 @@ def update(model: FittedModel, new: Dataset) -> FittedModel:
         return model
     added = equations_of(fresh, model.basis, model.references)
     for target in sorted(added.keys() - model.equations.keys()):
-        raise InputError(f"the new data hold {target} labels, of which this model has seen none; fit it again")
+        raise InputError(f"the new data hold {target} labels, which the model was not fitted to; fit it again")
     if not all(np.isfinite(equation.yty) for equation in added.values()):
         raise InputError(
-            "the new data hold moment magnitudes of a species of which this model has seen none; fit it again"
+            "the new data hold moment magnitudes of a species which the model was not fitted to; fit it again"
         )
     record = model.record.extend(Dataset(tuple(fresh)))
     return solve_with(model, merge_sums(model.equations, added), record)

@@ -23,7 +23,7 @@ def equations_of(
 ) -> dict[str, NormalEquations]:
     """Return the normal equations of every target, moment magnitudes included.
 
-    Threads share the configurations; sums are taken in the order of `items`, so that the result does not depend on
+    Threads share the configurations; sums are in the order of `items`, so that the result does not depend on
     the number of threads.  Memory holds the rows of a few configurations, never all.
     """
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]

@@ -199,8 +199,8 @@ class FittedModel:
         They are the predicted ones, or else `given_a` (a,), or else the mean of the species in the data; values that
         are not positive are ignored.
 
-        Returns: (a,) μB, zero for atoms without a spin, NaN where nothing is known and `missing` is "nan".
-        Raises InputError where nothing is known and `missing` is "raise".
+        Returns: (a,) μB, zero for atoms without a spin, NaN where no magnitude is known and `missing` is "nan".
+        Raises InputError where no magnitude is known and `missing` is "raise".
         """
         means_a = self.references.moments_s[species_indices(configuration, self.basis.species)]
         found_a = np.where(configuration.is_magnetic_a, np.nan, 0.0)
@@ -209,7 +209,7 @@ class FittedModel:
                 found_a = np.where(np.isnan(found_a) & (values_a > 0.0), values_a, found_a)
         if missing == "raise" and np.isnan(found_a).any():
             unknown = configuration.symbols[int(np.argmax(np.isnan(found_a)))]
-            raise InputError(f"the model knows no moment magnitude of {unknown}: its training data contain none")
+            raise InputError(f"the model has no moment magnitude of {unknown}: its training data contain none")
         return found_a
 
     def energy_difference(self, left: Configuration, right: Configuration) -> tuple[float, float]:

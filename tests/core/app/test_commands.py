@@ -175,7 +175,7 @@ def test_moments_are_predicted_or_given_or_the_mean_or_warned_of(desk, small_dat
         assert ("soso: warning: " in outcome.stderr) == warned
         fitted = load_model(model)
         for item in read_dataset("out.extxyz"):
-            # All training lengths are their mean, nothing is left to learn; rounding of text.
+            # All training magnitudes are equal to their mean; rounding of text.
             np.testing.assert_allclose(item.moment_magnitudes_a, expected, rtol=1e-12)
             np.testing.assert_allclose(
                 item.effective_fields_ac, fitted.predict(item.configuration).effective_fields_ac, atol=1e-14

@@ -178,7 +178,7 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     assert (outcome.status, outcome.stderr) == (0, "")
     calibrated = load_model("calibrated.soso")
     for target, n_labels in (("force", 12 * len(blind)), ("moment", 4 * len(blind)), ("energy", len(blind))):
-        # 90 % of the errors must be within 1.645 new deviations; a prior with the weight of 5 labels pulls the factor to 1.
+        # 90 % of the errors must be within 1.645 new deviations; the prior has the weight of 5.
         whole = ERROR / 1.6448536 * small_model.calibration_factor(target)
         expected = np.sqrt((n_labels * whole**2 + 5) / (n_labels + 5))
         assert calibrated.calibration_factor(target) == pytest.approx(expected, rel=1e-6), target

@@ -105,7 +105,7 @@ def test_an_update_keeps_its_settings(iron):
 
 
 def test_an_update_refuses_what_the_model_has_never_seen(iron):
-    """The desk's own model knows energies, fields and lengths only."""
+    """The desk's own model knows energies, fields and moments only."""
     assert "hold force labels" in iron.refuses("fit", "new.extxyz", "-o", "more.soso", "--update", "model.soso")
 
 

@@ -86,10 +86,10 @@ def test_left_out_errors_are_those_of_a_fit_without_the_configuration(dataset, l
     for target, z_k in found.items():
         expected = brute_force(rows, others.weights_m, others.cholesky_mm, model.hyperparameters, target)
         np.testing.assert_allclose(z_k, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
-    lengths = model.moment_model
-    found = left_out_errors(moments, lengths.weights_m, lengths.cholesky_mm, lengths.hyperparameters)
+    fitted = model.moment_model
+    found = left_out_errors(moments, fitted.weights_m, fitted.cholesky_mm, fitted.hyperparameters)
     other = others.moment_model
-    expected = brute_force(moments, other.weights_m, other.cholesky_mm, lengths.hyperparameters, "moment")
+    expected = brute_force(moments, other.weights_m, other.cholesky_mm, fitted.hyperparameters, "moment")
     np.testing.assert_allclose(found["moment"], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 

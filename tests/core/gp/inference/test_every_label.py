@@ -1,4 +1,4 @@
-"""Fits to energies, fields, forces, stresses and lengths together."""
+"""Fits to energies, fields, forces, stresses and moment magnitudes together."""
 
 from dataclasses import replace
 
@@ -164,7 +164,7 @@ def test_magnitudes_that_follow_the_neighbours_are_learnt(model):
 
 
 def test_magnitudes_follow_only_what_they_depend_on():
-    """Constant lengths are their mean everywhere."""
+    """Constant magnitudes are their mean everywhere."""
     data = complete_dataset([iron_germanium(seed) for seed in range(3)], length_slope=0.0)
     predicted = fitted(data).predict(CELL)
     np.testing.assert_allclose(predicted.moment_magnitudes_a, np.where(CELL.is_magnetic_a, 2.2, 0.0), atol=1e-9)
@@ -185,7 +185,7 @@ def test_energy_differences_have_the_brute_force_deviation(model):
 
 
 def test_moments_of_a_species_that_had_none_stay_unknown():
-    """Iron with lengths, germanium turned magnetic without any: its atoms have none, those of iron have theirs."""
+    """Iron with moments, germanium turned magnetic without any: its atoms have none, those of iron have theirs."""
     rng = np.random.default_rng(4)
     both = [iron_germanium(seed) for seed in range(6)]
     spins_ac = rng.normal(size=(len(both[0]), 3))
@@ -202,7 +202,7 @@ def test_moments_of_a_species_that_had_none_stay_unknown():
     errors = evaluate(model, Dataset((LabelledConfiguration(mixed[0], moment_magnitudes_a=np.ones(len(mixed[0]))),)))
     expected = np.sqrt(np.mean((said.moment_magnitudes_a[is_iron_a] - 1.0) ** 2))
     assert errors.moment_rmse_muB == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(InputError, match="knows no moment magnitude of Ge"):
+    with pytest.raises(InputError, match="has no moment magnitude of Ge"):
         model.moment_magnitudes(mixed[0])
     assert initial_moments(model, mixed[0]) is None
 

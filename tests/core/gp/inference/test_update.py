@@ -98,7 +98,7 @@ def test_repeats_among_the_new_count_once(model):
 
 
 def test_part_of_the_labels_is_welcome(model):
-    """Energies alone, and fields with lengths, one after the other, are the two together."""
+    """Energies alone, and fields with moments, one after the other, are the two together."""
     parts = [only(labels(NEW), "energy"), only(labels(NEW), "exchange_fields_ac", "moment_magnitudes_a")]
     both = only(labels(NEW), "energy", "exchange_fields_ac", "moment_magnitudes_a")
     assert_same_model(update(update(model, parts[0]), parts[1]), update(model, both))
@@ -137,7 +137,9 @@ def test_moments_are_refused_where_none_were_known():
     )
     mixed = fit(iron + only(complete_dataset([alloy]), "energy"), SETTINGS, np.random.default_rng(0))
     turned = alloy.with_spins(alloy.spins_ac[::-1])
-    assert "lengths of a species" in refusal(mixed, only(complete_dataset([turned]), "energy", "moment_magnitudes_a"))
+    assert "moment magnitudes of a species" in refusal(
+        mixed, only(complete_dataset([turned]), "energy", "moment_magnitudes_a")
+    )
 
 
 def test_an_unknown_element_is_refused(model):

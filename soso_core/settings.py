@@ -111,6 +111,15 @@ def read_settings(kind: type[SomeSettings], path: Path | str) -> SomeSettings:
     return parse_settings(kind, read_yaml(path), str(path))
 
 
+def merge_keys(chosen: Mapping[Any, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return keys and values in which `given` overrules `chosen`, within sections, too."""
+    merged = dict(chosen)
+    for key, value in given.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge_keys(merged[key], value) if both else value
+    return merged
+
+
 def _takes_booleans(kind: type[BaseModel], name: str | None) -> bool:
     annotation = kind.model_fields[name].annotation if name in kind.model_fields else None
     return annotation is bool or bool in get_args(annotation)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from math import radians
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +74,12 @@ def check_fields(
     if output is not None:
         check_output(output, [path for path in (configurations, settings) if path is not None])
     configuration = _read_one(configurations, index)
-    label = partial(_label, lambda item: chosen.label(item, values))
+
+    def label(item: Configuration) -> LabelledConfiguration:
+        labelled = chosen.label(item, values)
+        click.echo(f"energy {labelled.energy:.6f} eV, grade {labelled.info.get('label_grade', 'unknown')}")
+        return labelled
+
     chosen.check(configuration, values)
     middle = label(configuration)
     checks = {"field": check_field(label, middle, configuration, radians(angle), atom)}
@@ -89,15 +92,6 @@ def check_fields(
         click.echo(f"not within {tolerance:g} % of 1")
         ctx.exit(FAILED)
     click.echo(f"within {tolerance:g} % of 1")
-
-
-def _label(
-    label: Callable[[Configuration], LabelledConfiguration], configuration: Configuration
-) -> LabelledConfiguration:
-    """Label a configuration and print energy and grade."""
-    item = label(configuration)
-    click.echo(f"energy {item.energy:.6f} eV, grade {item.info.get('label_grade', 'unknown')}")
-    return item
 
 
 def _read_one(path: Path, index: int) -> Configuration:

@@ -18,10 +18,7 @@ from soso_core.threads import one_blas_thread
 COMMANDS = {
     "generate": ("explore_commands", "Choose a first batch to label, without a model."),
     "label": ("label_command", "Label configurations with an electronic-structure engine."),
-    "check-fields": (
-        "check_fields_command",
-        "Compare the fields of an engine with finite energy differences.",
-    ),
+    "check-fields": ("check_fields_command", "Compare the fields of an engine with finite energy differences."),
     "fit": ("fit_command", "Fit a model to energies, exchange fields, forces and stresses."),
     "predict": ("predict_command", "Predict energies, fields and forces, with error bars."),
     "evaluate": ("evaluate_command", "Compare predictions with labels."),

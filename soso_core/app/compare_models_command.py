@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +10,13 @@ import click
 import numpy as np
 
 from soso_core.app.paths import check_output
-from soso_core.app.progress import progress_bar
+from soso_core.app.progress import track
 from soso_core.app.tables import number, print_table
 from soso_core.errors import InputError
-from soso_core.formats import atomic_write, read_dataset
+from soso_core.formats import read_dataset, write_file
 
 if TYPE_CHECKING:
     from soso_core.active.stopping.alternatives import ModelComparison
-    from soso_core.gp.model.settings import FitSettings
 
 
 @click.command()
@@ -51,13 +49,13 @@ def compare_models(model: Path, data: Path, output: Path, seed: int, even_if_lab
         raise InputError(f"{data}: {len(dataset) - dataset.n_energies} configurations have no energy to compare")
     if len(dataset) < FEWEST:
         raise InputError(f"{data}: {len(dataset)} labels are too few to leave a fifth of them out")
-    found = weigh_alternatives(dataset, present, np.random.default_rng(seed), _tracked, even_if_labels_help)
-    with atomic_write(output) as temporary:
-        values = {
-            "learning_curve": found.learning_curve.model_dump(mode="json"),
-            "alternatives": [item.model_dump(mode="json") for item in found.alternatives],
-        }
-        temporary.write_text(json.dumps(values, indent=1), encoding="utf8")
+    with track("refitting") as tracked:
+        found = weigh_alternatives(dataset, present, np.random.default_rng(seed), tracked, even_if_labels_help)
+    values = {
+        "learning_curve": found.learning_curve.model_dump(mode="json"),
+        "alternatives": [item.model_dump(mode="json") for item in found.alternatives],
+    }
+    write_file(output, json.dumps(values, indent=1))
     print_alternatives(found)
     click.echo(f"written to {output}")
 
@@ -85,8 +83,3 @@ def print_alternatives(found: ModelComparison) -> None:
 
 def _percent(error: float, reference: float) -> str:
     return f"{100.0 * error / max(reference, 1e-12):.0f} %"
-
-
-def _tracked(forms: Sequence[tuple[str, FitSettings]]) -> Iterable[tuple[str, FitSettings]]:
-    with progress_bar() as progress:
-        yield from progress.track(forms, description="refitting")

@@ -1,10 +1,7 @@
 """`soso data`: conversion of sets of labels between formats, and their validation."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +10,6 @@ from soso_core.app.paths import check_output
 from soso_core.errors import InputError
 from soso_core.formats import write_file
 from soso_core.formats.extxyz import read_atoms, write_atoms
-
-if TYPE_CHECKING:
-    from soso_core.validation import Finding
 
 FOUND = 1
 """Exit code of a check with findings."""
@@ -95,7 +89,9 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
     noun = "finding" if len(findings) == 1 else "findings"
     click.echo(f"{file}: {len(frames)} configurations, {len(findings)} {noun}")
     if output is not None:
-        _write_json(output, file, len(frames), findings)
+        found = [finding.as_json() for finding in findings]
+        values = {"file": str(file), "n_configurations": len(frames), "findings": found}
+        write_file(output, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     if cleaned is not None:
         result = clean_frames(frames, findings)
         for index, text in result.actions:
@@ -136,8 +132,3 @@ def subtract_penalty(file: Path, output: Path, kappa: float | None, seed: int) -
     kappa = penalty.estimate_penalty(dataset, np.random.default_rng(seed)) if kappa is None else kappa
     write_dataset(output, penalty.subtract_penalty(dataset, kappa))
     click.echo(f"κ = {kappa:.4g} μB²/eV subtracted from {n_held} of {len(dataset)} energies, written to {output}")
-
-
-def _write_json(output: Path, file: Path, n_frames: int, findings: list[Finding]) -> None:
-    values = {"file": str(file), "n_configurations": n_frames, "findings": [item.as_json() for item in findings]}
-    write_file(output, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soso_core.app.paths import check_output, check_outputs_differ
-from soso_core.app.progress import track_configurations
+from soso_core.app.progress import track
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError, located
@@ -67,8 +67,8 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     _check_comparable(fitted, dataset, data)
     if calibrate is not None:
         _check_blind(fitted, dataset, data)
-    with track_configurations("predicting") as track:
-        evaluation, found = assess(fitted, dataset, track)
+    with track("predicting") as tracked:
+        evaluation, found = assess(fitted, dataset, tracked)
     print_errors(f"errors of {model} on {data}", evaluation)
     for note in notes(evaluation, fitted, data):
         click.echo(f"note: {note}")
@@ -130,7 +130,6 @@ def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> No
 
 
 def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
-
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
     for i, item in enumerate(dataset):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
 from soso_core.app.evaluate_command import print_errors
 from soso_core.app.paths import check_output
-from soso_core.app.progress import progress_bar, track_configurations
+from soso_core.app.progress import track
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
 from soso_core.formats import read_dataset
-from soso_core.settings import parse_settings, read_yaml
+from soso_core.settings import merge_keys, parse_settings, read_yaml
 
 if TYPE_CHECKING:
     from soso_core.gp.model.fitted import FittedModel
@@ -61,8 +60,8 @@ def fit(train: Path, output: Path, settings: Path | None, seed: int, old: Path |
         raise InputError(f"{train}: no atom carries a spin")
     model = _choose(dataset, settings, seed) if old is None else _update(load_model(old), dataset)
     print_hyperparameters(model)
-    with track_configurations("predicting") as track:
-        evaluation = evaluate(model, dataset, track)
+    with track("predicting") as tracked:
+        evaluation = evaluate(model, dataset, tracked)
     print_errors(f"errors on {train} (trained on)", evaluation)
     if old is None and (n_repeats := len(dataset) - model.record.n_configurations):
         click.echo(f"note: {train} repeats {n_repeats} of its configurations exactly; each counts once")
@@ -85,9 +84,8 @@ def _choose(dataset: Dataset, path: Path | None, seed: int) -> FittedModel:
     from soso_core.gp.inference.regression import choose
 
     offered = merge_settings(dataset, path)
-    with progress_bar() as progress:
-        track = partial(progress.track, description="fitting")
-        model, evidences = choose(dataset, offered, np.random.default_rng(seed), track)
+    with track("fitting") as tracked:
+        model, evidences = choose(dataset, offered, np.random.default_rng(seed), tracked)
     if len(offered) > 1:
         print_choices(offered, evidences, model.basis.settings)
     print_settings(model.basis.settings)
@@ -112,7 +110,7 @@ def merge_settings(dataset: Dataset, path: Path | None) -> tuple[FitSettings, ..
     if path is None:
         return offered
     given = read_yaml(path)
-    merged = [parse_settings(FitSettings, _override(each.model_dump(), given), str(path)) for each in offered]
+    merged = [parse_settings(FitSettings, merge_keys(each.model_dump(), given), str(path)) for each in offered]
     return tuple(dict.fromkeys(merged))
 
 
@@ -152,11 +150,3 @@ def print_hyperparameters(model: FittedModel) -> None:
         rows.append(("-∂E/∂e over the labels' fields", number(model.hyperparameters.field_scale), ""))
     rows += [(f"calibration factor, {target}", number(value), "") for target, value in model.calibration.items()]
     print_table("hyperparameters", ("name", "value", "unit"), rows)
-
-
-def _override(chosen: Mapping[str, Any], given: Mapping[Any, Any]) -> dict[Any, Any]:
-    merged = dict(chosen)
-    for key, value in given.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _override(merged[key], value) if both else value
-    return merged

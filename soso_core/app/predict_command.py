@@ -19,7 +19,7 @@ from soso_core.labels import LabelledConfiguration
 from soso_core.voigt import to_voigt
 
 if TYPE_CHECKING:
-    from soso_core.gp.model.fitted import FittedModel, Prediction
+    from soso_core.gp.model.fitted import FittedModel
 
 LABELS = frozenset({"energy", "free_energy", "energies", "forces", "stress", "stresses"})
 """Labels in DATA that a prediction replaces."""
@@ -69,9 +69,8 @@ def predict_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     known_a = model.moment_magnitudes(configuration, given.moment_magnitudes_a, missing="nan")
     moment_magnitudes_a = np.where(np.isnan(known_a), 1.0, known_a)
     frame = atoms.copy()
-    per_moment_a = np.divide(
-        1.0, moment_magnitudes_a, out=np.zeros(len(moment_magnitudes_a)), where=configuration.is_magnetic_a
-    )
+    per_moment_a = np.zeros(len(frame))
+    np.divide(1.0, moment_magnitudes_a, out=per_moment_a, where=configuration.is_magnetic_a)
     frame.set_array("moments", moment_magnitudes_a)
     if prediction.moments_std_a is not None and np.isfinite(prediction.moments_std_a).all():
         frame.set_array("moments_std", prediction.moments_std_a)
@@ -81,15 +80,7 @@ def predict_frame(model: FittedModel, atoms: Atoms) -> tuple[Atoms, int]:
     frame.set_array("exchange_fields_std", prediction.effective_fields_std_ac * per_moment_a[:, None])
     frame.set_array("forces_std", prediction.forces_std_ac)
     frame.info["energy_std"] = prediction.energy_std
-    frame.calc = SinglePointCalculator(frame, **_kept_results(atoms), **_results(prediction))
+    results = {} if atoms.calc is None else {key: x for key, x in atoms.calc.results.items() if key not in LABELS}
+    results |= {"energy": prediction.energy, "forces": prediction.forces_ac, "stress": to_voigt(prediction.stress_cc)}
+    frame.calc = SinglePointCalculator(frame, **results)
     return frame, int(np.isnan(known_a).sum())
-
-
-def _kept_results(atoms: Atoms) -> dict[str, object]:
-    results = {} if atoms.calc is None else atoms.calc.results
-    return {key: value for key, value in results.items() if key not in LABELS}
-
-
-def _results(prediction: Prediction) -> dict[str, object]:
-    stress = to_voigt(prediction.stress_cc)
-    return {"energy": prediction.energy, "forces": prediction.forces_ac, "stress": stress}

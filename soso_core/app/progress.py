@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from soso_core.labels import LabelledConfiguration
 
 
 def progress_bar() -> Progress:
@@ -18,9 +17,7 @@ def progress_bar() -> Progress:
 
 
 @contextmanager
-def track_configurations(
-    description: str,
-) -> Iterator[Callable[[Sequence[LabelledConfiguration]], Iterable[LabelledConfiguration]]]:
+def track(description: str) -> Iterator[Callable[[Sequence[Any]], Iterable[Any]]]:
     """Yield a function that iterates over its argument and advances a progress bar."""
     with progress_bar() as progress:
         yield lambda items: progress.track(items, description=description)

@@ -14,8 +14,8 @@ from soso_core.app.progress import progress_bar
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
 from soso_core.errors import InputError
-from soso_core.formats import atomic_write, read_dataset
-from soso_core.settings import parse_settings, read_yaml
+from soso_core.formats import read_dataset, write_file
+from soso_core.settings import merge_keys, parse_settings, read_yaml
 
 if TYPE_CHECKING:
     from soso_core.active.offline.replay import Run
@@ -77,10 +77,8 @@ def study(
     values, fit_given = _settings(settings, {key: value for key, value in overruled.items() if value is not None})
     dataset = read_dataset(data)
     check_budget(len(dataset), values)
-    classes_k, groups_k = (
-        equivalence_classes([item.configuration for item in dataset]),
-        groups(dataset, values.group_by),
-    )
+    classes_k = equivalence_classes([item.configuration for item in dataset])
+    groups_k = groups(dataset, values.group_by)
     parts = {labels: pool_data(dataset, labels) for labels in labels_at_hand(dataset, values.labels)}
     fits: dict[str, FitSettings] = {
         labels: _fit_settings(part, fit_given, str(settings)) for labels, part in parts.items()
@@ -101,8 +99,7 @@ def study(
     result = StudyFile(
         data=data.name, n_configurations=len(dataset), settings=values, fit=fits, summaries=tuple(found), runs=runs
     )
-    with atomic_write(output / RESULT) as temporary:
-        temporary.write_text(result.model_dump_json(indent=1), encoding="utf8")
+    write_file(output / RESULT, result.model_dump_json(indent=1))
     click.echo(f"{values.n_seeds} runs of each acquisition function on {len(dataset)} configurations: {output}")
 
 
@@ -171,11 +168,7 @@ def _fit_settings(part: Dataset, given: Any, source: str) -> FitSettings:
 
     if not isinstance(given, dict):
         raise InputError(f"{source}: fit: expected keys and values")
-    chosen = choose_settings(part).model_dump()
-    for key, value in given.items():
-        both = isinstance(value, dict) and isinstance(chosen.get(key), dict)
-        chosen[key] = {**chosen[key], **value} if both else value
-    return parse_settings(FitSettings, chosen, f"{source}: fit")
+    return parse_settings(FitSettings, merge_keys(choose_settings(part).model_dump(), given), f"{source}: fit")
 
 
 def _folder(output: Path) -> Path:

@@ -61,16 +61,11 @@ def check_field(
     Parameters
     ----------
     label : (configuration) -> label
-    middle : LabelledConfiguration
-        The label of `configuration` itself.
-    angle : float, rad
-    atom : int, optional
-        The atom whose spin is tilted; by default the one with the largest effective field.
+    middle : the label of `configuration` itself
+    angle : rad
+    atom : the one whose spin is tilted; by default the one with the largest effective field
 
-    Raises
-    ------
-    InputError
-        The label has no fields, or a field too small for a comparison.
+    Raises InputError when the label has no fields, or a field too small for a comparison.
     """
     field_ac = _require(middle.effective_fields_ac, "exchange fields")
     chosen, slope = _choose_atom(field_ac, atom, "field of", "eV")

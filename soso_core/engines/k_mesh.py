@@ -30,12 +30,9 @@ def mesh_counts(
 
     Parameters
     ----------
-    cell_vc : (3, 3) float, Å
-        Lattice vectors as rows.
-    spacing : float, 1/Å
-        Largest distance of neighbouring points, 2π included.
-    counts : three int, optional
-        The answer itself, where the settings give it.
+    cell_vc : (3, 3) float, Å; lattice vectors as rows
+    spacing : 1/Å; largest distance of neighbouring points, 2π included
+    counts : the answer itself, where the settings give it
     """
     if counts is not None:
         return counts

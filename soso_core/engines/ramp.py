@@ -110,19 +110,16 @@ def judge(steps: Sequence[RampStep], settings: RampSettings, n_repeats: int = 0)
 
     Parameters
     ----------
-    steps : sequence of RampStep, oldest first
-        Each is the last one of its strength.
-    settings : RampSettings
-    n_repeats : int
-        How many steps of this label were repeated before.
+    steps : oldest first; each is the last one of its strength
+    settings : ramp and gates
+    n_repeats : how many steps of this label were repeated before
     """
     last = steps[-1]
     angles = [float(np.max(step.angles_a)) for step in steps[-2:]]
     if len(steps) > 1 and angles[1] > angles[0] + ANGLE_NOISE and n_repeats == 0:
         return Verdict(Action.REPEAT, f"the angle grew to {angles[1]:.2f} degrees", last.lambda_)
-    lost = find_lost_moment(
-        last.target.spins_ac, last.moment_magnitudes_a[:, None] * last.spins_ac, settings.min_moment_muB
-    )
+    moments_ac = last.moment_magnitudes_a[:, None] * last.spins_ac
+    lost = find_lost_moment(last.target.spins_ac, moments_ac, settings.min_moment_muB)
     if lost is not None:
         return Verdict(Action.COLLAPSED if lost.is_collapsed else Action.FLIPPED, lost.reason)
     following = [value for value in settings.lambda_ramp_ev_per_muB2 if value > last.lambda_ * 1.001]
@@ -158,11 +155,8 @@ def energy_change(before: RampStep, last: RampStep) -> float:
 
     Without a field scale the work is unknown and stays in the difference.
     """
-    explained = 0.0
-    if last.has_field_scale:
-        explained = integrate_fields(
-            before.spins_ac, before.effective_fields_ac, last.spins_ac, last.effective_fields_ac
-        )
+    ends = (before.spins_ac, before.effective_fields_ac, last.spins_ac, last.effective_fields_ac)
+    explained = integrate_fields(*ends) if last.has_field_scale else 0.0
     return abs(last.energy - before.energy - explained)
 
 

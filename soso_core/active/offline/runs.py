@@ -23,7 +23,7 @@ from soso_core.active.selection.acquisition import Acquisition
 from soso_core.arrays import IntArray
 from soso_core.dataset import Dataset
 from soso_core.errors import SosoError
-from soso_core.formats import atomic_write
+from soso_core.formats import write_file
 from soso_core.gp.model.settings import FitSettings
 from soso_core.threads import worker_count
 
@@ -92,8 +92,7 @@ def make_runs(
             go_on,
             settings.variance_fraction,
         )
-        with atomic_write(file) as temporary:
-            temporary.write_text(run.model_dump_json(), encoding="utf8")
+        write_file(file, run.model_dump_json())
         return run
 
     done: dict[tuple[Acquisition, int], Run] = {}

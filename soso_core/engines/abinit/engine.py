@@ -45,14 +45,8 @@ def label(configuration: Configuration, settings: AbinitSettings) -> LabelledCon
     gentler mixing.  When the residual of both stays small without reaching `tolvrs`, they make a label if they agree
     (`gates.agreement`).  The label is at the achieved directions.
 
-    Raises
-    ------
-    InputError
-        ABINIT or a pseudopotential is missing, or spheres overlap.
-    ConvergenceError
-        Neither attempt converged to moments along the spins, and they do not agree.
-    AbinitError
-        ABINIT crashed or left an incomplete output.
+    Raises InputError as `check`, ConvergenceError when neither attempt converged to moments along the spins and they do
+    not agree, and AbinitError when ABINIT crashed or left an incomplete output.
     """
     check(configuration, settings)
     mixing = Mixing(settings.magcon_lambda, settings.max_iterations)

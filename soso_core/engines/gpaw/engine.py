@@ -39,12 +39,8 @@ def label(configuration: Configuration, settings: GpawSettings) -> LabelledConfi
     The energy is the free energy of the electrons (eV) without the penalty; the field is `-∂E/∂m_i` in eV/μB.  There is
     no stress: GPAW has none for noncollinear spins.
 
-    Raises
-    ------
-    InputError
-        As `check`.
-    ConvergenceError
-        No attempt reached self-consistency, or each ended with a moment reversed, collapsed or far from its spin.
+    Raises InputError as `check`, and ConvergenceError when no attempt reached self-consistency, or each ended with a
+    moment reversed, collapsed or far from its spin.
     """
     check(configuration, settings)
     reasons = []

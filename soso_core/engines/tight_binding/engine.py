@@ -27,12 +27,8 @@ def label(configuration: Configuration, settings: TightBindingSettings) -> Label
     constraint term.  The exchange field is minus the Lagrange field that holds the moment, `-∂E/∂m_i` in eV/μB.
     An atom with zero spin has no exchange splitting, and moment and field zero in the label.
 
-    Raises
-    ------
-    InputError
-        A species without parameters, or atoms closer than `min_distance_angstrom`.
-    ConvergenceError
-        Self-consistency was not reached, or a moment collapsed or reversed.
+    Raises InputError as `check`, and ConvergenceError when self-consistency was not reached, or a moment collapsed or
+    reversed.
     """
     with one_blas_thread():
         crystal = build_crystal(configuration, settings)

@@ -55,9 +55,8 @@ class Solution:
     def angle(self) -> float:
         """Largest angle between a moment and its spin, rad."""
         across_a = np.linalg.norm(self.residual_au[:, 2:], axis=1)
-        return float(
-            np.max(np.arctan2(across_a, np.abs(self.unknowns.moment_magnitudes_a))[across_a > 0.0], initial=0.0)
-        )
+        angles_a = np.arctan2(across_a, np.abs(self.unknowns.moment_magnitudes_a))
+        return float(np.max(angles_a[across_a > 0.0], initial=0.0))
 
     @property
     def residual(self) -> float:

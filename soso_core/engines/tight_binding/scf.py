@@ -8,6 +8,7 @@ moments: to a stable state, or through zero, and then these directions have no l
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -31,13 +32,8 @@ def solve(crystal: Crystal, settings: TightBindingSettings) -> Solution:
     mixed = _iterate(crystal, settings, hopping_kxx, mixing, settings.max_iterations)
     if mixed.residual <= settings.tolerance and _collapsed_atom(crystal, settings, mixed) is None:
         return mixed
-    stepped = _iterate(
-        crystal,
-        settings,
-        hopping_kxx,
-        lambda solution: second_order_step(crystal, solution, settings.smearing_ev),
-        settings.max_newton_iterations,
-    )
+    newton = partial(second_order_step, crystal, smearing=settings.smearing_ev)
+    stepped = _iterate(crystal, settings, hopping_kxx, newton, settings.max_newton_iterations)
     solution = replace(stepped, iterations=mixed.iterations + stepped.iterations)
     _check(crystal, settings, solution)
     return solution

@@ -32,10 +32,8 @@ class Configuration:
     spins_ac : (a, 3) float
         Unit vectors (within 1e-6; renormalised exactly), or exactly zero for an atom that is not magnetic.
 
-    Raises
-    ------
-    InputError
-        For other shapes and values, spins that are not unit vectors, and cells without volume; it names atom and value.
+    Raises InputError, with atom and value, for other shapes and values, spins that are not unit vectors, and cells
+    without volume.
     """
 
     numbers_a: IntArray

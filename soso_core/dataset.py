@@ -15,12 +15,7 @@ class Dataset:
 
     Parameters
     ----------
-    labelled : LabelledConfigurations, at least one
-
-    Raises
-    ------
-    InputError
-        When there is no configuration.
+    labelled : LabelledConfigurations; InputError without any
     """
 
     labelled: tuple[LabelledConfiguration, ...]

@@ -38,10 +38,7 @@ class LabelledConfiguration:
         Directions that were requested of the engine.  Energy and fields belong to the directions that it achieved,
         those of `configuration`.
 
-    Raises
-    ------
-    InputError
-        For NaN, wrong shapes, fields without moment magnitudes, an unknown grade.
+    Raises InputError for NaN, wrong shapes, fields without moment magnitudes, an unknown grade.
     """
 
     configuration: Configuration

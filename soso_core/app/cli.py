@@ -7,7 +7,7 @@ import sys
 import warnings
 from importlib import import_module
 from types import FrameType
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
@@ -131,14 +131,7 @@ def _report(message: str, status: int) -> int:
     return status
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _show_warning(message: Warning | str, category: object, filename: str, lineno: int, *_: Any, **__: Any) -> None:
     """Print a warning of a library as one line."""
     click.echo(f"soso: warning: {' '.join(str(message).split())} ({filename}:{lineno})", err=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from soso_core.app import formats
-from soso_core.app.paths import check_output
+from soso_core.app.paths import check_output, check_outputs
 from soso_core.errors import InputError
 from soso_core.formats import write_file
 from soso_core.formats.extxyz import read_atoms, write_atoms
@@ -77,11 +77,7 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
     """
     from soso_core.validation import check_frames, clean_frames
 
-    outputs = [path for path in (cleaned, output) if path is not None]
-    for path in outputs:
-        check_output(path, [file])
-    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
-        raise InputError(f"--clean and --json both name {outputs[0]}")
+    check_outputs({"--clean": cleaned, "--json": output}, [file])
     frames = read_atoms(file)
     findings = check_frames(frames)
     for finding in findings:

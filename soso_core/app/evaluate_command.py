@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soso_core.app.paths import check_output, check_outputs_differ
+from soso_core.app.paths import check_outputs
 from soso_core.app.progress import track
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
@@ -61,8 +61,11 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     from soso_core.gp.assessment.evaluation import assess
     from soso_core.gp.model.model_file import load_model
 
-    outputs = {"--json": output, "--plot": plot, "--calibrate": calibrate}
-    _check_outputs(outputs, [model, data])
+    if plot is not None:
+        from soso_core.app.plots import check_format  # matplotlib is slow to import and not always needed
+
+        check_format(plot)
+    check_outputs({"--json": output, "--plot": plot, "--calibrate": calibrate}, [model, data])
     fitted, dataset = load_model(model), read_dataset(data)
     _check_comparable(fitted, dataset, data)
     if calibrate is not None:
@@ -75,7 +78,10 @@ def evaluate(model: Path, data: Path, output: Path | None, plot: Path | None, ca
     if output is not None:
         write_file(output, evaluation.model_dump_json(indent=2) + "\n")
     if plot is not None:
-        _draw(plot, found, evaluation, f"{model} on {data}")
+        from soso_core.app.plots import evaluation_figure, save_figure
+
+        save_figure(plot, evaluation_figure(found, evaluation.reliability, f"{model} on {data}"))
+        click.echo(f"parity and reliability drawn in {plot}")
     if calibrate is not None:
         _write_calibrated(calibrate, fitted, found)
 
@@ -118,17 +124,6 @@ def _value(errors: Errors | None, key: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _check_outputs(outputs: Mapping[str, Path | None], inputs: list[Path]) -> None:
-    given = {option: path for option, path in outputs.items() if path is not None}
-    if (plot := given.get("--plot")) is not None:
-        from soso_core.app.plots import check_format  # matplotlib is slow to import and not always needed
-
-        check_format(plot)
-    for path in given.values():
-        check_output(path, inputs)
-    check_outputs_differ(given)
-
-
 def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
@@ -154,13 +149,6 @@ def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
             f"{path}, configuration {seen[0]}: the model was fitted to it ({len(seen)} of {len(dataset)}); "
             "calibrate with labels outside its training data"
         )
-
-
-def _draw(path: Path, found: Mapping[str, Comparison], evaluation: Evaluation, title: str) -> None:
-    from soso_core.app.plots import evaluation_figure, save_figure
-
-    save_figure(path, evaluation_figure(found, evaluation.reliability, title))
-    click.echo(f"parity and reliability drawn in {path}")
 
 
 def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Comparison]) -> None:

@@ -21,10 +21,13 @@ def check_output(output: Path, inputs: Iterable[Path]) -> None:
             raise InputError(f"input and output are the same file: {output}; choose another name for the output")
 
 
-def check_outputs_differ(outputs: Mapping[str, Path]) -> None:
-    """Raise InputError when two options name the same file."""
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
+    """Raise InputError when the file of an option cannot be written, is an input, or that of another option."""
+    given = {option: path for option, path in outputs.items() if path is not None}
+    for path in given.values():
+        check_output(path, inputs)
     seen: dict[Path, str] = {}
-    for option, path in outputs.items():
+    for option, path in given.items():
         other = seen.setdefault(path.resolve(), option)
         if other != option:
             raise InputError(f"{other} and {option} both name {path}")

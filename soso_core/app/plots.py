@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -131,19 +131,9 @@ def draw_parity(
     """
     quantity, unit = QUANTITIES[target]
     color, bar = (POINT, BAR) if name is None else (None, None)
-    size, many = (3.0, False) if len(label_k) < MANY else (1.5, True)
-    axes.errorbar(
-        label_k,
-        predicted_k,
-        std_k,
-        fmt="o",
-        ms=size,
-        color=color,
-        ecolor=bar,
-        elinewidth=0.8,
-        rasterized=many,
-        label=name,
-    )
+    many = len(label_k) >= MANY
+    points: dict[str, Any] = {"fmt": "o", "ms": 1.5 if many else 3.0, "color": color, "rasterized": many, "label": name}
+    axes.errorbar(label_k, predicted_k, std_k, ecolor=bar, elinewidth=0.8, **points)
     if len(label_k):
         middle = float(np.mean(label_k))
         axes.axline((middle, middle), slope=1, color=GUIDE, lw=1, zorder=0)

@@ -15,6 +15,7 @@ from soso_core.dataset import Dataset
 from soso_core.errors import InputError, located, reading
 from soso_core.formats.atomic_write import write_file
 from soso_core.formats.deepmd import split_moments
+from soso_core.formats.extxyz import parse_number
 from soso_core.labels import LabelledConfiguration
 
 HEADING = "energy (eV); atom, moment (Bohr magnetons), field -dE/dm (eV per Bohr magneton)"
@@ -78,7 +79,7 @@ def _energy(where: str, words: list[str], n_atoms: int) -> float:
         raise InputError(
             f"{where}: expected an energy, found {len(words)} words; is a structure of {n_atoms} atoms the right one?"
         )
-    return _number(where, words[0])
+    return parse_number(words[0], where)
 
 
 def _row(where: str, words: list[str], atom: int) -> list[float]:
@@ -86,14 +87,7 @@ def _row(where: str, words: list[str], atom: int) -> list[float]:
         raise InputError(f"{where}: {len(words)} words, expected 7: atom, moment (3), field (3)")
     if words[0] != str(atom):
         raise InputError(f"{where}: atom {words[0][:20]!r}, expected {atom}")
-    return [_number(where, word) for word in words[1:]]
-
-
-def _number(where: str, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise InputError(f"{where}: {word[:40]!r} is not a number") from None
+    return [parse_number(word, where) for word in words[1:]]
 
 
 def _block(k: int, item: LabelledConfiguration, first: Configuration) -> str:

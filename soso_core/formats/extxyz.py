@@ -131,10 +131,15 @@ def _check_row(where: str, words: list[str], kinds: str) -> None:
         raise InputError(f"{where}: {len(words)} columns, Properties announce {len(kinds)}")
     for word, kind in zip(words, kinds, strict=True):
         if kind == "R":
-            try:
-                float(word)
-            except ValueError:
-                raise InputError(f"{where}: {word[:40]!r} is not a number") from None
+            parse_number(word, where)
+
+
+def parse_number(word: str, where: str) -> float:
+    """Return a number in a file.  Raises InputError that names the place."""
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(f"{where}: {word[:40]!r} is not a number") from None
 
 
 def _frame_text(atoms: Atoms) -> str:

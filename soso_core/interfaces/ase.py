@@ -65,7 +65,8 @@ class SosoCalculator(Calculator):
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Return the changes since the last evaluation, those of spins included."""
         changes = list(super().check_state(atoms, tol))  # type: ignore[no-untyped-call]
-        if self.atoms is not None and not _same_spins(self.atoms, atoms):
+        none = np.empty(0)  # for atoms without spins
+        if self.atoms and not np.array_equal(self.atoms.arrays.get(SPINS, none), atoms.arrays.get(SPINS, none)):
             changes.append(SPINS)
         return changes
 
@@ -95,9 +96,3 @@ class SosoCalculator(Calculator):
             inverse_a = np.divide(1.0, magnitudes_a, out=np.zeros(len(magnitudes_a)), where=magnitudes_a > 0.0)
             self.results["magmoms"] = magnitudes_a
             self.results["exchange_fields"] = predicted.effective_fields_ac * inverse_a[:, None]
-
-
-def _same_spins(before: Atoms, now: Atoms) -> bool:
-    if (SPINS in before.arrays) != (SPINS in now.arrays):
-        return False
-    return SPINS not in now.arrays or np.array_equal(before.arrays[SPINS], now.arrays[SPINS])

@@ -73,13 +73,6 @@ class RawFrame:
         """A usable frame as a Configuration, its spins scaled to unit length."""
         return Configuration(self.numbers_a, self.positions, self.cell, self.unit_spins_ac)
 
-    @property
-    def spin_errors_a(self) -> FloatArray:
-        """(a,) deviation of each spin's length from 1; zero for atoms without a spin."""
-        if self.spins is None:
-            return np.zeros(len(self))
-        return np.where(self.is_magnetic_a, np.abs(np.linalg.norm(self.spins, axis=1) - 1.0), 0.0)
-
 
 def scale_to_unit(vectors_ac: FloatArray) -> FloatArray:
     """Return vectors (a, 3) scaled to unit length; zero vectors stay zero."""
@@ -145,16 +138,13 @@ def _numbers(index: int, name: str, values: Any, shape: tuple[int, ...]) -> tupl
     place = tuple(int(k) for k in bad[0])
     atom = place[0] if shape and name not in ("cell", "stress") else None
     value = float(array[place])
-    return None, [Finding(Kind.UNUSABLE, f"{name} is {value}{_others(len(bad))}", index, atom, value, name)]
+    others = "" if len(bad) == 1 else f", and {len(bad) - 1} more of its numbers are not finite"
+    return None, [Finding(Kind.UNUSABLE, f"{name} is {value}{others}", index, atom, value, name)]
 
 
 def worst_of(count: int) -> str:
     """Return the end of a text that describes the worst of `count` atoms."""
     return "" if count == 1 else f" (worst of {count} atoms)"
-
-
-def _others(count: int) -> str:
-    return "" if count == 1 else f", and {count - 1} more of its numbers are not finite"
 
 
 def _structure(index: int, atoms: Atoms) -> Iterator[Finding]:

@@ -42,14 +42,14 @@ def check_readable(frame: RawFrame) -> Iterator[Finding]:
 
 
 def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
-    errors_a = frame.spin_errors_a
-    if frame.spins is None or np.all(errors_a <= SPIN_LENGTH_TOLERANCE):
+    if frame.spins is None:
         return
-    atom = int(np.argmax(errors_a))
-    length = float(np.linalg.norm(frame.spins[atom]))
-    count = int(np.sum(errors_a > SPIN_LENGTH_TOLERANCE))
-    text = f"spin has length {length:.8g}, not 1{worst_of(count)}"
-    yield Finding(Kind.SPIN_LENGTH, text, frame.index, atom, length, "spins")
+    lengths_a = np.linalg.norm(frame.spins, axis=1)
+    errors_a = np.where(frame.is_magnetic_a, np.abs(lengths_a - 1.0), 0.0)
+    atom, count = int(np.argmax(errors_a)), int(np.sum(errors_a > SPIN_LENGTH_TOLERANCE))
+    if count:
+        text = f"spin has length {lengths_a[atom]:.8g}, not 1{worst_of(count)}"
+        yield Finding(Kind.SPIN_LENGTH, text, frame.index, atom, float(lengths_a[atom]), "spins")
 
 
 def _zero_spins(frame: RawFrame) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """The pseudopotential file of a species, and the data in its header."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def find_pseudopotential(symbol: str, settings: AbinitSettings) -> Pseudopotenti
     if symbol in settings.pseudopotentials:
         return read_pseudopotential(symbol, settings.pseudopotentials[symbol])
     folder = settings.pseudopotential_folder
-    found = [entry for path in sorted(folder.rglob("*.psp8")) if (entry := _if_fitting(symbol, path)) is not None]
+    found = []
+    for path in sorted(folder.rglob("*.psp8")):
+        with suppress(InputError):
+            found.append(read_pseudopotential(symbol, path))
     preferred = [entry for entry in found if entry.path.parent.name == PREFERRED] or found
     if len(preferred) == 1:
         return preferred[0]
@@ -67,13 +71,6 @@ def read_pseudopotential(symbol: str, path: Path) -> Pseudopotential:
     if numbers[0] != atomic_numbers[symbol]:
         raise InputError(f"{path}: a pseudopotential of the element with number {numbers[0]}, wanted for {symbol}")
     return Pseudopotential(symbol, path, numbers[1])
-
-
-def _if_fitting(symbol: str, path: Path) -> Pseudopotential | None:
-    try:
-        return read_pseudopotential(symbol, path)
-    except InputError:
-        return None
 
 
 def _header(path: Path) -> tuple[str, str, str]:

@@ -82,12 +82,6 @@ def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
     )
 
 
-def _band_count(configuration: Configuration, settings: GpawSettings) -> int:
-    """Return the number of pairs of bands; GPAW's own percentage would change with the total moment."""
-    share = 0.5 * (1.0 + 0.01 * settings.empty_bands_percent)
-    return int(np.ceil(share * valence_electrons(configuration)))
-
-
 def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> Any:
     from gpaw.new.ase_interface import GPAW
     from gpaw.new.constraints import SpinDirectionConstraint
@@ -95,6 +89,7 @@ def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSe
     magnetic = np.flatnonzero(configuration.is_magnetic_a)
     magnitudes_a = start_magnitudes(configuration, attempt.start_magnitudes)
     mesh = mesh_counts(configuration.cell_vc, settings.k_spacing_per_angstrom, settings.k_mesh)
+    band_share = 0.5 * (1.0 + 0.01 * settings.empty_bands_percent)  # GPAW's own percentage changes with the moment
     targets = {int(atom): configuration.spins_ac[atom] for atom in magnetic}
     return GPAW(
         mode={"name": "pw", "ecut": settings.cutoff_ev},
@@ -102,7 +97,7 @@ def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSe
         kpts={"size": mesh, "gamma": False},
         symmetry="off",  # k and -k differ for noncoplanar spins
         magmoms=magnitudes_a[:, None] * configuration.spins_ac,
-        nbands=_band_count(configuration, settings),
+        nbands=int(np.ceil(band_share * valence_electrons(configuration))),
         occupations={"name": "fermi-dirac", "width": attempt.smearings[0]},
         mixer=dict(attempt.mixer),
         maxiter=attempt.max_iterations,

@@ -119,9 +119,7 @@ class LabelledConfiguration:
     @property
     def energy_per_spin(self) -> float | None:
         """Energy per magnetic atom (per atom when none is magnetic), eV."""
-        if self.energy is None:
-            return None
-        return self.energy / self.configuration.n_energy_sites
+        return None if self.energy is None else self.energy / self.configuration.n_energy_sites
 
 
 def transverse(vectors_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:

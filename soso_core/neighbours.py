@@ -40,13 +40,9 @@ class Neighbours:
         return len(self.i_p)
 
     def words(self, pair: int) -> str:
-        """Return the two atoms of a pair in words."""
-        return pair_words(int(self.i_p[pair]), int(self.j_p[pair]))
-
-
-def pair_words(i: int, j: int) -> str:
-    """Return two atoms in words; an atom may be close to its own image."""
-    return f"atom {i} and its own periodic image" if i == j else f"atoms {i} and {j}"
+        """Return the two atoms of a pair in words; an atom may be close to its own image."""
+        i, j = self.i_p[pair], self.j_p[pair]
+        return f"atom {i} and its own periodic image" if i == j else f"atoms {i} and {j}"
 
 
 def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
@@ -61,12 +57,13 @@ def find_neighbours(configuration: Configuration, cutoff: float) -> Neighbours:
         periodic=True,
         quantities="ijDd",
     )
-    if len(distances) and distances.min() < SHORTEST_DISTANCE:
-        pair = int(np.argmin(distances))
-        raise InputError(f"{pair_words(i[pair], j[pair])} are {distances[pair]:.3g} Å apart; are the units Å?")
     i_p = i.astype(np.int64)
     offsets_a = np.searchsorted(i_p, np.arange(len(configuration) + 1)).astype(np.int64)
     arrays = (i_p, j.astype(np.int64), np.array(vectors), np.array(distances), offsets_a)
     for array in arrays:
         array.setflags(write=False)
-    return Neighbours(*arrays, cutoff=cutoff)
+    found = Neighbours(*arrays, cutoff=cutoff)
+    if len(found) and found.distances_p.min() < SHORTEST_DISTANCE:
+        pair = int(np.argmin(found.distances_p))
+        raise InputError(f"{found.words(pair)} are {found.distances_p[pair]:.3g} Å apart; are the units Å?")
+    return found

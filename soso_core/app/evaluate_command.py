@@ -133,9 +133,8 @@ def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
 
 
 def _is_comparable(model: FittedModel, item: LabelledConfiguration) -> bool:
-    of_spins = item.effective_fields_ac is not None or (
-        model.moment_model is not None and item.moment_magnitudes_a is not None
-    )
+    has_moments = model.moment_model is not None and item.moment_magnitudes_a is not None
+    of_spins = item.effective_fields_ac is not None or has_moments
     anywhere = (item.energy, item.forces_ac, item.stress_cc)
     return any(label is not None for label in anywhere) or (of_spins and item.configuration.n_magnetic > 0)
 

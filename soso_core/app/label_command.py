@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from ase import Atoms
 
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
@@ -58,7 +57,8 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
             except ConvergenceError as error:
                 progress.console.print(f"soso: {error}", soft_wrap=True, markup=False, highlight=False)
                 continue
-            done.append(_with_info(labelled, frames[i]))
+            # What the input frame holds is kept; the engine overrides equal keys.
+            done.append(replace(labelled, info={**without_quality(frames[i].info), **labelled.info}))
             write_dataset(output, done)
     kept = f"written to {output}" if done else f"{output} was not written"
     click.echo(f"{len(done)} of {len(jobs)} configurations labelled, {kept}")
@@ -71,8 +71,3 @@ def read_engine_settings(engine: Engine, path: Path | None) -> Settings:
     if path is None:
         return parse_settings(engine.settings_class, {}, "engine settings")
     return read_settings(engine.settings_class, path)
-
-
-def _with_info(labelled: LabelledConfiguration, atoms: Atoms) -> LabelledConfiguration:
-    """Add the info of the input frame; the engine overrides equal keys."""
-    return replace(labelled, info={**without_quality(atoms.info), **labelled.info})

@@ -23,11 +23,11 @@ def check_output(output: Path, inputs: Iterable[Path]) -> None:
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path]) -> None:
     """Raise InputError when the file of an option cannot be written, is an input, or that of another option."""
-    given = {option: path for option, path in outputs.items() if path is not None}
-    for path in given.values():
-        check_output(path, inputs)
     seen: dict[Path, str] = {}
-    for option, path in given.items():
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        check_output(path, inputs)
         other = seen.setdefault(path.resolve(), option)
         if other != option:
             raise InputError(f"{other} and {option} both name {path}")

@@ -121,13 +121,9 @@ def draw_parity(
     std_k: FloatArray | None = None,
     name: str | None = None,
 ) -> None:
-    """Draw predictions against labels, with bars of one standard deviation.
+    """Draw predictions (k,) against labels (k,), in the unit of the target, with bars of one standard deviation.
 
-    Parameters
-    ----------
-    target : key of `QUANTITIES`
-    label_k, predicted_k, std_k : (k,) in the unit of the target; None: no bars
-    name : entry of a legend, with a colour of its own
+    `target` is a key of `QUANTITIES`; `name` is an entry of a legend, with a colour of its own.
     """
     quantity, unit = QUANTITIES[target]
     color, bar = (POINT, BAR) if name is None else (None, None)

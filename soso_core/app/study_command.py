@@ -140,9 +140,8 @@ def print_needed(found: Sequence[Summary], settings: StudySettings, labels: str)
             reached = f"{need.n_reached}/{need.labels.n}"
             name = f"{target:g} meV/spin"
             rows.append((name, item.acquisition, _mean(need.labels, 1), reached, _against(need.labels, reference)))
-    print_table(
-        f"labels to reach a target, {labels}", ("target", "acquisition", "labels", "reached", "of random"), rows
-    )
+    headings = ("target", "acquisition", "labels", "reached", "of random")
+    print_table(f"labels to reach a target, {labels}", headings, rows)
 
 
 def _error_rows(found: Sequence[Summary], counts: Sequence[int], keys: Iterable[str]) -> list[tuple[str, ...]]:

@@ -89,9 +89,7 @@ def _descending(values: FloatArray) -> FloatArray:
 
 
 def same_fingerprint(one: Fingerprint, other: Fingerprint) -> bool:
-    """Return whether two fingerprints agree within the tolerance."""
-    if one.composition != other.composition:
-        return False
+    """Return whether two fingerprints of one composition agree within the tolerance."""
     return all(_distance(a, b) <= TOLERANCE for a, b in zip(one.lists, other.lists, strict=True))
 
 

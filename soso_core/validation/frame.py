@@ -24,8 +24,8 @@ class RawFrame:
     index : position in the file, from 0
     atoms : the frame itself
     numbers_a : (a,) int
-    positions, spins, fields, forces : (a, 3) float or None; Å, -, eV/μB, eV/Å
-    cell : (3, 3) float, Å
+    positions, cell, spins : (a, 3), (3, 3), (a, 3) float; Å, Å, -; zero when unusable
+    fields, forces : (a, 3) float or None; eV/μB, eV/Å
     moments : (a,) float or None, μB
     energy : eV or None
     moment_kind : definition of the moment magnitudes in the file (`MW_int`, `M_int`, ...), or None
@@ -37,7 +37,7 @@ class RawFrame:
     numbers_a: IntArray
     positions: FloatArray
     cell: FloatArray
-    spins: FloatArray | None
+    spins: FloatArray
     moments: FloatArray | None
     fields: FloatArray | None
     forces: FloatArray | None
@@ -51,8 +51,6 @@ class RawFrame:
     @property
     def is_magnetic_a(self) -> BoolArray:
         """(a,) True where an atom has a spin."""
-        if self.spins is None:
-            return np.zeros(len(self), dtype=bool)
         return np.asarray(np.any(self.spins != 0.0, axis=1))
 
     @property
@@ -64,8 +62,6 @@ class RawFrame:
     @property
     def unit_spins_ac(self) -> FloatArray:
         """(a, 3) spins scaled to unit length; zero for atoms without a spin."""
-        if self.spins is None:
-            return np.zeros((len(self), 3))
         return scale_to_unit(self.spins)
 
     @property
@@ -107,7 +103,7 @@ def raw_frame(index: int, atoms: Atoms) -> tuple[RawFrame, list[Finding]]:
     findings += _structure(index, atoms)
     bad = {item.array for item in findings}
     usable["energy"] = None if usable["energy"] is None else float(usable["energy"])
-    for name in ("positions", "cell"):
+    for name in STRUCTURE:
         usable[name] = np.zeros(given[name][1]) if usable[name] is None else usable[name]
     del usable["stress"]  # only checked
     kind = atoms.info.get("moment_kind")

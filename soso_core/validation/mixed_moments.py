@@ -9,6 +9,7 @@ magnetic order.  The result is a suspicion, not a proof.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from ase.data import chemical_symbols
 
 from soso_core.arrays import FloatArray
 from soso_core.validation.finding import Finding, Kind
@@ -29,18 +30,11 @@ def check_mixed_moments(frames: Frames) -> list[Finding]:
     kinds = sorted({frame.moment_kind for frame in frames if frame.moments is not None and frame.moment_kind})
     if len(kinds) > 1:
         return [Finding(Kind.MIXED_MOMENTS, f"moment_kind differs: {', '.join(kinds)}", array="moments")]
-    return [item for species in sorted(_symbols(frames)) for item in _of_species(frames, *species)]
+    species = sorted({int(number) for frame in frames for number in frame.numbers_a})
+    return [item for number in species for item in _of_species(frames, number)]
 
 
-def _symbols(frames: Frames) -> set[tuple[int, str]]:
-    return {
-        (int(number), symbol)
-        for frame in frames
-        for number, symbol in zip(frame.numbers_a, frame.atoms.get_chemical_symbols(), strict=True)
-    }
-
-
-def _of_species(frames: Frames, number: int, symbol: str) -> Iterator[Finding]:
+def _of_species(frames: Frames, number: int) -> Iterator[Finding]:
     rows = [row for frame in frames if (row := _row(frame, number)) is not None]
     if len(rows) < 2 * FEWEST:
         return
@@ -56,7 +50,7 @@ def _of_species(frames: Frames, number: int, symbol: str) -> Iterator[Finding]:
             return
         few = low if len(low) <= len(high) else high
         text = (
-            f"moment magnitudes of {symbol} form two groups with ratio {ratio:.2f} "
+            f"moment magnitudes of {chemical_symbols[number]} form two groups with ratio {ratio:.2f} "
             f"({len(low)} and {len(high)} configurations, the fewer are {_listed(few[:, 2])}); "
             "MW_int and M_int mixed? (suspected)"
         )

@@ -42,8 +42,6 @@ def check_readable(frame: RawFrame) -> Iterator[Finding]:
 
 
 def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
-    if frame.spins is None:
-        return
     lengths_a = np.linalg.norm(frame.spins, axis=1)
     errors_a = np.where(frame.is_magnetic_a, np.abs(lengths_a - 1.0), 0.0)
     atom, count = int(np.argmax(errors_a)), int(np.sum(errors_a > SPIN_LENGTH_TOLERANCE))
@@ -54,7 +52,7 @@ def _spin_lengths(frame: RawFrame) -> Iterator[Finding]:
 
 def _zero_spins(frame: RawFrame) -> Iterator[Finding]:
     """Yield a finding for atoms with a field but without a spin: they count as non-magnetic and lose their field."""
-    if frame.fields is None or frame.spins is None:
+    if frame.fields is None:
         return
     sizes_a = np.where(frame.is_magnetic_a, 0.0, np.max(np.abs(frame.fields), axis=1, initial=0.0))
     atom, count = int(np.argmax(sizes_a)), int(np.sum(sizes_a > NO_FIELD))

@@ -71,10 +71,7 @@ def pseudopotential_name(index: int) -> str:
 
 
 def write_input(
-    configuration: Configuration,
-    settings: AbinitSettings,
-    pseudopotentials: dict[str, Pseudopotential],
-    mixing: Mixing,
+    configuration: Configuration, settings: AbinitSettings, pseudopotentials: dict[str, Pseudopotential], mixing: Mixing
 ) -> str:
     """Return the text of the input file; lengths in Bohr and energies in Hartree, by ASE's constants."""
     types, type_a = atom_types(configuration)

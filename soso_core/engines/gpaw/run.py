@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.units import Ha
 
 from soso_core.configuration import Configuration
 from soso_core.engines.gpaw.attempts import Attempt
@@ -58,7 +59,13 @@ def calculate(configuration: Configuration, attempt: Attempt, settings: GpawSett
         if "NaN" not in str(error):
             raise
         raise ConvergenceError(f"the density diverged after {len(energies)} steps") from None
-    return _state(atoms, calculator, energies)
+    return State(
+        energy=float(calculator.get_potential_energy(atoms, force_consistent=True)),
+        moments_ac=np.array(calculator.dft.density.calculate_magnetic_moments()[1]),
+        forces_ac=np.array(calculator.get_forces(atoms)),
+        energies_s=Ha * np.array(energies[-N_LAST_STEPS:]),
+        iterations=len(energies),
+    )
 
 
 def _converge(atoms: Atoms, calculator: Any, attempt: Attempt) -> None:
@@ -68,18 +75,6 @@ def _converge(atoms: Atoms, calculator: Any, attempt: Attempt) -> None:
         calculator.dft.scf_loop.occ_calc.occ._width = smearing  # eV; the only way in GPAW that keeps the density
         calculator.dft.results.clear()
         calculator.get_potential_energy(atoms, force_consistent=True)
-
-
-def _state(atoms: Atoms, calculator: Any, energies: list[float]) -> State:
-    from ase.units import Ha
-
-    return State(
-        energy=float(calculator.get_potential_energy(atoms, force_consistent=True)),
-        moments_ac=np.array(calculator.dft.density.calculate_magnetic_moments()[1]),
-        forces_ac=np.array(calculator.get_forces(atoms)),
-        energies_s=Ha * np.array(energies[-N_LAST_STEPS:]),
-        iterations=len(energies),
-    )
 
 
 def _calculator(configuration: Configuration, attempt: Attempt, settings: GpawSettings) -> Any:

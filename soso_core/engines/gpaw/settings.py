@@ -19,11 +19,7 @@ class GpawSpecies(Settings):
 
 
 class GpawSettings(Settings):
-    """Everything the engine needs besides the configuration.
-
-    `k_mesh` counts the points along each reciprocal vector; without it `k_spacing_per_angstrom` chooses the counts from
-    the cell.  The mesh never holds Gamma and is never reduced by symmetry.
-    """
+    """Everything the engine needs besides the configuration; k-meshes never hold Gamma and are never reduced."""
 
     species: dict[SpeciesKey, GpawSpecies] = Field(
         default_factory=lambda: {"Fe": GpawSpecies()}, min_length=1, description="magnetic species by symbol"

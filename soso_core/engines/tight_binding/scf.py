@@ -35,7 +35,17 @@ def solve(crystal: Crystal, settings: TightBindingSettings) -> Solution:
     newton = partial(second_order_step, crystal, smearing=settings.smearing_ev)
     stepped = _iterate(crystal, settings, hopping_kxx, newton, settings.max_newton_iterations)
     solution = replace(stepped, iterations=mixed.iterations + stepped.iterations)
-    _check(crystal, settings, solution)
+    atom = _collapsed_atom(crystal, settings, solution)
+    if atom is not None:
+        raise ConvergenceError(
+            f"the moment of atom {atom} collapsed or reversed (residual {solution.residual:.1e} after "
+            f"{solution.iterations} iterations): no stable state with these directions was found"
+        )
+    if solution.residual > settings.tolerance:
+        raise ConvergenceError(
+            f"tight-binding self-consistency stopped at a residual of {solution.residual:.1e} "
+            f"(tolerance {settings.tolerance:.0e}) after {solution.iterations} iterations"
+        )
     return solution
 
 
@@ -56,17 +66,3 @@ def _collapsed_atom(crystal: Crystal, settings: TightBindingSettings, solution: 
     is_short_a = solution.unknowns.moment_magnitudes_a < settings.min_moment_muB
     short = np.flatnonzero(crystal.configuration.is_magnetic_a & is_short_a)
     return int(short[0]) if len(short) else None
-
-
-def _check(crystal: Crystal, settings: TightBindingSettings, solution: Solution) -> None:
-    atom = _collapsed_atom(crystal, settings, solution)
-    if atom is not None:
-        raise ConvergenceError(
-            f"the moment of atom {atom} collapsed or reversed (residual {solution.residual:.1e} after "
-            f"{solution.iterations} iterations): no stable state with these directions was found"
-        )
-    if solution.residual > settings.tolerance:
-        raise ConvergenceError(
-            f"tight-binding self-consistency stopped at a residual of {solution.residual:.1e} "
-            f"(tolerance {settings.tolerance:.0e}) after {solution.iterations} iterations"
-        )

@@ -26,11 +26,7 @@ class SpeciesParameters(Settings):
 
 
 class TightBindingSettings(Settings):
-    """Everything the engine needs besides the configuration.
-
-    `k_mesh` counts the points along each reciprocal vector; without it `k_spacing_per_angstrom` chooses the counts
-    from the cell, so that a 2 x 2 x 2 bcc cell of iron gets 3 x 3 x 3.
-    """
+    """Everything the engine needs besides the configuration; a 2 x 2 x 2 bcc cell of iron gets 3 x 3 x 3 k-points."""
 
     species: dict[SpeciesKey, SpeciesParameters] = Field(
         default_factory=lambda: {"Fe": SpeciesParameters()}, min_length=1, description="parameters by chemical symbol"

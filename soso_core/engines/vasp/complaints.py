@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 BANDS_FACTOR = 1.15
@@ -26,29 +25,25 @@ class Complaint:
     name: str
     pattern: str
     meaning: str
-    changes: Mapping[str, Any] | None = field(default_factory=lambda: MappingProxyType({}))
+    changes: Mapping[str, Any] | None = field(default_factory=dict)
     cold: bool = False
     more_bands: bool = False
 
 
-def _remedy(**changes: Any) -> Mapping[str, Any]:
-    return MappingProxyType(changes)
-
-
 COMPLAINTS = (
-    Complaint("edddav_zhegv", r"EDDDAV: Call to ZHEGV failed", "Davidson broke down", _remedy(algo="all")),
-    Complaint("eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", _remedy(algo="normal")),
-    Complaint("zpotrf", r"Routine ZPOTRF failed", "overlap not positive", _remedy(algo="all")),
-    Complaint("zheev", r"ZHEEV|ZHEGV failed", "diagonalisation failed", _remedy(algo="all")),
-    Complaint("not_hermitian", r"(?i)sub-?space-?matrix is not hermitian", "Davidson broke down", _remedy(algo="all")),
-    Complaint("pssyevx", r"subspace rotation PSSYEVX", "ScaLAPACK failed", _remedy(lscalapack=False)),
-    Complaint("pzheevx", r"subspace rotation PDSYEVX", "ScaLAPACK failed", _remedy(lscalapack=False)),
-    Complaint("pzstein", r"PZSTEIN parameter number", "ScaLAPACK failed", _remedy(lscalapack=False)),
-    Complaint("edwav", r"EDWAV: internal error", "gradient not orthogonal", _remedy(algo="normal")),
+    Complaint("edddav_zhegv", r"EDDDAV: Call to ZHEGV failed", "Davidson broke down", {"algo": "all"}),
+    Complaint("eddrmm_zhegv", r"EDDRMM: call to ZHEGV failed", "RMM-DIIS broke down", {"algo": "normal"}),
+    Complaint("zpotrf", r"Routine ZPOTRF failed", "overlap not positive", {"algo": "all"}),
+    Complaint("zheev", r"ZHEEV|ZHEGV failed", "diagonalisation failed", {"algo": "all"}),
+    Complaint("not_hermitian", r"(?i)sub-?space-?matrix is not hermitian", "Davidson broke down", {"algo": "all"}),
+    Complaint("pssyevx", r"subspace rotation PSSYEVX", "ScaLAPACK failed", {"lscalapack": False}),
+    Complaint("pzheevx", r"subspace rotation PDSYEVX", "ScaLAPACK failed", {"lscalapack": False}),
+    Complaint("pzstein", r"PZSTEIN parameter number", "ScaLAPACK failed", {"lscalapack": False}),
+    Complaint("edwav", r"EDWAV: internal error", "gradient not orthogonal", {"algo": "normal"}),
     Complaint("fexcp", r"ERROR FEXCP: supplied", "the density diverged", cold=True),
     Complaint("cnormn", r"WARNING: CNORMN", "orbitals not normalised", cold=True),
     Complaint("brmix", r"BRMIX: very serious problems", "electrons lost in the mixing", cold=True),
-    Complaint("kset_change", r"requested a change of the k-point set", "parallel settings", _remedy(ncore=1)),
+    Complaint("kset_change", r"requested a change of the k-point set", "parallel settings", {"ncore": 1}),
     Complaint("few_bands", r"TOO FEW BANDS", "the topmost band is occupied", more_bands=True),
     Complaint("density_cut", r"(?i)charge ?density file is incomplete", "CHGCAR is truncated", cold=True),
     Complaint("density_foreign", r"dimensions on CHGCAR file are different", "CHGCAR of another cell", cold=True),

@@ -74,9 +74,8 @@ def read_constraint(
 ) -> ConstraintTable:
     """Return the table of the last finished ionic step.
 
-    `is_constrained_a` marks the ions with a constraint: the table must then list exactly those.  Without
-    it, ions may be absent from the end of the last table of a file only when their moment is below 0.05 μB, since
-    the file could otherwise be truncated.
+    `is_constrained_a` marks the ions with a constraint: the table must then list exactly those.  Without it, ions may
+    be absent from the end of the last table of a file only when their moment is below NO_MOMENT.
 
     Raises InputError, in one line with `source`, when there is no finished step, when its tables are absent,
     truncated or malformed, or when they list other ions than expected.

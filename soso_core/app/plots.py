@@ -37,7 +37,7 @@ PANELS = {
     "field_largest": "effective field, largest error (meV)",
 }
 """Panels of a study: the number that each draws, and the label of its axis."""
-COLOURS = {"mean-variance": "#1f5fa8", "energy-variance": "#2a9d6f", "farthest-point": "#b8860b", "random": "#888888"}
+COLOURS = {"mean-variance": "#1f5fa8", "energy-variance": "#2a9d6f", "random": "#888888"}
 POINT, BAR, GUIDE = "#1f5fa8", "#9db8d9", "#888888"
 MANY = 2000
 """From this number on, points are drawn as pixels, also in a vector format."""

@@ -62,7 +62,7 @@ def study(
       soso study labelled.extxyz -o study
       soso study labelled.extxyz -o study --settings study.yaml --seeds 40
     with study.yaml:
-      acquisitions: [energy-variance, mean-variance, farthest-point, random]
+      acquisitions: [energy-variance, mean-variance, random]
       targets: [1.7, 1.5]
       policy: {n_initial: 4, batch_size: 2, max_labels: 30, target_energy_meV_per_spin: 1.7}
       fit: {n_inducing: 60}

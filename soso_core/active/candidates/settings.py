@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
-from soso_core.active.selection.uncertainty import ScoreSettings
 from soso_core.settings import Settings
 
 Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
@@ -156,7 +155,7 @@ class ExplorationSettings(Settings):
     n_candidates: int = Field(default=200, ge=1, description="number of candidates")
     acquisition: Acquisition = Field(
         default="energy-variance",
-        description="acquisition function; `random` and `farthest-point` serve as controls",
+        description="acquisition function; `random` serves as a control",
     )
     variance_fraction: float = Field(
         default=VARIANCE_FRACTION,
@@ -164,7 +163,6 @@ class ExplorationSettings(Settings):
         le=1.0,
         description="share of a batch chosen by the acquisition function, the rest at random",
     )
-    score: ScoreSettings = Field(default=ScoreSettings(), description="weights of the variances of energy and fields")
 
     def supercell_of(self, generator: GeneratorSettings) -> Supercell:
         """Return the supercell one of the generators works on."""

@@ -154,16 +154,15 @@ def refit_part(pool: Pool, chosen: Sequence[int], fitted: PoolFit) -> PoolFit:
 
 
 def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
-    """Return the whitened rows of every configuration of the pool, which give the variances of the model."""
-    noise, calibration = fitted.hyperparameters.noise, fitted.calibration
+    """Return the candidate rows of every configuration of the pool."""
+    noise = fitted.hyperparameters.noise
     return CandidateRows(
         whitened(pool.energies_km, fitted.cholesky_mm),
         whitened(pool.fields_rm, fitted.cholesky_mm),
         pool.ends_k,
         noise["energy"] / np.sqrt(pool.n_spins_k),
         noise.get("field", 0.0) * fitted.hyperparameters.field_scale,
-        calibration.get("energy", 1.0),
-        calibration.get("field", 1.0),
+        fitted.calibration.get("energy", 1.0),
     )
 
 

@@ -35,7 +35,7 @@ class Step(Settings):
 
     Errors in meV per spin and meV per field component: root mean square, and the largest of any configuration (of its
     energy; of its root mean square field error).  `energy_by_group` is the root mean square within each group of which
-    something is left.  `expected` is what the model expects of the energies, noise apart.
+    something is left.  `expected` is the predicted root mean square error, without noise; `record`: of the batch.
     """
 
     n_labels: int
@@ -48,6 +48,7 @@ class Step(Settings):
     action: Action
     reason: str
     bound: float | None = None
+    record: BatchRecord
 
     @property
     def worst_group(self) -> float | None:
@@ -66,6 +67,15 @@ class Run(Settings):
     picks: tuple[int, ...]
     steps: tuple[Step, ...]
     stop: int | None = None
+
+    def end_by(self, policy: PolicySettings) -> tuple[Step, Action]:
+        """Return the step at which another policy would have ended the same run, and its action; else the last step."""
+        history, action = History(), Action.CONTINUE
+        for step in self.steps:
+            history = history.with_batch(step.record)
+            if (action := decide(history, policy).action) is not Action.CONTINUE:
+                break
+        return step, action
 
 
 def replay(
@@ -121,7 +131,8 @@ def replay(
             history = history.with_last(learning_curve=learning)
             decision = decide(history, policy)
         rows = uncertainty(pool, fitted)
-        steps.append(_measured(pool, fitted, rows, list(held_out) or rest, len(chosen), decision, groups_k))
+        left, record = list(held_out) or rest, history.batches[-1]
+        steps.append(_measured(pool, fitted, rows, left, record, decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         batch, population = choose(rows, chosen, n_next, variance_fraction) if n_next > 0 else ([], [])
         if not batch:
@@ -147,7 +158,7 @@ def _measured(
     fitted: PoolFit,
     rows: CandidateRows,
     left: Sequence[int],
-    n_labels: int,
+    record: BatchRecord,
     decision: Decision,
     groups_k: Sequence[str],
 ) -> Step:
@@ -155,7 +166,7 @@ def _measured(
     variance_k = np.sum(rows.energies_km[list(left)] ** 2, axis=1)
     fields = field_rms(field_errors(pool, fitted), left)
     return Step(
-        n_labels=n_labels,
+        n_labels=record.n_labels,
         energy=rms(energies_k),
         energy_largest=float(np.max(np.abs(energies_k))),
         energy_by_group=_by_group(energies_k, [groups_k[k] for k in left] if groups_k else []),
@@ -165,6 +176,7 @@ def _measured(
         action=decision.action,
         reason=decision.reason,
         bound=decision.energy_bound_meV_per_spin,
+        record=record,
     )
 
 

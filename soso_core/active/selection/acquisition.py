@@ -9,11 +9,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from soso_core.active.selection.uncertainty import SMALLEST_NOISE, CandidateRows, ScoreSettings, scores
+from soso_core.active.selection.uncertainty import SMALLEST_NOISE, CandidateRows, energy_deviations
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.errors import InputError
 
-Acquisition = Literal["energy-variance", "mean-variance", "farthest-point", "random"]
+Acquisition = Literal["energy-variance", "mean-variance", "random"]
 ACQUISITIONS: tuple[Acquisition, ...] = get_args(Acquisition)
 VARIANCE_FRACTION = 0.5
 """Default share of a batch chosen by an acquisition function; the other half represents all candidates."""
@@ -21,51 +21,33 @@ VANISHED = 1e-12
 """A variance below this fraction of the largest one at the start is rounding."""
 
 
-def largest_variance(rows: CandidateRows, n_select: int, classes_k: IntArray, score: ScoreSettings) -> list[int]:
-    """Return the candidates of largest score, each ranked as if the labels of those before it were known.
+def largest_variance(rows: CandidateRows, n_select: int, classes_k: IntArray) -> list[int]:
+    """Return the candidates of largest energy variance, each ranked as if the labels of those before it were known.
 
-    With energies alone this is greedy D-optimality: every pick lowers the determinant of the covariance most.
+    This is greedy D-optimality: with energies alone, every pick lowers the determinant of their covariance most.
 
     Parameters
     ----------
     rows : candidates, k of them
     n_select : number of picks
     classes_k : (k,) numbers of the symmetry classes
-    score : weights of the variances of energies and fields
 
     Raises InputError when there are fewer than `n_select` classes.
     """
-    return _greedy(rows, n_select, classes_k, lambda left: scores(left, score))
+    return _greedy(rows, n_select, classes_k, energy_deviations)
 
 
-def mean_variance(rows: CandidateRows, n_select: int, classes_k: IntArray, score: ScoreSettings) -> list[int]:
-    """Return the candidates that lower the mean squared score of all candidates most: greedy A-optimality.
+def mean_variance(rows: CandidateRows, n_select: int, classes_k: IntArray) -> list[int]:
+    """Return the candidates that lower the mean energy variance of all candidates most: greedy A-optimality.
 
-    Parameters and errors are those of `largest_variance`.  The weight of the largest field deviation counts as one of
-    the mean deviation.
+    Parameters and errors are those of `largest_variance`.
     """
-    return _greedy(rows, n_select, classes_k, lambda left: gains(left, score))
+    return _greedy(rows, n_select, classes_k, gains)
 
 
-def farthest_point(rows: CandidateRows, n_select: int, classes_k: IntArray, _: ScoreSettings) -> list[int]:
-    """Return candidates, each farthest from those before it and from the configurations that the model knows.
-
-    The distance of two candidates is the standard deviation of the difference of their energies per spin; of one from
-    the known configurations, that of its own energy.  Parameters and errors are those of `largest_variance`; the
-    score has no influence.
-    """
-    nearest_k = np.linalg.norm(rows.energies_km, axis=1)
-    picks: list[int] = []
-    while len(picks) < _checked(n_select, classes_k):
-        picks.append(_best(nearest_k, classes_k, picks))
-        nearest_k = np.minimum(nearest_k, np.linalg.norm(rows.energies_km - rows.energies_km[picks[-1]], axis=1))
-    return picks
-
-
-BY_UNCERTAINTY: dict[Acquisition, Callable[[CandidateRows, int, IntArray, ScoreSettings], list[int]]] = {
+BY_UNCERTAINTY: dict[Acquisition, Callable[[CandidateRows, int, IntArray], list[int]]] = {
     "energy-variance": largest_variance,
     "mean-variance": mean_variance,
-    "farthest-point": farthest_point,
 }
 
 
@@ -78,14 +60,13 @@ def at_random(n_select: int, classes_k: IntArray, rng: np.random.Generator) -> l
     return picks
 
 
-def gains(rows: CandidateRows, score: ScoreSettings) -> FloatArray:
-    """Return the decrease of the sum of squared scores by a label of each candidate, (k,) eV²."""
-    of_interest_qm = _of_interest(rows, score)
-    if not rows.has_fields:
-        labels_km = rows.energies_km / np.maximum(rows.energy_noise_k, SMALLEST_NOISE)[:, None]
-        along_k = np.sum((of_interest_qm @ labels_km.T) ** 2, axis=0)
-        return np.asarray(along_k / (1.0 + np.sum(labels_km**2, axis=1)))
-    return np.array([_gain(of_interest_qm, rows.label_of(k)) for k in range(len(rows))])
+def gains(rows: CandidateRows) -> FloatArray:
+    """Return the decrease of the sum of energy variances by a label of each candidate, (k,) eV²."""
+    if rows.has_fields:
+        return np.array([_gain(rows.energies_km, rows.label_of(k)) for k in range(len(rows))])
+    labels_km = rows.energies_km / np.maximum(rows.energy_noise_k, SMALLEST_NOISE)[:, None]
+    along_k = np.sum((rows.energies_km @ labels_km.T) ** 2, axis=0)
+    return np.asarray(along_k / (1.0 + np.sum(labels_km**2, axis=1)))
 
 
 def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Sequence[int]) -> IntArray:
@@ -122,21 +103,10 @@ def _best(value_k: FloatArray, classes_k: IntArray, picks: Sequence[int]) -> int
     return int(np.argmax(np.where(is_open_k, value_k, -np.inf)))
 
 
-def _of_interest(rows: CandidateRows, score: ScoreSettings) -> FloatArray:
-    """Return rows (q, m) whose squared norms add up to the sum of squared scores, eV²."""
-    energies_km = rows.energies_km * rows.energy_calibration * np.sqrt(score.energy)
-    if not rows.has_fields or not score.needs_fields:
-        return np.asarray(energies_km)
-    count_k = np.diff(rows.ends_k)
-    share_k = (score.field_mean + score.field_largest) / np.maximum(count_k, 1)
-    factor_r = rows.field_calibration * np.sqrt(np.repeat(share_k, count_k))
-    return np.concatenate([energies_km, rows.fields_rm * factor_r[:, None]])
-
-
-def _gain(of_interest_qm: FloatArray, label_rm: FloatArray) -> float:
+def _gain(energies_qm: FloatArray, label_rm: FloatArray) -> float:
     """Return Σ_q hᵀ Gᵀ (1 + G Gᵀ)⁻¹ G h, the decrease of the sum of variances by a label with rows G."""
     lower_rr = np.linalg.cholesky(np.eye(len(label_rm)) + label_rm @ label_rm.T)
-    return float(np.sum(np.linalg.solve(lower_rr, label_rm @ of_interest_qm.T) ** 2))
+    return float(np.sum(np.linalg.solve(lower_rr, label_rm @ energies_qm.T) ** 2))
 
 
 def _checked(n_select: int, classes_k: IntArray) -> int:

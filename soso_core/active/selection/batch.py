@@ -8,15 +8,12 @@ import numpy as np
 from soso_core.active.candidates.generators import Candidate, Report, generate, ignore_message
 from soso_core.active.candidates.settings import ExploreSettings
 from soso_core.active.selection.acquisition import BY_UNCERTAINTY, Acquisition, at_random, spread
-from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, candidate_rows, deviations, scores
+from soso_core.active.selection.uncertainty import CandidateRows, candidate_rows, energy_deviations
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
 from soso_core.symmetry.equivalence import equivalence_classes
-
-ENERGY = ScoreSettings()
-"""The score of a candidate is the standard deviation of its energy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +23,7 @@ class ScoredCandidate:
     Standard deviations of its energy per spin (meV) are those before any label of the batch is known: of the model
     alone, and of a new label (noise included); calibrated, as those of a prediction.  `population_std_meV_per_spin` is
     the root mean square of those of new labels of all candidates that the batch is chosen from.  `moment_magnitudes_a`
-    (a,), μB, are predicted by the model; None when its labels have none.  The field deviations (meV, model alone, mean
-    and largest over atoms) are None when the model was fitted to no fields; `score_meV` is the score by the settings.
+    (a,), μB, are predicted by the model; None when its labels have none.
     """
 
     candidate: Candidate
@@ -37,9 +33,6 @@ class ScoredCandidate:
     energy_std_meV_per_spin: float
     population_std_meV_per_spin: float
     moment_magnitudes_a: FloatArray | None = None
-    field_mean_std_meV: float | None = None
-    field_largest_std_meV: float | None = None
-    score_meV: float = 0.0
 
 
 def first_batch(structure: Configuration, settings: ExploreSettings) -> list[Candidate]:
@@ -99,15 +92,13 @@ def next_batch(
     candidates = generate(structure, settings, draws, model, report)
     rows = candidate_rows(model, [item.configuration for item in candidates])
     classes_k = new_classes([item.configuration for item in candidates], known)
-    request = BatchRequest(
-        settings.n_select, settings.acquisition, settings.variance_fraction, classes_k, settings.score
-    )
+    request = BatchRequest(settings.n_select, settings.acquisition, settings.variance_fraction, classes_k)
     batch = choose_batch(rows, request, choice)
-    energy_k, mean_k, largest_k = deviations(rows)
+    energy_k = energy_deviations(rows)
     label_k = np.hypot(
         energy_k, 1e3 * rows.energy_calibration * np.where(np.isfinite(rows.energy_noise_k), rows.energy_noise_k, 0.0)
     )
-    score_k, population_std = scores(rows, settings.score), float(np.mean(label_k[classes_k >= 0] ** 2) ** 0.5)
+    population_std = float(np.mean(label_k[classes_k >= 0] ** 2) ** 0.5)
     return [
         ScoredCandidate(
             candidates[k],
@@ -117,9 +108,6 @@ def next_batch(
             float(label_k[k]),
             population_std,
             initial_moments(model, candidates[k].configuration),
-            float(mean_k[k]) if rows.has_fields else None,
-            float(largest_k[k]) if rows.has_fields else None,
-            float(score_k[k]),
         )
         for rank, k in enumerate(batch.picks)
     ]
@@ -133,14 +121,12 @@ class BatchRequest:
     acquisition : the acquisition function; `random` draws all of them
     variance_fraction : share chosen by the acquisition function; the rest is drawn at random
     classes_k : (k,) numbers of the symmetry classes of the candidates; a class below zero is labelled already
-    score : weights of the variances of energies and fields
     """
 
     n_select: int
     acquisition: Acquisition
     variance_fraction: float
     classes_k: IntArray
-    score: ScoreSettings = ENERGY
 
 
 @dataclass(frozen=True)
@@ -171,7 +157,7 @@ def choose_batch(rows: CandidateRows, request: BatchRequest, rng: np.random.Gene
     for k in drawn if n_chosen else ():
         rows = rows.after(k)
     classes_k = np.where(np.isin(classes_k, classes_k[drawn]), -1, classes_k)
-    chosen = BY_UNCERTAINTY[request.acquisition](rows, n_chosen, classes_k, request.score) if n_chosen else []
+    chosen = BY_UNCERTAINTY[request.acquisition](rows, n_chosen, classes_k) if n_chosen else []
     return Batch((*drawn, *chosen), len(drawn))
 
 

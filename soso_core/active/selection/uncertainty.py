@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pydantic import Field, model_validator
 from scipy.linalg import solve_triangular
 
 from soso_core.arrays import FloatArray, IntArray
@@ -17,36 +16,12 @@ from soso_core.configuration import Configuration
 from soso_core.gp.inference.targets import transverse_axes
 from soso_core.gp.model.basis import DesignRows
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.settings import Settings
 from soso_core.threads import in_threads
 
 SMALLEST_NOISE = 1e-9
 """eV; labels are taken to repeat no better, whatever the evidence says."""
 SMALL = 1e-8
 """Below this eigenvalue of G Gᵀ the square root of 1 - λ/(1+λ) is its series to the rounding of doubles."""
-
-
-class ScoreSettings(Settings):
-    """Weights of the variances that make up a score: of the energy per spin, and of field components -∂E/∂e.
-
-    The score is the root of the weighted sum of variances, meV.  `field_mean` is over the transverse components of all
-    magnetic atoms, `field_largest` over those of the atom that is least certain.
-    """
-
-    energy: float = Field(default=1.0, ge=0.0, description="weight of the variance of the energy per spin")
-    field_mean: float = Field(default=0.0, ge=0.0, description="weight of the variance of -∂E/∂e, mean over atoms")
-    field_largest: float = Field(default=0.0, ge=0.0, description="weight of that variance at the least certain atom")
-
-    @model_validator(mode="after")
-    def _check_weights(self) -> "ScoreSettings":
-        if not self.energy + self.field_mean + self.field_largest > 0.0:
-            raise ValueError("energy, field_mean and field_largest are all zero; a score needs one of them")
-        return self
-
-    @property
-    def needs_fields(self) -> bool:
-        """Whether variances of fields are asked for."""
-        return self.field_mean > 0.0 or self.field_largest > 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +31,7 @@ class CandidateRows:
     energies_km (k, m): of the energy per spin, eV.  fields_rm (r, m): of the components of -∂E/∂e transverse to each
     spin, two for each magnetic atom, eV; candidate k has the rows ends_k[k] to ends_k[k + 1], none without fields.
     Standard deviations of a label: energy_noise_k (k,) eV per spin (infinite without energies), field_noise eV.
-    Calibration factors scale both.
+    The calibration factor of energies scales deviations, not the rows.
     """
 
     energies_km: FloatArray
@@ -65,7 +40,6 @@ class CandidateRows:
     energy_noise_k: FloatArray
     field_noise: float
     energy_calibration: float = 1.0
-    field_calibration: float = 1.0
 
     def __len__(self) -> int:
         return len(self.energies_km)
@@ -86,23 +60,6 @@ class CandidateRows:
             return np.asarray(energy_m[None])
         return np.concatenate([energy_m[None], self.fields_of(k) / max(self.field_noise, SMALLEST_NOISE)])
 
-    def labels_of(self, indices: Sequence[int]) -> FloatArray:
-        """Return the rows (r, m) of all that the labels of some candidates say, over their noise."""
-        return np.concatenate([self.label_of(k) for k in indices])
-
-    def subset(self, indices: Sequence[int]) -> "CandidateRows":
-        """Return the rows of some candidates, in that order."""
-        fields = [self.fields_of(k) for k in indices] if self.has_fields else [self.fields_rm]
-        counts = [len(each) for each in fields] if self.has_fields else [0] * len(indices)
-        chosen = np.asarray(indices, dtype=np.int64)
-        return replace(
-            self,
-            energies_km=self.energies_km[chosen],
-            fields_rm=np.concatenate(fields),
-            ends_k=np.cumsum([0, *counts]),
-            energy_noise_k=self.energy_noise_k[chosen],
-        )
-
     def after(self, k: int) -> "CandidateRows":
         """Return the rows once candidate k is labelled."""
         label_rm = self.label_of(k)
@@ -120,26 +77,9 @@ def learnt(rows_xm: FloatArray, label_rm: FloatArray) -> FloatArray:
     return np.asarray(rows_xm - ((rows_xm @ turned_rm.T) * share_r) @ turned_rm)
 
 
-def scores(rows: CandidateRows, settings: ScoreSettings) -> FloatArray:
-    """Return the score of every candidate (k,), meV: calibrated deviations, weighed as the settings ask."""
-    energy_k, mean_k, largest_k = deviations(rows)
-    variance_k = settings.energy * energy_k**2 + settings.field_mean * mean_k**2 + settings.field_largest * largest_k**2
-    return np.asarray(np.sqrt(variance_k))
-
-
-def deviations(rows: CandidateRows) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return calibrated deviations, each (k,) meV: energy per spin; field component, mean and largest over atoms.
-
-    Those of fields are root mean squares over the components in the plane transverse to the spin; zero without fields.
-    """
-    energy_k = 1e3 * rows.energy_calibration * np.linalg.norm(rows.energies_km, axis=1)
-    mean_k, largest_k = np.zeros(len(rows)), np.zeros(len(rows))
-    variance_r = (1e3 * rows.field_calibration) ** 2 * np.sum(rows.fields_rm**2, axis=1)
-    for k in range(len(rows) if rows.has_fields else 0):
-        atoms_a = variance_r[rows.ends_k[k] : rows.ends_k[k + 1]].reshape(-1, 2).mean(axis=1)
-        if len(atoms_a):
-            mean_k[k], largest_k[k] = np.sqrt(atoms_a.mean()), np.sqrt(atoms_a.max())
-    return energy_k, mean_k, largest_k
+def energy_deviations(rows: CandidateRows) -> FloatArray:
+    """Return the calibrated standard deviation of the energy per spin of every candidate (k,), meV, without noise."""
+    return np.asarray(1e3 * rows.energy_calibration * np.linalg.norm(rows.energies_km, axis=1))
 
 
 def candidate_rows(
@@ -161,7 +101,6 @@ def candidate_rows(
         model.hyperparameters.noise.get("energy", np.inf) / np.sqrt(spins_k),
         model.hyperparameters.noise.get("field", 0.0) * model.hyperparameters.field_scale,
         model.calibration_factor("energy"),
-        model.calibration_factor("field"),
     )
 
 

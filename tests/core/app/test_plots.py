@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from soso_core.active.offline.replay import Run, Step
+from soso_core.active.stopping.records import BatchRecord
 from soso_core.app.plots import MANY, draw_curve, evaluation_figure, new_figure, save_figure, study_figure, svg_text
 from soso_core.errors import InputError
 from soso_core.gp.assessment.comparison import Comparison
@@ -69,7 +70,7 @@ def test_an_unknown_format_leaves_nothing(tmp_path):
 def run(seed, errors, field=None):
     steps = [
         Step(n_labels=4 + 2 * n, energy=e, energy_largest=2 * e, expected=e, field=field, field_largest=field,
-             action="continue", reason="")
+             action="continue", reason="", record=BatchRecord(batch=n, n_labels=4 + 2 * n, n_failed=0))
         for n, e in enumerate(errors)
     ]  # fmt: skip
     return Run(acquisition="random", seed=seed, picks=(), steps=tuple(steps))

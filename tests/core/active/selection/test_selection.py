@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from soso_core.active.selection.acquisition import (
     BY_UNCERTAINTY,
     at_random,
-    farthest_point,
     gains,
     largest_variance,
     mean_variance,
     spread,
 )
 from soso_core.active.selection.batch import BatchRequest, choose_batch
-from soso_core.active.selection.uncertainty import CandidateRows, ScoreSettings, deviations, learnt, scores
+from soso_core.active.selection.uncertainty import CandidateRows, energy_deviations, learnt
 from soso_core.errors import InputError
 
 
@@ -31,7 +30,7 @@ def candidates(rows_km, noise=0.0, fields_per=0, seed=0, field_noise=1.0):
 
 def pick(choose, rows, n_select, classes_k=None):
     """The picks of an acquisition function, by energies; every candidate a class of its own unless said otherwise."""
-    return choose(rows, n_select, np.arange(len(rows)) if classes_k is None else classes_k, ScoreSettings())
+    return choose(rows, n_select, np.arange(len(rows)) if classes_k is None else classes_k)
 
 
 def random_rows(n, rank, seed):
@@ -73,13 +72,12 @@ def test_conditioning_equals_recomputing(seed, noise, fields_per):
 
 def test_gain_is_what_the_mean_variance_loses():
     rows = candidates(random_rows(9, 5, 3), 0.3, 4)
-    score = ScoreSettings(energy=0.7, field_mean=0.2)
 
     def total(of):
-        return 1e-6 * np.sum(scores(of, score) ** 2)
+        return np.sum(of.energies_km**2)
 
     expected = [total(rows) - total(rows.after(k)) for k in range(9)]
-    np.testing.assert_allclose(gains(rows, score), expected, rtol=1e-9)
+    np.testing.assert_allclose(gains(rows), expected, rtol=1e-9)
     assert min(expected) > 1e-3
 
 
@@ -88,21 +86,9 @@ def test_rows_of_labels_without_weight_are_left_alone():
     np.testing.assert_allclose(learnt(rows_km, 1e-9 * random_rows(2, 3, 1)), rows_km, rtol=1e-12)
 
 
-def test_scores_are_calibrated_deviations_in_mev():
-    """Two atoms: field rows of lengths 3, 4 (mean square 12.5) and 0, 0."""
-    fields_rm = np.array([[3.0, 0.0], [0.0, 4.0], [0.0, 0.0], [0.0, 0.0]])
-    rows = CandidateRows(np.array([[0.0, 2.0]]), fields_rm, np.array([0, 4]), np.ones(1), 1.0, 1.5, 2.0)
-    energy_k, mean_k, largest_k = deviations(rows)
-    assert energy_k == pytest.approx([3e3])
-    assert mean_k == pytest.approx([2e3 * 6.25**0.5])
-    assert largest_k == pytest.approx([2e3 * 12.5**0.5])
-    combined = scores(rows, ScoreSettings(energy=1.0, field_mean=0.5, field_largest=0.25))
-    assert combined == pytest.approx([1e3 * (9.0 + 0.5 * 25.0 + 0.25 * 50.0) ** 0.5])
-
-
-def test_a_score_needs_a_weight():
-    with pytest.raises(ValueError, match="all zero"):
-        ScoreSettings(energy=0.0)
+def test_energy_deviations_are_calibrated_and_in_mev():
+    rows = CandidateRows(np.array([[0.0, 2.0], [3.0, 4.0]]), np.zeros((0, 2)), np.zeros(3, int), np.ones(2), 1.0, 1.5)
+    assert energy_deviations(rows) == pytest.approx([3e3, 7.5e3])
 
 
 @pytest.mark.parametrize("choose", BY_UNCERTAINTY.values())
@@ -119,10 +105,6 @@ def test_one_of_a_symmetry_class_is_chosen_and_none_of_a_closed_one(choose):
     assert pick(choose, rows, 1, np.array([-1, -1, 2])) == [2]
     with pytest.raises(InputError, match="n_select is 3, but there are only 2 candidates"):
         pick(choose, rows, 3, np.array([0, 0, 2]))
-
-
-def test_farthest_point_keeps_away_from_earlier_picks():
-    assert pick(farthest_point, candidates([[5.0, 0.0], [0.0, 4.0], [4.9, 0.0]]), 2) == [0, 1]
 
 
 def test_candidates_without_variance_come_last_but_they_come():

@@ -35,7 +35,5 @@ def check_distances(pairs: Neighbours, min_distance: float) -> None:
     """Raise InputError when the two closest atoms of `pairs` are closer than `min_distance` (Å)."""
     if len(pairs) and pairs.distances_p.min() < min_distance:
         pair = int(pairs.distances_p.argmin())
-        raise InputError(
-            f"{pairs.words(pair)} are {pairs.distances_p[pair]:.3g} Å apart; the minimum allowed distance is "
-            f"{min_distance:g} Å (min_distance_angstrom)"
-        )
+        found = f"{pairs.words(pair)} are {pairs.distances_p[pair]:.3g} Å apart"
+        raise InputError(f"{found}; the minimum allowed distance is {min_distance:g} Å (min_distance_angstrom)")

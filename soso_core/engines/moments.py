@@ -74,7 +74,5 @@ def explain_wrong_moments(
     worst = int(np.argmax(angles_a))
     if angles_a[worst] <= max_angle_degree:
         return None
-    return (
-        f"the moment of atom {worst} is {angles_a[worst]:.2f} degrees from its spin "
-        f"(max_angle_degree {max_angle_degree:g})"
-    )
+    found = f"{angles_a[worst]:.2f} degrees from its spin (max_angle_degree {max_angle_degree:g})"
+    return f"the moment of atom {worst} is {found}"

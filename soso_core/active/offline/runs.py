@@ -80,18 +80,8 @@ def make_runs(
         file = folder / f"{key}_{data.labels}_{acquisition}_{seed:03d}.json"
         if (kept := _read(file)) is not None:
             return kept
-        out = held_out(len(pool), settings, seed)
-        run = replay(
-            pool,
-            acquisition,
-            settings.policy,
-            seed,
-            data.classes_k,
-            out,
-            data.groups_k,
-            go_on,
-            settings.variance_fraction,
-        )
+        out, share = held_out(len(pool), settings, seed), settings.variance_fraction
+        run = replay(pool, acquisition, settings.policy, seed, data.classes_k, out, data.groups_k, go_on, share)
         write_file(file, run.model_dump_json())
         return run
 

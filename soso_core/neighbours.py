@@ -19,13 +19,10 @@ class Neighbours:
 
     Attributes
     ----------
-    i_p, j_p : (p,) int
-        Centre and neighbour of each pair; `j` may be an image of `i` itself.
-    vectors_pc : (p, 3) float, Å
-        From centre to neighbour image.
+    i_p, j_p : (p,) int; centre and neighbour of each pair; `j` may be an image of `i` itself
+    vectors_pc : (p, 3) float, Å; from centre to neighbour image
     distances_p : (p,) float, Å
-    offsets_a : (a + 1,) int
-        Pairs of centre `i` are `offsets_a[i]:offsets_a[i + 1]`.
+    offsets_a : (a + 1,) int; pairs of centre `i` are `offsets_a[i]:offsets_a[i + 1]`
     cutoff : float, Å
     """
 

@@ -1,10 +1,7 @@
 """The command `soso check-fields` compares the fields of an engine with slopes of its energies."""
 
-from __future__ import annotations
-
 from math import radians
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,9 +15,6 @@ from soso_core.formats import write_dataset
 from soso_core.formats.atoms import configuration_from_atoms
 from soso_core.formats.extxyz import read_atoms
 from soso_core.labels import LabelledConfiguration
-
-if TYPE_CHECKING:
-    from soso_core.engines.field_consistency import SlopeCheck
 
 FAILED = 1
 """Exit status when a ratio is outside the tolerance."""
@@ -85,7 +79,11 @@ def check_fields(
     checks = {"field": check_field(label, middle, configuration, radians(angle), atom)}
     if forces:
         checks["force"] = check_force(label, middle, configuration, shift, atom)
-    print_table("against finite differences", ("", "atom", "predicted meV", "computed meV", "ratio"), _rows(checks))
+    rows = [
+        (name, str(item.atom), number(1e3 * item.predicted, 4), number(1e3 * item.computed, 4), number(item.ratio, 5))
+        for name, item in checks.items()
+    ]
+    print_table("against finite differences", ("", "atom", "predicted meV", "computed meV", "ratio"), rows)
     if output is not None:
         write_dataset(output, [middle, *(item.labels[end] for item in checks.values() for end in (0, 2))])
     if any(abs(item.ratio - 1.0) > 0.01 * tolerance for item in checks.values()):
@@ -99,10 +97,3 @@ def _read_one(path: Path, index: int) -> Configuration:
     if index >= len(frames):
         raise InputError(f"{path}: there is no configuration {index}; the last is {len(frames) - 1}")
     return configuration_from_atoms(frames[index])
-
-
-def _rows(checks: dict[str, SlopeCheck]) -> list[tuple[str, ...]]:
-    return [
-        (name, str(item.atom), number(1e3 * item.predicted, 4), number(1e3 * item.computed, 4), number(item.ratio, 5))
-        for name, item in checks.items()
-    ]

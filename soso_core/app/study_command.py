@@ -139,7 +139,8 @@ def print_needed(found: Sequence[Summary], settings: StudySettings, labels: str)
             need = item.needed[t]
             reached = f"{need.n_reached}/{need.labels.n}"
             name = f"{target:g} meV/spin"
-            rows.append((name, item.acquisition, _mean(need.labels, 1), reached, _against(need.labels, reference)))
+            of_random = "-" if reference is None else f"{100.0 * need.labels.mean / reference.mean:.0f} %"
+            rows.append((name, item.acquisition, _mean(need.labels, 1), reached, of_random))
     headings = ("target", "acquisition", "labels", "reached", "of random")
     print_table(f"labels to reach a target, {labels}", headings, rows)
 
@@ -183,7 +184,3 @@ def _mean(value: Mean | None, digits: int) -> str:
     if value is None:
         return "-"
     return number(value.mean, digits) + (f"±{number(value.error, digits)}" if value.n > 1 else "")
-
-
-def _against(value: Mean, reference: Mean | None) -> str:
-    return "-" if reference is None else f"{100.0 * value.mean / reference.mean:.0f} %"

@@ -28,14 +28,11 @@ class Crystal:
     ----------
     electrons_a, onsite_a, penalty_a, initial_a : (a,) float
         Neutral d count; level and charge penalty (eV); initial moment (μB, zero for an atom without spin).
-    stoner_a : (a,) float, eV
-        Zero for an atom without spin, which has no exchange splitting.
+    stoner_a : (a,) float, eV; zero for an atom without spin, which has no exchange splitting
     points_kc : (k, 3) float, 1/Å
-    hoppings_ph, slopes_ph : (p, 3) float, eV and eV/Å
-        V_σ, V_π, V_δ of every pair and their radial derivatives.
+    hoppings_ph, slopes_ph : (p, 3) float, eV and eV/Å; V_σ, V_π, V_δ of every pair and their radial derivatives
     repulsion : float, eV
-    repulsion_slopes_p : (p,) float, eV/Å
-        Of half a pair, since each pair is listed twice.
+    repulsion_slopes_p : (p,) float, eV/Å; of half a pair, since each pair is listed twice
     """
 
     configuration: Configuration

@@ -26,12 +26,11 @@ LATTICE_PAIR = ("1", "1")
 
 @dataclass(frozen=True, eq=False)
 class EnvironmentFeatures:
-    """x of every centre of one configuration, x_af (a, f), and the input of its adjoints."""
+    """x of every centre of one configuration, x_af (a, f), and its parts, the input of its adjoints."""
 
     configuration: Configuration
     x_af: FloatArray
-    pair: PairFeatures | None
-    three_body: ThreeBodyFeatures | None
+    parts: "tuple[_Part, ...]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,40 +95,34 @@ class EnvironmentDescriptor:
 
     def compute(self, configuration: Configuration, neighbours: Neighbours) -> EnvironmentFeatures:
         """Return the descriptors; `neighbours` must reach at least to the cutoff."""
-        pair = None if self.pair is None else self.pair.compute(configuration, neighbours)
-        three = None if self.three_body is None else self.three_body.compute(configuration, neighbours)
-        x_af = [part.x_af / part.length_a1 for part in self._parts(pair, three)]
-        return EnvironmentFeatures(configuration, np.concatenate(x_af, axis=1), pair, three)
+        parts = []
+        if self.pair is not None:
+            parts.append(_Part(self.pair, self.pair.compute(configuration, neighbours), 0, slice(None)))
+        if self.three_body is not None:
+            three = self.three_body.compute(configuration, neighbours)
+            parts.append(_Part(self.three_body, three, self.pair_size, self.reference))
+        x_af = np.concatenate([part.x_af / part.length_a1 for part in parts], axis=1)
+        return EnvironmentFeatures(configuration, x_af, tuple(parts))
 
     def spin_rows(self, features: EnvironmentFeatures, columns: Columns) -> FloatArray:
         """Return the derivatives of `columns`, whose g is by x, by spins, (a, c, b); not projected."""
-        parts = self._parts(features.pair, features.three_body)
-        return _sum(part.descriptor.spin_rows(part.features, part.divide(columns)) for part in parts)
+        return _sum(part.descriptor.spin_rows(part.features, part.divide(columns)) for part in features.parts)
 
     def position_rows(self, features: EnvironmentFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of `columns`, whose g is by x, by positions (a, c, b) and strain (c, c, b)."""
-        parts = self._parts(features.pair, features.three_body)
-        rows = [part.descriptor.position_rows(part.features, part.divide(columns)) for part in parts]
+        rows = [part.descriptor.position_rows(part.features, part.divide(columns)) for part in features.parts]
         return _sum(position_acb for position_acb, _ in rows), _sum(strain_ccb for _, strain_ccb in rows)
 
     def spin_adjoint(self, features: EnvironmentFeatures, g_af: FloatArray) -> FloatArray:
         """Return ∂E/∂e_i, (a, c), from ∂E/∂x, (a, f); not projected."""
-        parts = self._parts(features.pair, features.three_body)
+        parts = features.parts
         return _sum(part.descriptor.spin_adjoint(part.features, part.division_adjoint(g_af)) for part in parts)
 
     def position_adjoint(self, features: EnvironmentFeatures, g_af: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return ∂E/∂position (a, c), eV/Å, and ∂E/∂strain (c, c), eV, from ∂E/∂x (a, f)."""
-        parts = self._parts(features.pair, features.three_body)
+        parts = features.parts
         sums = [part.descriptor.position_adjoint(part.features, part.division_adjoint(g_af)) for part in parts]
         return _sum(position_ac for position_ac, _ in sums), _sum(strain_cc for _, strain_cc in sums)
-
-    def _parts(self, pair: PairFeatures | None, three_body: ThreeBodyFeatures | None) -> "list[_Part]":
-        parts = []
-        if pair is not None:
-            parts.append(_Part(self.pair, pair, 0, slice(None)))
-        if three_body is not None:
-            parts.append(_Part(self.three_body, three_body, self.pair_size, self.reference))
-        return parts
 
 
 def _sum(arrays: Iterable[FloatArray]) -> FloatArray:

@@ -10,11 +10,12 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.descriptors.parameters import PairDescriptorParameters
 from soso_core.descriptors.radial_basis import OverlapBasis
-from soso_core.descriptors.rows import Columns, PositionJacobian, SpinJacobian, add_position_rows_of, add_spin_rows
+from soso_core.descriptors.rows import Columns
 from soso_core.descriptors.spin_coupling import spin_coupling
 from soso_core.descriptors.spin_pairs import ImagePairs, SpinPairs, merge_images, neighbours_within, pair_legendre
 from soso_core.kernels.exact.jacobian import pair_position_jacobian, pair_spin_jacobian
 from soso_core.kernels.exact.pair_density import density, density_position_adjoint, density_spin_adjoint
+from soso_core.kernels.exact.rows import add_position_rows, add_product_rows
 from soso_core.neighbours import Neighbours
 from soso_core.species import species_indices
 from soso_core.voigt import from_voigt
@@ -78,14 +79,13 @@ class PairDescriptor:
         """Return ∂E_b/∂e_i, (a, c, b), of columns whose g is by d, f = (s, n, l); not projected."""
         e_ac = features.configuration.spins_ac
         rows_acb = np.zeros((*e_ac.shape, columns.n_columns))
-        pairs, runs = features.pairs, (slice(0, self.size),)
-        slopes_pl = pairs.slopes_pl * self.coupling_l
+        pairs, slopes_pl = features.pairs, features.pairs.slopes_pl * self.coupling_l
         offsets_a = np.searchsorted(pairs.i_p, np.arange(len(features.d_asnl) + 1))
-        for i in range(len(features.d_asnl)):
-            p = slice(offsets_a[i], offsets_a[i + 1])
+        for i, ends in enumerate(pairwise(offsets_a)):
+            p = slice(*ends)
             by_product_fq = pair_spin_jacobian(pairs.s_p[p], pairs.h_pn[p], slopes_pl[p], len(self.species))
-            jacobian = SpinJacobian(i, pairs.j_p[p], by_product_fq, np.zeros((self.size, 0)), runs, ())
-            add_spin_rows(jacobian, columns, e_ac, rows_acb)
+            u_qb = columns.times(i, slice(0, self.size), by_product_fq)
+            add_product_rows(i, pairs.j_p[p], e_ac, u_qb, rows_acb)
         return rows_acb
 
     def position_rows(self, features: PairFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
@@ -106,8 +106,8 @@ class PairDescriptor:
                 values_ql[start:stop],
                 len(self.species),
             )
-            jacobian = PositionJacobian(i, pairs.j_q[start:stop], by_position_fd)
-            add_position_rows_of(jacobian, columns, rows_acb, strain_db)
+            rows_db = columns.times(i, slice(0, self.size), by_position_fd)
+            add_position_rows(i, pairs.j_q[start:stop], rows_db, rows_acb, strain_db)
         return rows_acb, from_voigt(strain_db)
 
     def spin_adjoint(self, features: PairFeatures, g_af: FloatArray) -> FloatArray:

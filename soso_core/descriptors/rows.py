@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from soso_core.arrays import FloatArray, IntArray
-from soso_core.kernels.exact.rows import add_neighbour_rows, add_position_rows, add_product_rows, scale_and_project
+from soso_core.arrays import FloatArray
+from soso_core.kernels.exact.rows import scale_and_project
 
 
 class Columns(Protocol):
@@ -63,48 +63,6 @@ class DividedColumns:
         move_d = self.reference_af[centre, features] @ jacobian_fd
         scale_and_project(rows_db, self.scale_ab[centre], move_d, self.along_ab[centre])
         return rows_db
-
-
-@dataclass(frozen=True, eq=False)
-class SpinJacobian:
-    """∂x/∂(e_i·e_j), (f, q), and ∂x/∂e_j, (f, d) with d = (c, q), of one centre.
-
-    `product_runs` and `vector_runs` are the features where they are not zero.
-    """
-
-    centre: int
-    j_q: IntArray
-    by_product_fq: FloatArray
-    by_vector_fd: FloatArray
-    product_runs: Sequence[slice]
-    vector_runs: Sequence[slice]
-
-
-@dataclass(frozen=True, eq=False)
-class PositionJacobian:
-    """∂x of one centre by the positions of its neighbours, d = (q, c), and by the six strains, (f, d)."""
-
-    centre: int
-    j_q: IntArray
-    by_position_fd: FloatArray
-
-
-def add_spin_rows(jacobian: SpinJacobian, columns: Columns, e_ac: FloatArray, rows_acb: FloatArray) -> None:
-    """Add the contribution of one centre to rows_acb (a, c, b), the derivatives by spins."""
-    for run in jacobian.product_runs:
-        u_qb = columns.times(jacobian.centre, run, jacobian.by_product_fq[run])
-        add_product_rows(jacobian.centre, jacobian.j_q, e_ac, u_qb, rows_acb)
-    for run in jacobian.vector_runs:
-        add_neighbour_rows(jacobian.j_q, columns.times(jacobian.centre, run, jacobian.by_vector_fd[run]), rows_acb)
-
-
-def add_position_rows_of(
-    jacobian: PositionJacobian, columns: Columns, rows_acb: FloatArray, strain_db: FloatArray
-) -> None:
-    """Add the contribution of one centre to rows_acb (a, c, b), 1/Å, and strain_db (6, b)."""
-    by_position_fd = jacobian.by_position_fd
-    rows_db = columns.times(jacobian.centre, slice(0, len(by_position_fd)), by_position_fd)
-    add_position_rows(jacobian.centre, jacobian.j_q, rows_db, rows_acb, strain_db)
 
 
 def feature_runs(starts: Sequence[int], stops: Sequence[int]) -> tuple[slice, ...]:

@@ -1,6 +1,5 @@
 """The three-body descriptor: power spectrum of neighbour densities decorated with spin channels."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,21 +18,14 @@ from soso_core.descriptors.channels import (
 from soso_core.descriptors.element_mixing import element_mixing
 from soso_core.descriptors.parameters import ThreeBodyParameters
 from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
-from soso_core.descriptors.rows import (
-    Columns,
-    PositionJacobian,
-    SpinJacobian,
-    add_position_rows_of,
-    add_spin_rows,
-    feature_runs,
-)
+from soso_core.descriptors.rows import Columns, feature_runs
 from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within
 from soso_core.kernels.exact.jacobian import (
     density_position_slopes,
     density_spin_slopes,
     power_spectrum_jacobian,
-    vector_jacobian,
 )
+from soso_core.kernels.exact.rows import add_neighbour_rows, add_position_rows, add_product_rows
 from soso_core.kernels.exact.spherical import spherical_harmonics, spherical_harmonics_gradient
 from soso_core.kernels.exact.three_body import (
     decorated_density,
@@ -137,16 +129,46 @@ class ThreeBodyDescriptor:
         """Return the derivatives of `columns`, whose g is by p, by spins, (a, c, b); not projected."""
         e_ac = features.configuration.spins_ac
         rows_acb = np.zeros((*e_ac.shape, columns.n_columns))
-        for jacobian in self._spin_jacobians(features):
-            add_spin_rows(jacobian, columns, e_ac, rows_acb)
+        pairs, slopes_qt, l_max = features.pairs, features.components.slopes_qt, self.parameters.l_max
+        scalar_wk, scalar_runs = self._terms_of("e_i.e_j")
+        vector_wk, vector_runs = self._terms_of("e_j")
+        for i, a_txy in enumerate(features.a_atxy):
+            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
+            starts_q, j_q = pairs.starts_q[q.start : q.stop + 1], pairs.j_q[q]
+            da_txyq = density_spin_slopes(
+                starts_q, pairs.s_q[q], self.mix_ks, features.h_pn, features.y_py, slopes_qt[q]
+            )
+            by_product_fq = power_spectrum_jacobian(a_txy, da_txyq, scalar_wk, l_max, self.size, False)
+            for run in scalar_runs:
+                add_product_rows(i, j_q, e_ac, columns.times(i, run, by_product_fq[run]), rows_acb)
+            by_vector_fd = power_spectrum_jacobian(a_txy, da_txyq, vector_wk, l_max, self.size, True)
+            for run in vector_runs:
+                add_neighbour_rows(j_q, columns.times(i, run, by_vector_fd[run]), rows_acb)
         return rows_acb
 
     def position_rows(self, features: ThreeBodyFeatures, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of `columns`, whose g is by p, by positions (a, c, b) and strain (c, c, b)."""
         rows_acb = np.zeros((len(features.configuration), 3, columns.n_columns))
         strain_db = np.zeros((6, columns.n_columns))
-        for jacobian in self._position_jacobians(features):
-            add_position_rows_of(jacobian, columns, rows_acb, strain_db)
+        pairs, l_max = features.pairs, self.parameters.l_max
+        dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, l_max)
+        for i, a_txy in enumerate(features.a_atxy):
+            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
+            da_txyd = density_position_slopes(
+                pairs.starts_q[q.start : q.stop + 1],
+                pairs.s_q[q],
+                self.mix_ks,
+                pairs.vectors_pc,
+                pairs.distances_p,
+                features.h_pn,
+                features.dh_pn,
+                features.y_py,
+                dy_pyc,
+                features.components.values_qt[q],
+            )
+            by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, l_max, self.size, False)
+            rows_db = columns.times(i, slice(0, self.size), by_position_fd)
+            add_position_rows(i, pairs.j_q[q], rows_db, rows_acb, strain_db)
         return rows_acb, from_voigt(strain_db)
 
     def spin_adjoint(self, features: ThreeBodyFeatures, g_af: FloatArray) -> FloatArray:
@@ -178,43 +200,6 @@ class ThreeBodyDescriptor:
             features.components.values_qt,
             self._density_adjoint(features, g_af),
         )
-
-    def _spin_jacobians(self, features: ThreeBodyFeatures) -> Iterator[SpinJacobian]:
-        """Yield the Jacobian of every centre."""
-        pairs, slopes_qt = features.pairs, features.components.slopes_qt
-        scalar_wk, scalar_runs = self._terms_of("e_i.e_j")
-        vector_wk, vector_runs = self._terms_of("e_j")
-        for i, a_txy in enumerate(features.a_atxy):
-            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
-            starts_q = pairs.starts_q[q.start : q.stop + 1]
-            da_txyq = density_spin_slopes(
-                starts_q, pairs.s_q[q], self.mix_ks, features.h_pn, features.y_py, slopes_qt[q]
-            )
-            how = (a_txy, da_txyq)
-            by_product_fq = power_spectrum_jacobian(*how, scalar_wk, self.parameters.l_max, self.size)
-            by_vector_fd = vector_jacobian(*how, vector_wk, self.parameters.l_max, self.size)
-            yield SpinJacobian(i, pairs.j_q[q], by_product_fq, by_vector_fd, scalar_runs, vector_runs)
-
-    def _position_jacobians(self, features: ThreeBodyFeatures) -> Iterator[PositionJacobian]:
-        """Yield the Jacobian of every centre."""
-        pairs, l_max = features.pairs, self.parameters.l_max
-        dy_pyc = spherical_harmonics_gradient(pairs.vectors_pc, pairs.distances_p, l_max)
-        for i, a_txy in enumerate(features.a_atxy):
-            q = slice(pairs.offsets_a[i], pairs.offsets_a[i + 1])
-            da_txyd = density_position_slopes(
-                pairs.starts_q[q.start : q.stop + 1],
-                pairs.s_q[q],
-                self.mix_ks,
-                pairs.vectors_pc,
-                pairs.distances_p,
-                features.h_pn,
-                features.dh_pn,
-                features.y_py,
-                dy_pyc,
-                features.components.values_qt[q],
-            )
-            by_position_fd = power_spectrum_jacobian(a_txy, da_txyd, self._terms_wk, l_max, self.size)
-            yield PositionJacobian(i, pairs.j_q[q], by_position_fd)
 
     def _density_adjoint(self, features: ThreeBodyFeatures, g_af: FloatArray) -> FloatArray:
         """Return ∂E/∂A, (a, t, x, y)."""

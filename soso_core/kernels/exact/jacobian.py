@@ -102,33 +102,21 @@ def _add_gradient(
 
 @jit
 def power_spectrum_jacobian(
-    a_txy: FloatArray, da_txyd: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
+    a_txy: FloatArray, da_txyd: FloatArray, terms_wk: IntArray, l_max: int, n_features: int, by_component: bool
 ) -> FloatArray:
-    """Return the derivatives of p of one centre along directions that move A by da_txyd, (f, d)."""
-    out_fd = np.zeros((n_features, da_txyd.shape[3]))
+    """Return the derivatives of p of one centre along directions that move A by da_txyd, (f, d).
+
+    With `by_component` all terms are products of vectors and da is by e_j: component c of A moves with e_jc only, and
+    the directions returned are (c, d).
+    """
+    n_d = da_txyd.shape[3]
+    out_fd = np.zeros((n_features, 3 * n_d if by_component else n_d))
     for w in range(len(terms_wk)):
         left, right, n_components, first_f = terms_wk[w]
         for k in range(n_components):
             add_products(
                 a_txy[left + k], a_txy[right + k], da_txyd[left + k], da_txyd[right + k], left == right, l_max,
-                first_f, 0, out_fd,
-            )  # fmt: skip
-    return out_fd
-
-
-@jit
-def vector_jacobian(
-    a_txy: FloatArray, da_txyq: FloatArray, terms_wk: IntArray, l_max: int, n_features: int
-) -> FloatArray:
-    """Return the derivatives of p for terms of vectors by e_j, (f, d), d = (c, q): component c moves with e_jc only."""
-    n_q = da_txyq.shape[3]
-    out_fd = np.zeros((n_features, 3 * n_q))
-    for w in range(len(terms_wk)):
-        left, right, _, first_f = terms_wk[w]
-        for c in range(3):
-            add_products(
-                a_txy[left + c], a_txy[right + c], da_txyq[left + c], da_txyq[right + c], left == right, l_max,
-                first_f, c * n_q, out_fd,
+                first_f, k * n_d if by_component else 0, out_fd,
             )  # fmt: skip
     return out_fd
 

@@ -8,29 +8,33 @@ from soso_core.descriptors.channels import CHANNELS
 from soso_core.settings import Settings
 
 
-class PairDescriptorParameters(Settings):
-    """The two-body SOSO descriptor of a centre; defaults are the published ones for bcc Fe.
-
-    `sigma_spin` is the width of the von Mises-Fisher kernel (dimensionless, concentration
-    1/sigma_spin²), `taper_angstrom` the width of the cosine that switches the density off at the cutoff.
-    """
+class TaperedSettings(Settings):
+    """The reach of a function of the distance: a cosine of width `taper_angstrom` switches it off at the cutoff."""
 
     cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0, description="largest distance of a neighbour")
-    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end of the density")
-    n_max: int = Field(default=12, ge=1, le=40, description="number of radial functions")
-    lambda_max: int = Field(default=6, ge=0, le=12, description="highest Legendre order")
-    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of an atom")
-    sigma_spin: float = Field(default=1.5, gt=0.1, le=100.0, description="von Mises-Fisher, concentration 1/sigma²")
+    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end at the cutoff")
 
     @model_validator(mode="after")
-    def _check_taper(self) -> "PairDescriptorParameters":
+    def _check_taper(self) -> "TaperedSettings":
         if not self.taper_angstrom < self.cutoff_angstrom:
             given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
             raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
         return self
 
 
-class ThreeBodyParameters(Settings):
+class PairDescriptorParameters(TaperedSettings):
+    """The two-body SOSO descriptor of a centre; defaults are the published ones for bcc Fe.
+
+    `sigma_spin` is the width of the von Mises-Fisher kernel (dimensionless, concentration 1/sigma_spin²).
+    """
+
+    n_max: int = Field(default=12, ge=1, le=40, description="number of radial functions")
+    lambda_max: int = Field(default=6, ge=0, le=12, description="highest Legendre order")
+    sigma_atom_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of an atom")
+    sigma_spin: float = Field(default=1.5, gt=0.1, le=100.0, description="von Mises-Fisher, concentration 1/sigma²")
+
+
+class ThreeBodyParameters(TaperedSettings):
     """The three-body descriptor of a centre; reach and orders are enough for the first shells of a bcc metal.
 
     `sigma_angstrom` is the width of the radial Gaussians, `channel_pairs` names the densities that are contracted
@@ -41,7 +45,6 @@ class ThreeBodyParameters(Settings):
     """
 
     cutoff_angstrom: float = Field(default=4.6, gt=0.5, le=20.0, description="largest distance of a neighbour")
-    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end of the density")
     n_max: int = Field(default=4, ge=1, le=20, description="number of radial functions")
     l_max: int = Field(default=4, ge=0, le=20, description="highest degree of the spherical harmonics")
     sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of the radial functions")
@@ -79,10 +82,3 @@ class ThreeBodyParameters(Settings):
         if len({frozenset(pair) for pair in value}) < len(value):
             raise ValueError("the same pair of channels twice")
         return value
-
-    @model_validator(mode="after")
-    def _check_taper(self) -> "ThreeBodyParameters":
-        if not self.taper_angstrom < self.cutoff_angstrom:
-            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
-            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
-        return self

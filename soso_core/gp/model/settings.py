@@ -2,26 +2,17 @@
 
 from pydantic import Field, model_validator
 
-from soso_core.descriptors.parameters import PairDescriptorParameters, ThreeBodyParameters
+from soso_core.descriptors.parameters import PairDescriptorParameters, TaperedSettings, ThreeBodyParameters
 from soso_core.settings import Settings
 
 
-class PairPartSettings(Settings):
+class PairPartSettings(TaperedSettings):
     """The linear long-range part: one smooth function J_λ(r) for each λ and species pair."""
 
-    cutoff_angstrom: float = Field(default=7.0, gt=0.5, le=20.0, description="largest distance of a pair")
-    taper_angstrom: float = Field(default=1.0, gt=0.0, description="width of the smooth end at the cutoff")
     n_max: int = Field(default=12, ge=1, le=40, description="number of radial functions")
     lambda_max: int = Field(default=3, ge=1, le=6, description="Legendre order: 1 Heisenberg, 2 biquadratic, ...")
     sigma_angstrom: float = Field(default=0.5, gt=0.05, le=20.0, description="width of the radial functions")
     decay: float = Field(default=3.0, ge=0.0, le=6.0, description="prior J(r) falls as r^-decay")
-
-    @model_validator(mode="after")
-    def _check_taper(self) -> "PairPartSettings":
-        if not self.taper_angstrom < self.cutoff_angstrom:
-            given = f"{self.taper_angstrom:g} and {self.cutoff_angstrom:g}"
-            raise ValueError(f"taper_angstrom must be smaller than cutoff_angstrom, not {given}")
-        return self
 
 
 class FitSettings(Settings):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soso_core.compiled.polynomials import FitRange, PolynomialFit, fit_polynomials
+from soso_core.descriptors.parameters import TaperedSettings
 from soso_core.descriptors.radial_basis import EnvelopedBasis, OverlapBasis
 
 LARGE_PAIR_ENERGY = 1.0
@@ -33,8 +34,9 @@ class Accuracy:
     pair_degree: int = 13
     gp_meV_per_atom: float = 0.01
 
-    def fit_basis(self, basis: OverlapBasis | EnvelopedBasis, cutoff: float, taper: float) -> PolynomialFit:
-        """Return the radial functions of a descriptor as polynomials, see `radial`; cutoff and taper in Å."""
+    def fit_basis(self, basis: OverlapBasis | EnvelopedBasis, reach: TaperedSettings) -> PolynomialFit:
+        """Return the radial functions of a descriptor as polynomials, see `radial`."""
+        cutoff, taper = reach.cutoff_angstrom, reach.taper_angstrom
         sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
         size = self.radial * float(np.max(np.abs(basis.untapered(sample))))
         decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0

@@ -42,14 +42,15 @@ class CompiledPairs:
         """Coefficients in rows [species, bin = (species of the neighbour, segment), power of e_i·e_j]."""
         n_powers = self.fit.coefficients_gfd.shape[2]
         by_order_guld = self.fit.coefficients_gfd.reshape(self.fit.n_segments, -1, self.n_orders, n_powers)
-        by_power_guld = np.einsum("lk,guld->gukd", powers_of_legendre(self.n_orders), by_order_guld)
+        powers_lk = legendre_powers(self.n_orders)
+        powers_lk[1:, 0] = 0.0  # P_λ is then Σ_k (λ, k) [u^k - mean of u^k over the sphere]
+        by_power_guld = np.einsum("lk,guld->gukd", powers_lk, by_order_guld)
         return self.fit.packed_with(by_power_guld.transpose(1, 0, 2, 3)[self.pair_index_ss])
 
 
-def powers_of_legendre(n_orders: int) -> FloatArray:
-    """Return (λ, k) with P_λ(u) = Σ_k (λ, k) [u^k - mean of u^k over the sphere] for λ > 0, and P_0 alone in k = 0."""
-    found_lk = np.zeros((n_orders, n_orders))
-    for order in range(n_orders):
-        found_lk[order, : order + 1] = legendre.leg2poly(np.eye(n_orders)[order])[: order + 1]
-    found_lk[1:, 0] = 0.0
-    return found_lk
+def legendre_powers(n_orders: int) -> FloatArray:
+    """Return the coefficients (λ, k) of P_λ(u) = Σ_k (λ, k) u^k."""
+    powers_lk = np.zeros((n_orders, n_orders))
+    for order, row_l in enumerate(np.eye(n_orders)):
+        powers_lk[order, : order + 1] = legendre.leg2poly(row_l)[: order + 1]
+    return powers_lk

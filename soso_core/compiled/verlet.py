@@ -54,16 +54,11 @@ class VerletList:
         )
 
     def updated(self, positions_ac: FloatArray, cell_vc: FloatArray) -> "VerletList":
-        """Return this list when it still holds all pairs within the cutoff, or else a new one."""
-        if self.holds_for(positions_ac, cell_vc):
+        """Return this list if the cell is the same and no atom has moved by more than half the skin, else a new one."""
+        is_same = positions_ac.shape == self.positions_ac.shape and np.array_equal(cell_vc, self.cell_vc)
+        if is_same and longest_move(self.positions_ac, positions_ac) <= 0.5 * self.skin:
             return self
         return VerletList.of(positions_ac, cell_vc, self.cutoff, self.skin)
-
-    def holds_for(self, positions_ac: FloatArray, cell_vc: FloatArray) -> bool:
-        """Return whether the cell is the same and no atom has moved by more than half the skin."""
-        if positions_ac.shape != self.positions_ac.shape or not np.array_equal(cell_vc, self.cell_vc):
-            return False
-        return bool(longest_move(self.positions_ac, positions_ac) <= 0.5 * self.skin)
 
     def near(self, atoms_a8: FloatArray, species_a: IntArray, n_species: int, fit: PolynomialFit) -> NearList:
         """Return the neighbours within reach of the radial functions `fit`; they are sorted once for each fit."""

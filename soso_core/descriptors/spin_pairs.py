@@ -53,14 +53,19 @@ class ImagePairs:
         """The groups as the kernels take them."""
         return PairGroups(self.starts_q, self.i_q, self.j_q, self.s_q)
 
+    def sum_radial(self, basis: RadialBasis) -> FloatArray:
+        """Return the radial functions summed over the images of every group, (q, n)."""
+        return sum_images(self.starts_q, basis.evaluate(self.distances_p)[0])
+
     @classmethod
     def of(cls, neighbours: Neighbours, species_a: IntArray) -> "ImagePairs":
         """Return the groups of a neighbour list."""
         n_atoms = len(species_a)
         key_p = neighbours.i_p * n_atoms + neighbours.j_p
         order_p = np.argsort(key_p, kind="stable")
-        keys_q, first_q = np.unique(key_p[order_p], return_index=True)
-        i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
+        key_p = key_p[order_p]
+        first_q = np.flatnonzero(np.diff(key_p, prepend=-1))
+        i_q, j_q = (part.astype(np.int64) for part in np.divmod(key_p[first_q], n_atoms))
         return cls(
             np.ascontiguousarray(neighbours.vectors_pc[order_p]),
             np.ascontiguousarray(neighbours.distances_p[order_p]),
@@ -103,10 +108,6 @@ def merge_images(
     configuration: Configuration, neighbours: Neighbours, species_a: IntArray, basis: RadialBasis, lambda_max: int
 ) -> SpinPairs:
     """Return the spin pairs of a configuration for one radial basis (neighbours within its cutoff)."""
-    h_pn, _ = basis.evaluate(neighbours.distances_p)
-    n_atoms = len(configuration)
-    keys_q, inverse_p = np.unique(neighbours.i_p * n_atoms + neighbours.j_p, return_inverse=True)
-    h_qn = sum_images(inverse_p, h_pn, len(keys_q))
-    i_q, j_q = (part.astype(np.int64) for part in np.divmod(keys_q, n_atoms))
-    values_ql, slopes_ql = pair_legendre(configuration, i_q, j_q, lambda_max)
-    return SpinPairs(i_q, j_q, species_a[j_q], h_qn, values_ql, slopes_ql)
+    pairs = ImagePairs.of(neighbours, species_a)
+    values_ql, slopes_ql = pair_legendre(configuration, pairs.i_q, pairs.j_q, lambda_max)
+    return SpinPairs(pairs.i_q, pairs.j_q, pairs.s_q, pairs.sum_radial(basis), values_ql, slopes_ql)

@@ -12,7 +12,7 @@ from soso_core.dynamics.monte_carlo.couplings import Couplings
 from soso_core.dynamics.monte_carlo.environment_energy import EnvironmentEnergy, EnvironmentModel
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, pair_energy
+from soso_core.kernels.monte_carlo.sweeps import PairTable, pair_energy
 from soso_core.species import species_counts
 
 
@@ -55,7 +55,7 @@ class SpinEnergy:
     def of_spins(self, spins_ac: FloatArray) -> float:
         """Return the energy of these spins (a, 3), eV, computed from scratch."""
         spins_ac = self.checked(spins_ac)
-        more = 0.0 if self.environments is None else self.environments.start(spins_ac).energy()
+        more = 0.0 if self.environments is None else self.environments.start(spins_ac)[0]
         return self.constant + pair_energy(self.pairs, spins_ac) + more
 
     def checked(self, spins_ac: ArrayLike) -> FloatArray:

@@ -9,12 +9,12 @@ The tests compare each path with a slow, readable twin or with the exact path.
     Legendre polynomials  legendre              pair_density         (exact.legendre)       pair_descriptor
     harmonics             spherical             harmonics            -                      three_body
     channels              channels, one file for all paths                                  three_body
-    pair descriptor d     pair_density          pair_density         environment_sweeps     pair_descriptor
-    three-body p          three_body            three_body           environment_sweeps     three_body
+    pair descriptor d     pair_density          pair_density         environments           pair_descriptor
+    three-body p          three_body            three_body           environments           three_body
     derivatives           jacobian, rows        (adjoints)           -                      finite differences
     covariance            NumPy (gp.model)      covariance           (vector.covariance)    covariance
-    pair part             NumPy (gp.model)      pairs                pair_sweeps            monte_carlo
-    GP part               NumPy (gp.model)      many_body            environment_sweeps     exact path
+    pair part             NumPy (gp.model)      pairs                sweeps                 monte_carlo
+    GP part               NumPy (gp.model)      many_body            environments           exact path
     neighbours            -                     verlet, near         -                      exact path
     proposals             -                     -                    proposals              monte_carlo
 

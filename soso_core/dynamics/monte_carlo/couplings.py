@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial import legendre
 
 from soso_core.arrays import BoolArray, FloatArray, IntArray
+from soso_core.compiled.pairs import legendre_powers
 from soso_core.configuration import Configuration
-from soso_core.descriptors.spin_pairs import merge_images, neighbours_within
+from soso_core.descriptors.spin_pairs import ImagePairs, neighbours_within
 from soso_core.errors import InputError
 from soso_core.gp.model.fitted import FittedModel
-from soso_core.kernels.monte_carlo.pair_sweeps import PairTable
+from soso_core.kernels.monte_carlo.sweeps import PairTable
 from soso_core.neighbours import find_neighbours
 from soso_core.species import species_indices
 
@@ -32,10 +32,10 @@ class Couplings:
         part, settings = model.basis.pair_part, model.basis.settings.pair
         species_a = species_indices(configuration, model.basis.species)
         near = neighbours_within(find_neighbours(configuration, settings.cutoff_angstrom), settings.cutoff_angstrom)
-        pairs = merge_images(configuration, near, species_a, part.basis, 0)
+        pairs = ImagePairs.of(near, species_a)
         weights_uln = part.weights_lun(model.weights_m[model.basis.pair_columns]).swapaxes(0, 1)
-        u_q = part.pair_index_ss[species_a[pairs.i_p], species_a[pairs.j_p]]
-        return cls(pairs.i_p, pairs.j_p, np.einsum("qn,qln->ql", pairs.h_pn, weights_uln[u_q]))
+        u_q = part.pair_index_ss[species_a[pairs.i_q], pairs.s_q]
+        return cls(pairs.i_q, pairs.j_q, np.einsum("qn,qln->ql", pairs.sum_radial(part.basis), weights_uln[u_q]))
 
     @classmethod
     def of_bonds(cls, bonds_k2: IntArray, j_kl: FloatArray) -> "Couplings":
@@ -72,8 +72,4 @@ class Couplings:
 
     def _powers(self) -> FloatArray:
         """Return the coefficients of u^k, k from 0, (q, k)."""
-        n_orders = self.j_ql.shape[1]
-        powers_lk = np.zeros((n_orders, n_orders))
-        for order, row_l in enumerate(np.eye(n_orders)):
-            powers_lk[order, : order + 1] = legendre.leg2poly(row_l)[: order + 1]
-        return np.asarray(self.j_ql @ powers_lk)
+        return np.asarray(self.j_ql @ legendre_powers(self.j_ql.shape[1]))

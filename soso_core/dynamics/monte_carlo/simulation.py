@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,9 +26,8 @@ from pydantic import Field
 from soso_core.arrays import FloatArray
 from soso_core.dynamics.spin_energy import SpinEnergy
 from soso_core.errors import InputError
-from soso_core.kernels.monte_carlo.environment_sweeps import environment_sweeps
-from soso_core.kernels.monte_carlo.pair_sweeps import pair_energy, pair_sweeps
 from soso_core.kernels.monte_carlo.proposals import Proposal
+from soso_core.kernels.monte_carlo.sweeps import pair_energy, sweep_spins
 from soso_core.settings import Settings
 from soso_core.threads import one_blas_thread, worker_count
 from soso_core.units import K_B
@@ -149,18 +148,17 @@ class Chain:
         self.width = width
         self.energy = energy.constant + pair_energy(energy.pairs, self.spins_ac)
         self._system, self._rng, self._heat_bath = energy, rng, proposal == "heat-bath"
-        self._around = None if energy.environments is None else energy.environments.start(self.spins_ac)
-        if self._around is not None:
-            self.energy += self._around.energy()
+        self._around = None
+        if energy.environments is not None:
+            energy_around, self._around = energy.environments.start(self.spins_ac)
+            self.energy += energy_around
 
     def sweep(self, temperature_kelvin: float, n_sweeps: int) -> Sweeps:
         """Make some sweeps at one temperature, at the present width."""
         proposal = Proposal(1.0 / (K_B * temperature_kelvin), self.width, self._heat_bath)
         energies_s, moments_sc = np.full(n_sweeps, self.energy), np.zeros((n_sweeps, 3))
-        system, out = self._system, (self._rng, energies_s, moments_sc)
-        around: tuple[Any, ...] = () if self._around is None else self._around.arguments
-        arguments = (self.energy, system.pairs, proposal, system.sites_k, self.spins_ac, *around, *out)
-        n_accepted: int = (environment_sweeps if around else pair_sweeps)(*arguments)
+        state = (self.energy, self._system.pairs, proposal, self._system.sites_k, self.spins_ac, self._around)
+        n_accepted = sweep_spins(*state, self._rng, energies_s, moments_sc)
         if n_sweeps:
             self.energy = float(energies_s[-1])
         return Sweeps(energies_s, moments_sc, n_accepted)

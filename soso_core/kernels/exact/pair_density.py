@@ -12,12 +12,13 @@ from soso_core.kernels.exact.jacobian import add_radial_gradient
 
 
 @jit
-def sum_images(q_p: IntArray, h_pn: FloatArray, n_groups: int) -> FloatArray:
-    """Return the sums of h over the pairs p of every group q_p of periodic images, (q, n)."""
-    h_qn = np.zeros((n_groups, h_pn.shape[1]))
-    for p in range(len(q_p)):
-        for n in range(h_pn.shape[1]):
-            h_qn[q_p[p], n] += h_pn[p, n]
+def sum_images(starts_q: IntArray, h_pn: FloatArray) -> FloatArray:
+    """Return the sums of h over the pairs starts_q[q]:starts_q[q + 1] of every group of periodic images, (q, n)."""
+    h_qn = np.zeros((len(starts_q) - 1, h_pn.shape[1]))
+    for q in range(len(h_qn)):
+        for p in range(starts_q[q], starts_q[q + 1]):
+            for n in range(h_pn.shape[1]):
+                h_qn[q, n] += h_pn[p, n]
     return h_qn
 
 

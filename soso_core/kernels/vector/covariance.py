@@ -56,17 +56,9 @@ class CovarianceWork(NamedTuple):
 def covariance_of(covariances: Covariances, s: int) -> Covariance:
     """Return the covariance of one species."""
     columns_fk, rows_kf, values_k = covariances.columns_sfk[s], covariances.rows_skf[s], covariances.values_sk[s]
+    parts_k4, floor, zeta = covariances.parts_k4, covariances.floor, covariances.zeta
     monomials_tz, weights_tb = covariances.monomials_tz, covariances.weights_stb[s]
-    return Covariance(
-        covariances.parts_k4,
-        covariances.floor,
-        columns_fk,
-        rows_kf,
-        values_k,
-        covariances.zeta,
-        monomials_tz,
-        weights_tb,
-    )
+    return Covariance(parts_k4, floor, columns_fk, rows_kf, values_k, zeta, monomials_tz, weights_tb)
 
 
 @jit
@@ -82,30 +74,34 @@ def make_covariance_work(n_block: int, covariance: Covariance) -> CovarianceWork
 
 
 @inner_jit
-def normalise(x_f: FloatArray, covariance: Covariance, unit_f: FloatArray, length_k: FloatArray) -> None:
-    """Write x and the length that each part was divided by."""
-    for k in range(len(covariance.parts_k4)):
-        part = covariance.parts_k4[k]
-        length = np.sqrt(_dot(x_f, x_f, part[2:]) + covariance.floor * covariance.floor)
-        length_k[k] = length
-        factor = 1.0 / length
-        unit, x = unit_f[part[0] : part[1]], x_f[part[0] : part[1]]
-        for f in range(len(unit)):
-            unit[f] = x[f] * factor
+def _normalise(covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int) -> None:
+    """Write x of n atoms and the length that each part was divided by."""
+    for b in range(n):
+        x_f, unit_f = x_bf[b], work.unit_bf[b]
+        for k in range(len(covariance.parts_k4)):
+            part = covariance.parts_k4[k]
+            length = np.sqrt(_dot(x_f, x_f, part[2:]) + covariance.floor * covariance.floor)
+            work.length_bk[b, k] = length
+            factor = 1.0 / length
+            unit, x = unit_f[part[0] : part[1]], x_f[part[0] : part[1]]
+            for f in range(len(unit)):
+                unit[f] = x[f] * factor
 
 
 @inner_jit
-def normalise_adjoint(unit_f: FloatArray, covariance: Covariance, length_k: FloatArray, g_f: FloatArray) -> None:
-    """Turn g_f = ∂E/∂u into ∂E/∂x in place: g/l, less u (u·g)/l on the reference features that l depends on."""
-    for k in range(len(covariance.parts_k4)):
-        part, factor = covariance.parts_k4[k], 1.0 / length_k[k]
-        along = _dot(g_f, unit_f, part[:2])
-        g = g_f[part[0] : part[1]]
-        for f in range(len(g)):
-            g[f] *= factor
-        reference, unit = g_f[part[2] : part[3]], unit_f[part[2] : part[3]]
-        for f in range(len(reference)):
-            reference[f] -= unit[f] * along * factor
+def _normalise_adjoint(covariance: Covariance, work: CovarianceWork, n: int, g_bf: FloatArray) -> None:
+    """Turn ∂E/∂u of n atoms into ∂E/∂x in place: g/l, less u (u·g)/l on the reference features that l depends on."""
+    for b in range(n):
+        g_f, unit_f = g_bf[b], work.unit_bf[b]
+        for k in range(len(covariance.parts_k4)):
+            part, factor = covariance.parts_k4[k], 1.0 / work.length_bk[b, k]
+            along = _dot(g_f, unit_f, part[:2])
+            g = g_f[part[0] : part[1]]
+            for f in range(len(g)):
+                g[f] *= factor
+            reference, unit = g_f[part[2] : part[3]], unit_f[part[2] : part[3]]
+            for f in range(len(reference)):
+                reference[f] -= unit[f] * along * factor
 
 
 @inlined_jit
@@ -124,28 +120,19 @@ def evaluate_covariance(
     covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int, energy_b: FloatArray, g_bf: FloatArray
 ) -> None:
     """Write energy and ∂E/∂x of the first n atoms of a block."""
-    unit_bf, t_bk = work.unit_bf[:n], work.t_bk[:n]
-    _normalise_block(covariance, x_bf, work, n)
-    np.dot(unit_bf, covariance.columns_fk, t_bk)
-    _sum_energies(covariance, work, n, energy_b)
-    np.dot(t_bk, covariance.rows_kf, g_bf[:n])
-    _normalise_block_adjoint(covariance, work, n, g_bf)
+    block_energies(covariance, x_bf, work, n, energy_b)
+    np.dot(work.t_bk[:n], covariance.rows_kf, g_bf[:n])
+    _normalise_adjoint(covariance, work, n, g_bf)
 
 
 @jit
 def block_energies(
     covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int, energy_b: FloatArray
 ) -> None:
-    """Write the energies alone of the first n atoms of a block."""
-    _normalise_block(covariance, x_bf, work, n)
+    """Write the energies of the first n atoms of a block, and the slopes by x·q_k into work.t_bk."""
+    _normalise(covariance, x_bf, work, n)
     np.dot(work.unit_bf[:n], covariance.columns_fk, work.t_bk[:n])
     _sum_energies(covariance, work, n, energy_b)
-
-
-@inner_jit
-def _normalise_block(covariance: Covariance, x_bf: FloatArray, work: CovarianceWork, n: int) -> None:
-    for b in range(n):
-        normalise(x_bf[b], covariance, work.unit_bf[b], work.length_bk[b])
 
 
 @inner_jit
@@ -155,12 +142,6 @@ def _sum_energies(covariance: Covariance, work: CovarianceWork, n: int, energy_b
             energy_b[b] = _monomials(covariance.monomials_tz, covariance.weights_tb, work.t_bk[b], work.slopes_k)
         else:
             energy_b[b] = _powers(covariance.values_k, covariance.zeta, work.t_bk[b])
-
-
-@inner_jit
-def _normalise_block_adjoint(covariance: Covariance, work: CovarianceWork, n: int, g_bf: FloatArray) -> None:
-    for b in range(n):
-        normalise_adjoint(work.unit_bf[b], covariance, work.length_bk[b], g_bf[b])
 
 
 @inner_jit

@@ -118,32 +118,6 @@ def _adjoint(
 
 
 @jit
-def gp_lane(
-    k: int,
-    lanes_k: IntArray,
-    order_a: IntArray,
-    sources: Sources,
-    models: Models,
-    covariance: Covariance,
-    out: GpOutput,
-) -> None:
-    """Evaluate atoms order_a[lanes_k[k]:lanes_k[k + 1]], all of one species, block by block."""
-    block, covariance_work = make_block(sources, models, covariance), make_covariance_work(BLOCK, covariance)
-    gradient_a8, virial_6 = out.gradient_ka8[k], out.virial_k6[k]
-    gradient_a8[:] = 0.0
-    virial_6[:] = 0.0
-    for start in range(lanes_k[k], lanes_k[k + 1], BLOCK):
-        n = min(BLOCK, lanes_k[k + 1] - start)
-        for b in range(n):
-            _forward(b, order_a[start + b], sources, models, block)
-        evaluate_covariance(covariance, block.x_bf, covariance_work, n, block.energy_b, block.g_bf)
-        for b in range(n):
-            i = order_a[start + b]
-            out.energy_a[i] = block.energy_b[b]
-            _adjoint(b, i, sources, models, block, gradient_a8, virial_6)
-
-
-@jit
 def gp_lanes(
     first: int,
     last: int,
@@ -154,6 +128,18 @@ def gp_lanes(
     covariance: Covariance,
     out: GpOutput,
 ) -> None:
-    """Evaluate lanes first:last; lane k is atoms order_a[lanes_k[k]:lanes_k[k + 1]]."""
+    """Evaluate lanes first:last; lane k is atoms order_a[lanes_k[k]:lanes_k[k + 1]], all of one species."""
+    block, covariance_work = make_block(sources, models, covariance), make_covariance_work(BLOCK, covariance)
     for k in range(first, last):
-        gp_lane(k, lanes_k, order_a, sources, models, covariance, out)
+        gradient_a8, virial_6 = out.gradient_ka8[k], out.virial_k6[k]
+        gradient_a8[:] = 0.0
+        virial_6[:] = 0.0
+        for start in range(lanes_k[k], lanes_k[k + 1], BLOCK):
+            n = min(BLOCK, lanes_k[k + 1] - start)
+            for b in range(n):
+                _forward(b, order_a[start + b], sources, models, block)
+            evaluate_covariance(covariance, block.x_bf, covariance_work, n, block.energy_b, block.g_bf)
+            for b in range(n):
+                i = order_a[start + b]
+                out.energy_a[i] = block.energy_b[b]
+                _adjoint(b, i, sources, models, block, gradient_a8, virial_6)

@@ -90,26 +90,20 @@ def _add_power(k: int, value: Any, slope: Any, u: Any, lower: Any, both: Any, su
 
 
 @jit
-def pair_lane(k: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput) -> None:
-    """Evaluate the atoms of lane k."""
-    out_14 = np.zeros(14)
-    out.shortest_k[k] = functions.cutoff
-    out.virial_k6[k] = 0.0
-    for i in range(lanes_k[k], lanes_k[k + 1]):
-        pair_atom(i, source, functions, out_14)
-        out.energy_a[i] = 0.5 * out_14[0]
-        for c in range(3):
-            out.force_ac[i, c] = out_14[1 + c]
-            out.gradient_ac[i, c] = out_14[4 + c]
-        for v in range(6):
-            out.virial_k6[k, v] += 0.5 * out_14[7 + v]
-        out.shortest_k[k] = min(out.shortest_k[k], out_14[13])
-
-
-@jit
 def pair_lanes(
     first: int, last: int, lanes_k: IntArray, source: near.NearList, functions: near.Radial, out: PairOutput
 ) -> None:
     """Evaluate lanes first:last; lane k is atoms lanes_k[k]:lanes_k[k + 1]."""
+    out_14 = np.zeros(14)
     for k in range(first, last):
-        pair_lane(k, lanes_k, source, functions, out)
+        out.shortest_k[k] = functions.cutoff
+        out.virial_k6[k] = 0.0
+        for i in range(lanes_k[k], lanes_k[k + 1]):
+            pair_atom(i, source, functions, out_14)
+            out.energy_a[i] = 0.5 * out_14[0]
+            for c in range(3):
+                out.force_ac[i, c] = out_14[1 + c]
+                out.gradient_ac[i, c] = out_14[4 + c]
+            for v in range(6):
+                out.virial_k6[k, v] += 0.5 * out_14[7 + v]
+            out.shortest_k[k] = min(out.shortest_k[k], out_14[13])

@@ -133,8 +133,12 @@ def put(typing_context: Any, array: Any, row: Any, column: Any, value: Any) -> A
 
 def _splat(builder: Any, number: Any) -> Any:
     first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), mask)
+    return _shuffle(builder, first, ir.Constant(_VECTOR, ir.Undefined), [0] * WIDTH)
+
+
+def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
+    """Return the entries of two vectors, counted through both, in this order."""
+    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order))
 
 
 def _register_operator(symbol: Any, operation: str) -> None:
@@ -183,16 +187,13 @@ def sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return (Σa, Σb, Σc, Σd)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def shuffled(left: Any, right: Any, order: list[int]) -> Any:
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
-            return builder.shuffle_vector(left, right, mask)
+        def added(left: Any, right: Any, first: list[int], second: list[int]) -> Any:
+            return builder.fadd(_shuffle(builder, left, right, first), _shuffle(builder, left, right, second))
 
-        def halved(left: Any, right: Any) -> Any:
-            # lanes: l0 with l1, r0 with r1, l2 with l3, r2 with r3
-            return builder.fadd(shuffled(left, right, [0, 4, 2, 6]), shuffled(left, right, [1, 5, 3, 7]))
-
-        first, second = halved(*arguments[:2]), halved(*arguments[2:])
-        return builder.fadd(shuffled(first, second, [0, 1, 4, 5]), shuffled(first, second, [2, 3, 6, 7]))
+        # lanes: l0 with l1, r0 with r1, l2 with l3, r2 with r3
+        a, b, c, d = arguments
+        left, right = added(a, b, [0, 4, 2, 6], [1, 5, 3, 7]), added(c, d, [0, 4, 2, 6], [1, 5, 3, 7])
+        return added(left, right, [0, 1, 4, 5], [2, 3, 6, 7])
 
     return vec4(vec4, vec4, vec4, vec4), generate
 
@@ -202,15 +203,11 @@ def transposed(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the columns of the four rows a, b, c, d as four Vec4."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def shuffled(left: Any, right: Any, order: list[int]) -> Any:
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
-            return builder.shuffle_vector(left, right, mask)
-
         a, b, c, d = arguments
         even, odd = [0, 4, 2, 6], [1, 5, 3, 7]
         low, high = [0, 1, 4, 5], [2, 3, 6, 7]
-        pairs = [(shuffled(a, b, order), shuffled(c, d, order)) for order in (even, odd)]
-        columns = [shuffled(*pairs[k % 2], high if k > 1 else low) for k in range(WIDTH)]
+        pairs = [(_shuffle(builder, a, b, order), _shuffle(builder, c, d, order)) for order in (even, odd)]
+        columns = [_shuffle(builder, *pairs[k % 2], high if k > 1 else low) for k in range(WIDTH)]
         return context.make_tuple(builder, signature.return_type, columns)
 
     return types.UniTuple(vec4, WIDTH)(vec4, vec4, vec4, vec4), generate

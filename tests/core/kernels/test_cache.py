@@ -16,14 +16,14 @@ ACCEPTANCE = "math.exp(-change)"
 RUN = """
 import numpy as np
 from soso_core.kernels import _jit
-from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, pair_sweeps
+from soso_core.kernels.monte_carlo.sweeps import PairTable, sweep_spins
 from soso_core.kernels.monte_carlo.proposals import NAME
 
 table = PairTable(np.array([0, 1, 2]), np.array([1, 0]), np.array([[-1.0], [-1.0]]), np.zeros((2, 3)))
 spins_ac = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
-arguments = np.arange(2), spins_ac, np.random.default_rng(0), np.empty(100), np.empty((100, 3))
-n_accepted = pair_sweeps(-1.0, table, NAME(5.0, 0.5, False), *arguments)
-print(_jit.__file__, n_accepted, len(pair_sweeps.stats.cache_misses))
+arguments = np.arange(2), spins_ac, None, np.random.default_rng(0), np.empty(100), np.empty((100, 3))
+n_accepted = sweep_spins(-1.0, table, NAME(5.0, 0.5, False), *arguments)
+print(_jit.__file__, n_accepted, len(sweep_spins.stats.cache_misses))
 """
 
 
@@ -45,7 +45,7 @@ def run(package, name="Proposal"):
 
 
 def test_a_changed_leaf_reaches_its_callers_and_a_touched_file_does_not(package):
-    leaf, caller = (package / f"kernels/monte_carlo/{name}.py" for name in ("proposals", "pair_sweeps"))
+    leaf, caller = (package / f"kernels/monte_carlo/{name}.py" for name in ("proposals", "sweeps"))
     before = run(package)
     assert before[1] == 1
     for file in (leaf, caller):

@@ -10,7 +10,7 @@ from spin_cells import iron_germanium, random_spins, skewed_iron
 from soso_core import InputError
 from soso_core.dynamics.monte_carlo.simulation import Chain, MonteCarloSettings, sample
 from soso_core.dynamics.spin_energy import SpinEnergy, SpinModel
-from soso_core.kernels.monte_carlo.pair_sweeps import linear_field
+from soso_core.kernels.monte_carlo.sweeps import linear_field
 
 TEMPERATURE, COLD, WIDTH = 400.0, 20.0, 0.6
 BONDS = np.array([[0, 1], [1, 2], [0, 3], [3, 2], [1, 3]])

@@ -1,4 +1,4 @@
-"""Monte Carlo of spins on a fixed lattice with pair interactions: an update sums the pairs of one spin."""
+"""Monte Carlo of spins on a fixed lattice: an update sums the pairs of one spin, and the environments it is in."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels.monte_carlo.environments import Environments, accept, energy_change
 from soso_core.kernels.monte_carlo.proposals import (
     Direction,
     Proposal,
@@ -81,12 +82,13 @@ def propose(
 
 
 @jit
-def pair_sweeps(
+def sweep_spins(
     energy: float,
     table: PairTable,
     proposal: Proposal,
     sites_k: IntArray,
     spins_ac: FloatArray,
+    around: Environments | None,
     rng: np.random.Generator,
     energies_s: FloatArray,
     moments_sc: FloatArray,
@@ -94,7 +96,8 @@ def pair_sweeps(
     """Make len(energies_s) sweeps of len(sites_k) single-spin updates from a state of this energy (eV).
 
     Write the energy and Σ_i e_i after each sweep; return the number of accepted proposals.  Every update draws its
-    site at random, which detailed balance needs.
+    site at random, which detailed balance needs.  `around` is None for a model of pairs alone; Numba then compiles the
+    loop without environments.
     """
     n_accepted = 0
     for s in range(len(energies_s)):
@@ -103,8 +106,12 @@ def pair_sweeps(
             new, log_ratio = propose(i, table, proposal, spins_ac, rng)
             before = local_energy(i, spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2], table, spins_ac)
             change = local_energy(i, new[0], new[1], new[2], table, spins_ac) - before
+            if around is not None:
+                change += energy_change(i, new, spins_ac, around)
             if metropolis_accept(proposal.per_kt * change - log_ratio, rng):
                 spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2] = new
+                if around is not None:
+                    accept(i, around.lattice, around.state)
                 energy += change
                 n_accepted += 1
         energies_s[s] = energy

@@ -1,4 +1,4 @@
-"""Monte Carlo of spins with the energy of environments: densities are stored, and updated when a spin changes.
+"""The energy of environments for changes of one spin at a time: densities are stored, and updated when a spin changes.
 
 A spin belongs to the environments of its neighbours and to its own.  Its term in the densities of the neighbours
 changes; its own densities are summed again.  Nothing else is computed.  Every centre has two slots, rows 2 i and
@@ -7,20 +7,15 @@ changes; its own densities are summed again.  Nothing else is computed.  Every c
 
 from typing import NamedTuple
 
-import numpy as np
-
 from soso_core.arrays import BoolArray, FloatArray, IntArray
-from soso_core.kernels._jit import inner_jit, jit
+from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.channels import channel_value
 from soso_core.kernels.exact.legendre import legendre_values
-from soso_core.kernels.monte_carlo.pair_sweeps import PairTable, local_energy, propose, total_spin
-from soso_core.kernels.monte_carlo.proposals import Direction, Proposal, metropolis_accept
+from soso_core.kernels.monte_carlo.proposals import Direction
 from soso_core.kernels.vector.covariance import Covariances, CovarianceWork, block_energies, covariance_of
+from soso_core.kernels.vector.many_body import BLOCK, Models
 from soso_core.kernels.vector.simd import get, item, load, store
 from soso_core.kernels.vector.three_body import ThreeBody, products
-
-BLOCK = 16
-"""Centres whose covariance is evaluated together."""
 
 
 class LatticeTable(NamedTuple):
@@ -43,16 +38,6 @@ class LatticeTable(NamedTuple):
     through_k: IntArray
 
 
-class Descriptors(NamedTuple):
-    """d and p: h_n(0) central_n, A_λ coupling_l, the products of densities, and flags of the parts in use."""
-
-    central_n: FloatArray
-    coupling_l: FloatArray
-    three_body: ThreeBody
-    has_density: bool
-    has_three_body: bool
-
-
 class ReplicaState(NamedTuple):
     """State of a replica: densities a_wyx and d_wf, energies e_w (eV), the current slot of each centre now_a."""
 
@@ -73,6 +58,16 @@ class Scratch(NamedTuple):
     old_l: FloatArray
     shift_t: FloatArray
     covariance: CovarianceWork
+
+
+class Environments(NamedTuple):
+    """The environments of one lattice with the state of one replica."""
+
+    lattice: LatticeTable
+    models: Models
+    covariances: Covariances
+    state: ReplicaState
+    work: Scratch
 
 
 @inner_jit
@@ -116,24 +111,18 @@ def add_density(q: int, lattice: LatticeTable, shift_l: FloatArray, coupling_l: 
             d_f[f + m] += lattice.h_qn[q, n] * coupling_l[m] * shift_l[m]
 
 
-@inner_jit
+@inlined_jit
 def fill(
-    i: int,
-    spin: Direction,
-    spins_ac: FloatArray,
-    lattice: LatticeTable,
-    model: Descriptors,
-    a_yx: FloatArray,
-    d_f: FloatArray,
-    work: Scratch,
+    i: int, spin: Direction, spins_ac: FloatArray, around: Environments, a_yx: FloatArray, d_f: FloatArray
 ) -> None:
     """Write the densities of centre i, its spin being `spin`, summed over all neighbours."""
+    lattice, models, work = around.lattice, around.models, around.work
+    central_n, coupling_l = models.density.central_n, models.density.coupling_l
     a_yx[:] = 0.0
     d_f[:] = 0.0
-    if model.has_density:
-        n_l = len(model.coupling_l)
-        for n in range(len(model.central_n)):
-            d_f[(lattice.species_a[i] * len(model.central_n) + n) * n_l] = model.central_n[n]
+    if models.has_density:
+        for n in range(len(central_n)):
+            d_f[(lattice.species_a[i] * len(central_n) + n) * len(coupling_l)] = central_n[n]
     for q in range(lattice.offsets_a[i], lattice.offsets_a[i + 1]):
         j = lattice.j_q[q]
         other = (spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2])
@@ -141,33 +130,24 @@ def fill(
             other = spin
         u = spin[0] * other[0] + spin[1] * other[1] + spin[2] * other[2]
         both = lattice.has_spin_a[i] and lattice.has_spin_a[j]
-        if model.has_density:
+        if models.has_density:
             write_legendre(u, both, work.new_l)
-            add_density(q, lattice, work.new_l, model.coupling_l, d_f)
-        if model.has_three_body:
+            add_density(q, lattice, work.new_l, coupling_l, d_f)
+        if models.has_three_body:
             work.shift_t[:] = 0.0
-            add_channels(u, both, other, model.three_body.kinds_t, 1.0, work.shift_t)
-            add_shape(q, lattice, model.three_body, work.shift_t, a_yx)
+            add_channels(u, both, other, models.three_body.kinds_t, 1.0, work.shift_t)
+            add_shape(q, lattice, models.three_body, work.shift_t, a_yx)
 
 
-@inner_jit
-def shift(
-    i: int,
-    q: int,
-    old: Direction,
-    new: Direction,
-    spins_ac: FloatArray,
-    lattice: LatticeTable,
-    model: Descriptors,
-    state: ReplicaState,
-    work: Scratch,
-) -> None:
+@inlined_jit
+def shift(i: int, q: int, old: Direction, new: Direction, spins_ac: FloatArray, around: Environments) -> None:
     """Write the densities of centre i into its proposed slot, with its neighbour rotated from old to new."""
+    lattice, models, state, work = around.lattice, around.models, around.state, around.work
     here, there = 2 * i + state.now_a[i], 2 * i + 1 - state.now_a[i]
     both = lattice.has_spin_a[i]
     x, y, z = spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2]
     u_old, u_new = x * old[0] + y * old[1] + z * old[2], x * new[0] + y * new[1] + z * new[2]
-    if model.has_density:
+    if models.has_density:
         write_legendre(u_new, both, work.new_l)
         write_legendre(u_old, both, work.old_l)
         for m in range(len(work.new_l)):
@@ -175,47 +155,39 @@ def shift(
         d_f, before_f = state.d_wf[there], state.d_wf[here]
         for f in range(len(d_f)):
             d_f[f] = before_f[f]
-        add_density(q, lattice, work.new_l, model.coupling_l, d_f)
-    if model.has_three_body:
+        add_density(q, lattice, work.new_l, models.density.coupling_l, d_f)
+    if models.has_three_body:
         work.shift_t[:] = 0.0
-        add_channels(u_new, both, new, model.three_body.kinds_t, 1.0, work.shift_t)
-        add_channels(u_old, both, old, model.three_body.kinds_t, -1.0, work.shift_t)
+        add_channels(u_new, both, new, models.three_body.kinds_t, 1.0, work.shift_t)
+        add_channels(u_old, both, old, models.three_body.kinds_t, -1.0, work.shift_t)
         a_yx, before_yx = state.a_wyx[there], state.a_wyx[here]
         for m in range(a_yx.shape[0]):
             for c in range(0, a_yx.shape[1], 4):
                 store(a_yx, m, c, load(before_yx, m, c))
-        add_shape(q, lattice, model.three_body, work.shift_t, a_yx)
+        add_shape(q, lattice, models.three_body, work.shift_t, a_yx)
 
 
-@inner_jit
-def describe(w: int, model: Descriptors, state: ReplicaState, work: Scratch, x_f: FloatArray) -> None:
+@inlined_jit
+def describe(w: int, around: Environments, x_f: FloatArray) -> None:
     """Write the raw descriptor of slot w."""
-    n_density = 0
-    if model.has_density:
+    state, p_rx, n_density = around.state, around.work.p_rx, 0
+    if around.models.has_density:
         d_f = state.d_wf[w]
         n_density = len(d_f)
         for f in range(n_density):
             x_f[f] = d_f[f]
-    if model.has_three_body:
-        three = model.three_body
-        products(three, state.a_wyx[w], work.p_rx)
+    if around.models.has_three_body:
+        three = around.models.three_body
+        products(three, state.a_wyx[w], p_rx)
         p_f = x_f[n_density:]
         for f in range(len(three.row_f)):
-            p_f[f] = get(work.p_rx, item(three.row_f, f), item(three.column_f, f)) * item(three.scale_f, f)
+            p_f[f] = get(p_rx, item(three.row_f, f), item(three.column_f, f)) * item(three.scale_f, f)
 
 
 @jit
-def difference(
-    j: int,
-    new: Direction,
-    spins_ac: FloatArray,
-    lattice: LatticeTable,
-    model: Descriptors,
-    covariances: Covariances,
-    state: ReplicaState,
-    work: Scratch,
-) -> float:
+def energy_change(j: int, new: Direction, spins_ac: FloatArray, around: Environments) -> float:
     """Return the change of the energy of all environments, eV, for spin j = `new`; write their proposed slots."""
+    lattice, state, work = around.lattice, around.state, around.work
     old = (spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2])
     total, n = 0.0, 0
     last = lattice.first_a[j + 1] - 1
@@ -223,15 +195,15 @@ def difference(
         i, q = lattice.touched_k[k], lattice.through_k[k]
         there = 2 * i + 1 - state.now_a[i]
         if q < 0:
-            fill(i, new, spins_ac, lattice, model, state.a_wyx[there], state.d_wf[there], work)
+            fill(i, new, spins_ac, around, state.a_wyx[there], state.d_wf[there])
         else:
-            shift(i, q, old, new, spins_ac, lattice, model, state, work)
-        describe(there, model, state, work, work.x_bf[n])
+            shift(i, q, old, new, spins_ac, around)
+        describe(there, around, work.x_bf[n])
         work.centre_b[n] = i
         n += 1
         s = lattice.species_a[i]
         if n == BLOCK or k == last or lattice.species_a[lattice.touched_k[k + 1]] != s:
-            block_energies(covariance_of(covariances, s), work.x_bf, work.covariance, n, work.energy_b)
+            block_energies(covariance_of(around.covariances, s), work.x_bf, work.covariance, n, work.energy_b)
             total += note(n, state, work)
             n = 0
     return total
@@ -257,54 +229,15 @@ def accept(j: int, lattice: LatticeTable, state: ReplicaState) -> None:
 
 
 @jit
-def start_environments(
-    spins_ac: FloatArray,
-    lattice: LatticeTable,
-    model: Descriptors,
-    covariances: Covariances,
-    state: ReplicaState,
-    work: Scratch,
-) -> None:
-    """Write the densities and energies of all centres, computed from scratch, into the current slots."""
+def start_environments(spins_ac: FloatArray, around: Environments) -> float:
+    """Write the densities and energies of all centres into the current slots; return the sum of the energies, eV."""
+    state, work, total = around.state, around.work, 0.0
     for i in range(len(spins_ac)):
         w, spin = 2 * i + state.now_a[i], (spins_ac[i, 0], spins_ac[i, 1], spins_ac[i, 2])
-        fill(i, spin, spins_ac, lattice, model, state.a_wyx[w], state.d_wf[w], work)
-        describe(w, model, state, work, work.x_bf[0])
-        s = lattice.species_a[i]
-        block_energies(covariance_of(covariances, s), work.x_bf, work.covariance, 1, work.energy_b)
+        fill(i, spin, spins_ac, around, state.a_wyx[w], state.d_wf[w])
+        describe(w, around, work.x_bf[0])
+        covariance = covariance_of(around.covariances, around.lattice.species_a[i])
+        block_energies(covariance, work.x_bf, work.covariance, 1, work.energy_b)
         state.e_w[w] = work.energy_b[0]
-
-
-@jit
-def environment_sweeps(
-    energy: float,
-    table: PairTable,
-    proposal: Proposal,
-    sites_k: IntArray,
-    spins_ac: FloatArray,
-    lattice: LatticeTable,
-    model: Descriptors,
-    covariances: Covariances,
-    state: ReplicaState,
-    work: Scratch,
-    rng: np.random.Generator,
-    energies_s: FloatArray,
-    moments_sc: FloatArray,
-) -> int:
-    """Do the same as `pair_sweeps`, with the energy of environments added to that of pairs."""
-    n_accepted = 0
-    for s in range(len(energies_s)):
-        for _ in range(len(sites_k)):
-            j = sites_k[int(rng.random() * len(sites_k))]
-            new, log_ratio = propose(j, table, proposal, spins_ac, rng)
-            before = local_energy(j, spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2], table, spins_ac)
-            change = local_energy(j, new[0], new[1], new[2], table, spins_ac) - before
-            change += difference(j, new, spins_ac, lattice, model, covariances, state, work)
-            if metropolis_accept(proposal.per_kt * change - log_ratio, rng):
-                spins_ac[j, 0], spins_ac[j, 1], spins_ac[j, 2] = new
-                accept(j, lattice, state)
-                energy += change
-                n_accepted += 1
-        energies_s[s] = energy
-        total_spin(spins_ac, moments_sc[s])
-    return n_accepted
+        total += work.energy_b[0]
+    return total

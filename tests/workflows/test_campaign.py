@@ -50,7 +50,7 @@ def test_every_supercell_of_the_gpaw_demo_is_told():
 @pytest.mark.usefixtures("aiida_profile")
 def test_the_demo_is_what_the_documentation_says():
     told = describe(read_campaign(DEMO))
-    assert told["labels at most"].startswith("24 ")
+    assert told["labels at most"].startswith("30 ")
     assert told["cell"].startswith("Fe16, 16 atoms, 5.700 x 5.700 x 5.700")
     assert told["k-points"] == "3 x 3 x 3"
     assert told["target"].startswith("1 meV per spin")

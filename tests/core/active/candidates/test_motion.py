@@ -259,7 +259,7 @@ def test_dynamics_wait_for_a_model_and_for_forces(exploration, unit_cell, force_
     alone = exploration("random", **MOTIONS["langevin"])
     with pytest.raises(InputError, match="no model yet"):
         generate(unit_cell, alone, np.random.default_rng(0))
-    with pytest.raises(InputError, match="forces of the model, which has learnt none"):
+    with pytest.raises(InputError, match="forces of the model, which was fitted to none"):
         generate(unit_cell, alone, np.random.default_rng(0), small_model)
     both = ExploreSettings(
         structure="iron.cif",

@@ -104,7 +104,7 @@ bench-study: $(VENV)/.installed ## measure label savings of active learning on t
 	$(BIN)/soso study benchmarks/data/mixed_pool.extxyz -o benchmarks/results/study \
 		--settings benchmarks/study.yaml --group-by group
 
-# The pools take five minutes, the runs half an hour; runs resume after an interruption.
+# The pools take five minutes, the runs twenty; runs resume after an interruption.
 bench-policy: $(VENV)/.installed ## measure selection and stopping on two pools: the table of docs/topics/active_learning.md
 	$(BIN)/python benchmarks/study_pools.py tetragonal alloy
 	$(BIN)/python benchmarks/policy.py

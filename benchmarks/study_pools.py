@@ -1,8 +1,7 @@
 """Pools for offline studies of active learning: cells of 16 atoms with labels of the embedded engine.
 
 `mixed` is bcc iron, with which constants of the policy were once set.  With `tetragonal` (body-centred tetragonal iron,
-c/a 1.05) and `alloy` (B2 FeCo) the estimate of the blind error was chosen; `fcc` (face-centred cobalt, another lattice
-and filling) was made afterwards, and nothing was chosen with it.  Each pool holds
+c/a 1.05) and `alloy` (B2 FeCo) the estimate of the blind error and `min_blind` were chosen.  Each pool holds
 equal parts near the ferromagnet, in cones as at 1000 K, at random, and in spin spirals; every second cell has displaced
 atoms.  The fact `group` of each label names its part, which `soso study --group-by group` reads.
 `python benchmarks/study_pools.py NAME` makes a pool: benchmarks/data/NAME_pool.extxyz.
@@ -67,13 +66,6 @@ RECIPES = {
         ("Fe", "Co"),
         (2.85, 2.85, 2.85),
         TightBindingSettings.model_validate({"species": {"Fe": {}, "Co": COBALT}}),
-    ),
-    "fcc": Recipe(
-        96,
-        41,
-        ("Co", "Co"),
-        (2.51, 2.51, 2.51 * 2**0.5),
-        TightBindingSettings.model_validate({"species": {"Co": COBALT}}),
     ),
 }
 

@@ -32,7 +32,7 @@ class PolicySettings(Settings):
     max_wall_hours: float | None = Field(default=None, gt=0.0, description="since the campaign began; None: no limit")
     n_initial: int = Field(default=5, ge=2, description="size of the first batch")
     batch_size: int = Field(default=5, ge=1, description="size of the other batches")
-    min_blind: int = Field(default=12, ge=1, description="blind-test labels on which an error must rest")
+    min_blind: int = Field(default=10, ge=1, description="blind-test labels on which an error must rest")
     patience: int = Field(default=5, ge=1, description="batches without a 10 % lower blind error before the end")
     max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0, description="of failed or rejected labels")
     diagnose_model_form: bool = Field(

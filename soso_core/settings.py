@@ -45,6 +45,15 @@ RENAMED_KEYS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Old names of keys and the present ones, for the error message of an old file."""
+REMOVED_KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        "farthest-point": "choose energy-variance, mean-variance or random",
+        "only_if_worth_it": "remove this key; variance_fraction sets the share of a batch chosen by the variance",
+        "penalty_width": "remove this key and apply `soso data subtract-penalty` to the labels before the fit",
+        "score": "remove this key; candidates are ranked by the variance of their energies alone",
+    }
+)
+"""Keys, and values of keys, that exist no longer, and the changes that an old file needs."""
 NOT_A_MAPPING = "expected keys and values"
 NOT_A_MAPPING_TYPES = frozenset({"model_type", "dict_type"})
 """Pydantic's names of that error."""
@@ -76,10 +85,11 @@ def parse_settings(kind: type[SomeSettings], values: Any, source: str) -> SomeSe
         first = (unknown or error.errors())[0]  # a missing key is often a misspelt one
         key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "settings"
         key = key if key.isprintable() else repr(key)[1:-1]
-        if first["type"] == "extra_forbidden" and (new_name := RENAMED_KEYS.get(str(first["loc"][-1]))):
-            raise InputError(f"{source}: key '{key}' has been renamed to '{new_name}'") from None
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{source}: unknown key '{key}'; known keys: {_known_keys(kind, first['loc'])}") from None
+            known = _known_keys(kind, first["loc"])
+            raise InputError(f"{source}: {_explain_unknown(key, str(first['loc'][-1]), known)}") from None
+        if first["type"] == "literal_error" and (remedy := REMOVED_KEYS.get(str(first["input"]))):
+            raise InputError(f"{source}: {key}: the value {first['input']} has been removed; {remedy}") from None
         detail = str(first["msg"]).removeprefix("Value error, ")
         if first["type"] in NOT_A_MAPPING_TYPES:
             detail = NOT_A_MAPPING
@@ -125,9 +135,26 @@ def _takes_booleans(kind: type[BaseModel], name: str | None) -> bool:
     return annotation is bool or bool in get_args(annotation)
 
 
-def _known_keys(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    model: Any = kind
+def _explain_unknown(key: str, name: str, known: Mapping[str, Any]) -> str:
+    """Return the message for an unknown key `name`; `key` is its full name, `known` the keys of its section."""
+    if (new_name := RENAMED_KEYS.get(name)) in known:
+        return f"key '{key}' has been renamed to '{new_name}'"
+    if name in REMOVED_KEYS:
+        return f"key '{key}' has been removed; {REMOVED_KEYS[name]}"
+    return f"unknown key '{key}'; known keys: {', '.join(known) or 'see the documentation'}"
+
+
+def _known_keys(kind: type[BaseModel], location: tuple[int | str, ...]) -> Mapping[str, Any]:
+    """Return the fields of the section in which a location ends; entries of lists and mappings are no sections."""
+    fields: Mapping[str, Any] = kind.model_fields
     for part in location[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = getattr(field, "annotation", None)
-    return ", ".join(getattr(model, "model_fields", {})) or "see the documentation"
+        if part in fields:
+            fields = getattr(_find_model(fields[str(part)].annotation), "model_fields", {})
+    return fields
+
+
+def _find_model(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in an annotation such as `Model | None` or `tuple[Model, ...]`; None without one."""
+    if hasattr(annotation, "model_fields"):
+        return annotation  # type: ignore[no-any-return]
+    return next(filter(None, map(_find_model, get_args(annotation))), None)

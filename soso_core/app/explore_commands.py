@@ -70,7 +70,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
       soso explore model.soso explore.yaml -o next.extxyz
     with, in explore.yaml:
       known: train.extxyz
-      acquisition: energy-variance
+      acquisition: mean-variance
       variance_fraction: 0.5
     """
     from soso_core.active.selection.batch import next_batch

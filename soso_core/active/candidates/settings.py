@@ -154,7 +154,7 @@ class ExplorationSettings(Settings):
     )
     n_candidates: int = Field(default=200, ge=1, description="number of candidates")
     acquisition: Acquisition = Field(
-        default="energy-variance",
+        default="mean-variance",
         description="acquisition function; `random` serves as a control",
     )
     variance_fraction: float = Field(

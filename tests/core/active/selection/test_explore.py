@@ -76,7 +76,7 @@ def test_scores_are_the_deviations_the_model_predicts(iron, small_model):
 
 
 def test_ranks_count_up_from_the_most_uncertain(iron, small_model):
-    batch = next_batch(small_model, iron, settings(n_select=30, variance_fraction=1.0))
+    batch = next_batch(small_model, iron, settings(n_select=30, variance_fraction=1.0, acquisition="energy-variance"))
     assert [item.rank for item in batch] == list(range(30))
     assert batch[0].energy_model_std_meV_per_spin == max(item.energy_model_std_meV_per_spin for item in batch)
     assert len({item.candidate.index for item in batch}) == 30

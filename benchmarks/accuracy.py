@@ -96,7 +96,7 @@ def run_fold(fold: Fold, published: bool) -> tuple[Errors, Errors, dict[str, Any
     """
     offered = (FitSettings(),) if published else choices(fold.train)
     with one_blas_thread():
-        kappa = estimate_penalty(fold.train, np.random.default_rng(fold.seed))
+        kappa = estimate_penalty(fold.train, np.random.default_rng(fold.seed)).kappa
         train, test = subtract_penalty(fold.train, kappa), subtract_penalty(fold.test, kappa)
         model, evidences = choose(train, offered, np.random.default_rng(fold.seed))
         own = compare(predict_dataset(model, test), test, model.hyperparameters)

@@ -108,7 +108,9 @@ def check(ctx: click.Context, file: Path, cleaned: Path | None, output: Path | N
 def subtract_penalty(file: Path, output: Path, kappa: float | None, seed: int) -> None:
     """Subtract κ Σ|B|², the energy of the constraint, from the energies of FILE; B are the exchange fields.
 
-    Labels that SOSO's engines made do not contain it.  Give the κ that one file printed for others of the same source.
+    Labels that SOSO's engines made do not contain it and stay as they are.  Without --kappa, κ is estimated from the
+    other labels; the command refuses labels that do not determine it.  Give the κ that one file printed for others of
+    the same source.
 
     \b
     Example:
@@ -123,8 +125,17 @@ def subtract_penalty(file: Path, output: Path, kappa: float | None, seed: int) -
     check_output(output, [file])
     dataset = read_dataset(file)
     n_held = sum(map(penalty.may_contain_penalty, dataset))
+    if all(penalty.ENGINE_KEY in item.info for item in dataset):
+        raise InputError(f"{file}: all labels were made by SOSO's engines, which store energies without the penalty")
     if not n_held:
         raise InputError(f"{file}: no energy can contain a penalty: exchange fields are missing or it is subtracted")
-    kappa = penalty.estimate_penalty(dataset, np.random.default_rng(seed)) if kappa is None else kappa
+    error = ""
+    if kappa is None:
+        estimate = penalty.estimate_penalty(dataset, np.random.default_rng(seed))
+        kappa, error = estimate.kappa, f" ± {estimate.deviation:.2g}"
+        if not estimate.is_determined:
+            found = f"estimate: {kappa:.2g}{error} μB²/eV"
+            raise InputError(f"{file}: the labels do not determine kappa ({found}); give --kappa")
     write_dataset(output, penalty.subtract_penalty(dataset, kappa))
-    click.echo(f"κ = {kappa:.4g} μB²/eV subtracted from {n_held} of {len(dataset)} energies, written to {output}")
+    shown = f"κ = {kappa:.4g}{error} μB²/eV"
+    click.echo(f"{shown} subtracted from {n_held} of {len(dataset)} energies, written to {output}")

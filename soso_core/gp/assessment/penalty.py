@@ -6,7 +6,7 @@ their output often contain it: E_label = E + κ Σ_i |B_i|².  The derivatives o
 them.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -27,6 +27,19 @@ ENGINE_KEY = "engine"
 """A label with this fact was made by an engine of SOSO; all of them subtract the penalty."""
 SUBTRACTED_KEY = "subtracted_penalty_muB2_per_ev"
 """Fact of a label whose energy had this κ subtracted; it is not subtracted twice."""
+UNDETERMINED = 0.5
+"""Labels do not determine κ when its deviation is more than this share of that of the prior."""
+HALF_GAUSSIAN = float(np.sqrt(1.0 - 2.0 / np.pi))
+"""Standard deviation of a half-Gaussian in units of its width."""
+
+
+@dataclass(frozen=True)
+class PenaltyEstimate:
+    """Posterior mean and standard deviation of κ, μB²/eV; `is_determined`: much narrower than its prior."""
+
+    kappa: float
+    deviation: float
+    is_determined: bool
 
 
 def may_contain_penalty(item: LabelledConfiguration) -> bool:
@@ -53,16 +66,17 @@ def subtract_penalty(dataset: Dataset, kappa: float) -> Dataset:
     )
 
 
-def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = WIDTH) -> float:
-    """Return the posterior mean of κ, μB²/eV; zero unless every energy of the labels may contain a penalty.
+def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = WIDTH) -> PenaltyEstimate:
+    """Return the posterior of κ from the labels whose energies may contain a penalty; zero if there are none.
 
-    A model is fitted to the labels, and κ is one more weight of it, with Σ|B|² of the labels as its column.  Its prior
-    is half a Gaussian of `width`, as κ is not negative.  `rng` draws the inducing points.
+    A model is fitted to these labels and to those without energy.  κ is one more weight of it, with Σ|B|² of the labels
+    as its column.  Its prior is half a Gaussian of `width`, as κ is not negative.  `rng` draws the inducing points.
     """
-    items = [item for item in dataset if item.energy is not None]
-    if not items or not all(map(may_contain_penalty, items)):
-        return 0.0
-    made = fit_candidate(check_labels(dataset), choose_settings(dataset), rng)
+    items = [item for item in dataset if may_contain_penalty(item)]
+    if not items:
+        return PenaltyEstimate(0.0, 0.0, is_determined=True)
+    used = Dataset(tuple(item for item in dataset if item.energy is None or may_contain_penalty(item)))
+    made = fit_candidate(check_labels(used), choose_settings(used), rng)
     hyperparameters = made.fitted.best.hyperparameters
 
     def of(item: LabelledConfiguration) -> tuple[FloatArray, FloatArray, float]:
@@ -75,18 +89,19 @@ def estimate_penalty(dataset: Dataset, rng: np.random.Generator, width: float = 
     with one_blas_thread():
         solved = posterior(select_energy_targets(made.equations), made.basis.blocks, hyperparameters)
         arrays = (np.concatenate(rows), np.concatenate(values), np.array(squares))
-        return posterior_mean(*arrays, solved, hyperparameters.noise["energy"], width)
+        kappa, deviation = penalty_posterior(*arrays, solved, hyperparameters.noise["energy"], width)
+    return PenaltyEstimate(kappa, deviation, deviation <= UNDETERMINED * HALF_GAUSSIAN * width)
 
 
-def posterior_mean(
+def penalty_posterior(
     rows_km: FloatArray,
     values_k: FloatArray,
     squares_k: FloatArray,
     solved: tuple[FloatArray, FloatArray],
     noise: float,
     width: float,
-) -> float:
-    """Return κ, μB²/eV, from rows (k, m) and values (k,) of energies as the fit takes them, and Σ|B|² (k,) likewise.
+) -> tuple[float, float]:
+    """Return mean and deviation of κ, μB²/eV, from rows (k, m), values (k,) and Σ|B|² (k,) of energies as fitted.
 
     `solved`: weights (m,) of the other columns and the Cholesky factor (m, m) of their precision, given `noise` (eV).
     """
@@ -94,11 +109,13 @@ def posterior_mean(
     explained_m = solve_triangular(cholesky_mm, squares_k @ rows_km, lower=True) / noise
     precision = (squares_k @ squares_k - explained_m @ explained_m) / noise**2 + width**-2.0
     slope = squares_k @ (values_k - rows_km @ weights_m) / noise**2
-    return _mean_above_zero(float(slope / precision), float(precision) ** -0.5)
+    return _moments_above_zero(float(slope / precision), float(precision) ** -0.5)
 
 
-def _mean_above_zero(mean: float, deviation: float) -> float:
-    """Return the mean of a Gaussian that is cut off below zero."""
+def _moments_above_zero(mean: float, deviation: float) -> tuple[float, float]:
+    """Return mean and standard deviation of a Gaussian that is cut off below zero."""
     alpha = mean / deviation
     # φ(α)/Φ(α) by the scaled complementary error function, which does not underflow.
-    return max(mean + deviation * float(np.sqrt(2.0 / np.pi) / erfcx(-alpha / np.sqrt(2.0))), 0.0)
+    ratio = float(np.sqrt(2.0 / np.pi) / erfcx(-alpha / np.sqrt(2.0)))
+    variance = max(1.0 - ratio * (ratio + alpha), 0.0)
+    return max(mean + deviation * ratio, 0.0), deviation * float(np.sqrt(variance))

@@ -78,7 +78,7 @@ def make_pool(name: str, workers: int) -> Dataset:
     with ProcessPoolExecutor(workers) as pool:
         tasks = zip(parts(), counts, np.random.default_rng(recipe.seed).spawn(len(counts)), strict=True)
         for (group, generator), count, rng in tasks:
-            made += _labelled(pool, recipe, group, generator, count, rng)
+            made += _label_group(pool, recipe, group, generator, count, rng)
     DATA.mkdir(exist_ok=True)
     write_dataset(DATA / f"{name}_pool.extxyz", made)
     return Dataset(tuple(made))
@@ -91,7 +91,7 @@ def parts() -> Iterator[tuple[str, GeneratorSettings]]:
             yield group, generator.model_copy(update={"displacement_angstrom": displacement})
 
 
-def _labelled(
+def _label_group(
     pool: ProcessPoolExecutor,
     recipe: Recipe,
     group: str,

@@ -42,12 +42,12 @@ class Configuration:
     spins_ac: FloatArray
 
     def __post_init__(self) -> None:
-        numbers_a = _checked_numbers(self.numbers_a)
+        numbers_a = _check_numbers(self.numbers_a)
         n_atoms = len(numbers_a)
         object.__setattr__(self, "numbers_a", numbers_a)
         object.__setattr__(self, "positions_ac", frozen_floats("position", self.positions_ac, (n_atoms, 3)))
         object.__setattr__(self, "cell_vc", frozen_floats("cell", self.cell_vc, (3, 3)))
-        object.__setattr__(self, "spins_ac", _checked_spins(self.spins_ac, n_atoms))
+        object.__setattr__(self, "spins_ac", _check_spins(self.spins_ac, n_atoms))
         self._check_size()
 
     def _check_size(self) -> None:
@@ -96,7 +96,7 @@ class Configuration:
         return Configuration(self.numbers_a, positions_ac, self.cell_vc, self.spins_ac)
 
 
-def _checked_numbers(numbers: IntArray) -> IntArray:
+def _check_numbers(numbers: IntArray) -> IntArray:
     array = np.array(numbers)
     if array.ndim != 1 or array.size == 0:
         raise InputError("a configuration needs at least one atom")
@@ -107,7 +107,7 @@ def _checked_numbers(numbers: IntArray) -> IntArray:
     return array
 
 
-def _checked_spins(spins: FloatArray, n_atoms: int) -> FloatArray:
+def _check_spins(spins: FloatArray, n_atoms: int) -> FloatArray:
     raw_ac = frozen_floats("spin", spins, (n_atoms, 3))
     lengths_a = np.linalg.norm(raw_ac, axis=1)
     is_zero_a = ~np.any(raw_ac != 0.0, axis=1)

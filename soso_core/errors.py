@@ -24,7 +24,7 @@ class ConvergenceError(SosoError):
 
 
 @contextmanager
-def located(where: str) -> Iterator[None]:
+def locate_errors(where: str) -> Iterator[None]:
     """Put `where` (a file, a configuration, a key) before the message of an error unless the message begins with it.
 
     Raises the InputError or ConvergenceError of the block, its class unchanged.

@@ -86,7 +86,7 @@ def is_at_least(grade: str, minimum: str) -> bool:
     return GRADES.index(grade) <= GRADES.index(minimum)
 
 
-def noted_quality(info: Mapping[str, Any]) -> LabelQuality:
+def read_quality(info: Mapping[str, Any]) -> LabelQuality:
     """Return the quality numbers in the info of a label."""
     return LabelQuality({key: float(info[key]) for key in LIMITS if key in info})
 

@@ -13,7 +13,7 @@ from soso_core.app.paths import check_outputs
 from soso_core.app.progress import track
 from soso_core.app.tables import number, print_table
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, located
+from soso_core.errors import InputError, locate_errors
 from soso_core.formats import read_dataset, write_file
 from soso_core.labels import LabelledConfiguration
 from soso_core.species import species_indices
@@ -128,7 +128,7 @@ def _check_comparable(model: FittedModel, dataset: Dataset, path: Path) -> None:
     if not any(_is_comparable(model, item) for item in dataset):
         raise InputError(f"{path}: nothing to compare with: no configuration has labels that this model predicts")
     for i, item in enumerate(dataset):
-        with located(f"{path}, configuration {i}"):
+        with locate_errors(f"{path}, configuration {i}"):
             species_indices(item.configuration, model.basis.species)
 
 

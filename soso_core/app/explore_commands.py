@@ -45,7 +45,7 @@ def generate(settings: Path, output: Path) -> None:
     from soso_core.active.selection.batch import first_batch
 
     check_output(output, [settings])
-    values = _resolved(settings)
+    values = _read_explore_settings(settings)
     batch = first_batch(read_structure(values.structure), values)
     write_atoms(output, [_frame(candidate) for candidate in batch])
     rows = [(item.kind, number(item.magnetisation, 2), str(item.index)) for item in batch]
@@ -76,7 +76,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     from soso_core.active.selection.batch import next_batch
     from soso_core.gp.model.model_file import load_model
 
-    values = _resolved(settings)
+    values = _read_explore_settings(settings)
     check_output(output, [model, settings, *([] if values.known is None else [values.known])])
     known = [] if values.known is None else read_configurations(values.known)
     notes: list[str] = []
@@ -98,7 +98,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")
 
 
-def _resolved(path: Path) -> ExploreSettings:
+def _read_explore_settings(path: Path) -> ExploreSettings:
     """Return the settings of a file; paths in it are relative to that file."""
     from soso_core.active.candidates.settings import ExploreSettings
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from soso_core.app.paths import check_output
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, located
+from soso_core.errors import InputError, locate_errors
 from soso_core.formats import (
     read_dataset,
     read_deepmd,
@@ -55,7 +55,7 @@ def _read_embset(path: Path, structure: Path | None) -> Dataset:
 def _write_embset(path: Path, dataset: Dataset, structure: Path | None) -> None:
     lattice = dataset[0].configuration
     if structure is not None and structure.exists():
-        with located(f"the lattice in {structure} does not match"):
+        with locate_errors(f"the lattice in {structure} does not match"):
             check_same_lattice(read_structure(structure), lattice)
     elif structure is not None and structure.suffix.lower() not in XYZ_SUFFIXES:
         raise InputError(f"the lattice is written as extended XYZ; choose a name that ends in .extxyz, not {structure}")
@@ -105,6 +105,6 @@ def convert(
         raise InputError(f"soso cannot convert {source_format} to {target_format}")
     check_target(output, [path for path in (source, structure) if path is not None])
     dataset = read(source, structure)
-    with located(str(source)):
+    with locate_errors(str(source)):
         write(output, dataset, structure if source_format != "embset" else None)
     return len(dataset), target_format

@@ -9,7 +9,7 @@ from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
 from soso_core.configuration import Configuration
 from soso_core.engines import Engine, load_engine
-from soso_core.errors import ConvergenceError, located
+from soso_core.errors import ConvergenceError, locate_errors
 from soso_core.formats import write_dataset
 from soso_core.formats.atoms import configuration_from_atoms
 from soso_core.formats.extxyz import read_atoms
@@ -45,14 +45,14 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
     check_output(output, [path for path in (configurations, settings) if path is not None])
     jobs: list[Configuration] = []
     for i, atoms in enumerate(frames):
-        with located(f"{configurations}, configuration {i}"):
+        with locate_errors(f"{configurations}, configuration {i}"):
             jobs.append(configuration_from_atoms(atoms))
             chosen.check(jobs[i], values)
     done: list[LabelledConfiguration] = []
     with progress_bar() as progress:
         for i in progress.track(range(len(jobs)), description="labelling"):
             try:
-                with located(f"{configurations}, configuration {i}"):
+                with locate_errors(f"{configurations}, configuration {i}"):
                     labelled = chosen.label(jobs[i], values)
             except ConvergenceError as error:
                 progress.console.print(f"soso: {error}", soft_wrap=True, markup=False, highlight=False)

@@ -12,7 +12,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from soso_core.app.paths import check_output
 from soso_core.app.progress import progress_bar
-from soso_core.errors import located
+from soso_core.errors import locate_errors
 from soso_core.formats.atoms import configuration_from_atoms
 from soso_core.formats.extxyz import read_atoms, write_atoms
 from soso_core.labels import LabelledConfiguration
@@ -48,7 +48,7 @@ def predict(model: Path, data: Path, output: Path) -> None:
     predicted, n_guessed = [], 0
     with progress_bar() as progress:
         for i, atoms in enumerate(progress.track(read_atoms(data), description="predicting")):
-            with located(f"{data}, configuration {i}"):
+            with locate_errors(f"{data}, configuration {i}"):
                 frame, guessed = predict_frame(fitted, atoms)
             predicted.append(frame)
             n_guessed += guessed

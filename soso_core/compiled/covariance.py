@@ -118,7 +118,7 @@ def compress_covariance(
     if not len(x_bf):
         return Terms(np.zeros((x_bf.shape[1], 1)), np.zeros(1), "nothing")
     if covariance.zeta == 1:
-        return Terms(_summed(covariance, x_bf, weights_tb)[:, None], np.ones(1), "sum")
+        return Terms(_sum_columns(covariance, x_bf, weights_tb)[:, None], np.ones(1), "sum")
     if covariance.zeta == 2:
         return _low_rank(symmetric_form(covariance, x_bf, weights_tb), x_bf, tolerance)
     columns_fk = np.zeros((x_bf.shape[1], len(covariance.features) * len(x_bf)))
@@ -139,7 +139,7 @@ def symmetric_form(covariance: ProductCovariance, x_bf: FloatArray, weights_tb: 
     return form_ff
 
 
-def _summed(covariance: ProductCovariance, x_bf: FloatArray, weights_tb: FloatArray) -> FloatArray:
+def _sum_columns(covariance: ProductCovariance, x_bf: FloatArray, weights_tb: FloatArray) -> FloatArray:
     vector_f = np.zeros(x_bf.shape[1])
     for block, weights_b in zip(covariance.features.values(), weights_tb, strict=True):
         vector_f[block] = weights_b @ x_bf[:, block]

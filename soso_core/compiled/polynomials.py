@@ -10,7 +10,7 @@ from numpy.polynomial import chebyshev
 from soso_core.arrays import FloatArray
 from soso_core.errors import InputError
 from soso_core.kernels.vector.near import Radial
-from soso_core.kernels.vector.simd import padded
+from soso_core.kernels.vector.simd import round_up_to_width
 
 Functions = Callable[[FloatArray], FloatArray]
 """r_p (p,) Å to values (p, f), the cutoff function left out."""
@@ -55,7 +55,7 @@ class PolynomialFit:
     def packed_with(self, coefficients_fd: FloatArray) -> Radial:
         """The arrays with other coefficients (..., f, d); f is filled up to a multiple of four."""
         *outer, n_functions, n_powers = coefficients_fd.shape
-        n_filled = padded(n_functions)
+        n_filled = round_up_to_width(n_functions)
         rows = np.zeros((*outer, n_filled, n_powers))
         rows[..., :n_functions, :] = coefficients_fd
         is_tapered_g = np.append(self.inner_edges_g, self.cutoff) + self.overlap > self.inner
@@ -114,7 +114,7 @@ def fit_polynomials(functions: Functions, where: FitRange) -> PolynomialFit:
     for eased in np.geomspace(1.0, EASED, 4):
         pieces = _pieces(functions, replace(where, tolerance=eased * where.tolerance), sizes)
         if pieces is not None:
-            return _joined(pieces, where, sizes)
+            return _join(pieces, where, sizes)
     raise InputError(
         f"radial functions are too steep between {where.shortest:g} and {where.cutoff:g} Å for a tolerance of "
         f"{EASED * where.tolerance:g}"
@@ -134,7 +134,7 @@ def _pieces(functions: Functions, where: FitRange, sizes: "_Sizes") -> "list[_Pi
     return pieces[::-1]
 
 
-def _joined(pieces: "list[_Piece]", where: FitRange, sizes: "_Sizes") -> PolynomialFit:
+def _join(pieces: "list[_Piece]", where: FitRange, sizes: "_Sizes") -> PolynomialFit:
     return PolynomialFit(
         np.array([piece.low for piece in pieces[1:]]),
         np.array([piece.map_2 for piece in pieces]),

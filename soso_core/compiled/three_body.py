@@ -8,7 +8,7 @@ from soso_core.descriptors.three_body import ThreeBodyDescriptor
 from soso_core.errors import InputError
 from soso_core.kernels.vector.harmonics import make_harmonics
 from soso_core.kernels.vector.near import Radial
-from soso_core.kernels.vector.simd import padded
+from soso_core.kernels.vector.simd import round_up_to_width
 from soso_core.kernels.vector.three_body import ThreeBody
 
 
@@ -24,7 +24,7 @@ def pack_three_body(descriptor: ThreeBodyDescriptor | None, radial: Radial) -> T
     if p.element_channels is not None and n_species > 1:
         raise InputError("a model with element_channels cannot be compiled; use FittedModel, or fit without them")
     kinds_t, tables = component_kinds(descriptor.channels), feature_tables(descriptor)
-    return ThreeBody(radial, make_harmonics(p.l_max), kinds_t, *tables, n_species, padded(p.n_max))
+    return ThreeBody(radial, make_harmonics(p.l_max), kinds_t, *tables, n_species, round_up_to_width(p.n_max))
 
 
 def feature_tables(
@@ -36,7 +36,7 @@ def feature_tables(
     """
     p, n_species = descriptor.parameters, len(descriptor.species)
     first = first_components(descriptor.channels)
-    n_pad, n_l = padded(p.n_max), p.l_max + 1
+    n_pad, n_l = round_up_to_width(p.n_max), p.l_max + 1
     place_x = np.array([s * n_pad + n for s in range(n_species) for n in range(p.n_max)])
     size = n_l * n_species * n_pad
     pairs: list[tuple[int, ...]] = []

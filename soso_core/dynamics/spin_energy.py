@@ -39,7 +39,7 @@ class SpinEnergy:
         couplings, magnetic_a = Couplings.of_bonds(bonds_k2, j_kl), np.ones(n_atoms, dtype=bool)
         if len(couplings.i_q) and not 0 <= couplings.i_q.min() <= couplings.i_q.max() < n_atoms:
             raise InputError(f"a bond has an atom index that is not one of the {n_atoms} atoms")
-        table = couplings.table(magnetic_a, _checked_field(field_ac, n_atoms))
+        table = couplings.table(magnetic_a, _check_field(field_ac, n_atoms))
         return cls(magnetic_a, couplings.constant(magnetic_a), table)
 
     @property
@@ -54,11 +54,11 @@ class SpinEnergy:
 
     def of_spins(self, spins_ac: FloatArray) -> float:
         """Return the energy of these spins (a, 3), eV, computed from scratch."""
-        spins_ac = self.checked(spins_ac)
+        spins_ac = self.check_spins(spins_ac)
         more = 0.0 if self.environments is None else self.environments.start(spins_ac)[0]
         return self.constant + pair_energy(self.pairs, spins_ac) + more
 
-    def checked(self, spins_ac: ArrayLike) -> FloatArray:
+    def check_spins(self, spins_ac: ArrayLike) -> FloatArray:
         """Return a copy of spins (a, 3).  Raises InputError unless they are unit vectors on magnetic atoms only."""
         spins_ac = np.array(frozen_floats("spin", spins_ac, (self.n_atoms, 3)))
         if np.any(np.abs(np.linalg.norm(spins_ac, axis=1) - self.is_magnetic_a) > 1e-6):
@@ -88,11 +88,11 @@ class SpinModel:
         """
         model, magnetic_a = self.model, configuration.is_magnetic_a
         couplings = Couplings.of(model, configuration)
-        table = couplings.table(magnetic_a, _checked_field(field_ac, len(configuration)))
+        table = couplings.table(magnetic_a, _check_field(field_ac, len(configuration)))
         atoms_energy = float(species_counts(configuration, model.basis.species) @ model.species_energies_s)
         around = None if self.environments is None else self.environments.on(configuration)
         return SpinEnergy(np.array(magnetic_a), atoms_energy + couplings.constant(magnetic_a), table, around)
 
 
-def _checked_field(field_ac: ArrayLike | None, n_atoms: int) -> FloatArray:
+def _check_field(field_ac: ArrayLike | None, n_atoms: int) -> FloatArray:
     return np.zeros((n_atoms, 3)) if field_ac is None else frozen_floats("field", field_ac, (n_atoms, 3))

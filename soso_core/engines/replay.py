@@ -67,7 +67,7 @@ def find_difference(configuration: Configuration, known: Sequence[Configuration]
         return "none has the same elements in the same order"
     shared = "elements"
     for name, part in PARTS.items():
-        left = [item for item in alike if _rounded(item, part) == _rounded(configuration, part)]
+        left = [item for item in alike if _round(item, part) == _round(configuration, part)]
         if not left:
             return f"none with the same {shared} has the same {name}"
         alike, shared = left, f"{shared.replace(' and', ',')} and {name}"
@@ -77,10 +77,10 @@ def find_difference(configuration: Configuration, known: Sequence[Configuration]
 def _key(where: Configuration) -> str:
     digest = sha256(where.numbers_a.tobytes())
     for part in PARTS.values():
-        digest.update(_rounded(where, part))
+        digest.update(_round(where, part))
     return digest.hexdigest()
 
 
-def _rounded(where: Configuration, part: str) -> bytes:
+def _round(where: Configuration, part: str) -> bytes:
     values: FloatArray = np.round(getattr(where, part), DECIMALS) + 0.0
     return values.tobytes()

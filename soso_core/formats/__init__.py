@@ -12,11 +12,10 @@ from soso_core.formats.extxyz import (
     write_configurations,
     write_dataset,
 )
-from soso_core.formats.structure import checked_structure, read_structure, read_structure_atoms
+from soso_core.formats.structure import read_structure, read_structure_atoms, validate_structure
 
 __all__ = [
     "atomic_write",
-    "checked_structure",
     "format_extxyz",
     "parse_extxyz",
     "read_configurations",
@@ -25,6 +24,7 @@ __all__ = [
     "read_embset",
     "read_structure",
     "read_structure_atoms",
+    "validate_structure",
     "write_configurations",
     "write_dataset",
     "write_deepmd",

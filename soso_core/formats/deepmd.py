@@ -15,7 +15,7 @@ from ase.data import atomic_numbers
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, first_line, located, reading
+from soso_core.errors import InputError, first_line, locate_errors, reading
 from soso_core.labels import LabelledConfiguration
 from soso_core.voigt import symmetrise
 
@@ -82,8 +82,8 @@ def _read_set(folder: Path, numbers_a: IntArray) -> Iterator[LabelledConfigurati
     if len(set(counts.values())) > 1:
         raise InputError(f"{folder}: files differ in their number of frames: {counts}")
     for k in range(counts["coord"]):
-        with located(f"{folder}, frame {k}"):
-            yield _labelled(numbers_a, {name: array[k] for name, array in arrays.items()})
+        with locate_errors(f"{folder}, frame {k}"):
+            yield _build_label(numbers_a, {name: array[k] for name, array in arrays.items()})
 
 
 def _load(file: Path, width: int) -> FloatArray:
@@ -100,7 +100,7 @@ def _load(file: Path, width: int) -> FloatArray:
     return array.reshape(len(array), width).astype(np.float64)
 
 
-def _labelled(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfiguration:
+def _build_label(numbers_a: IntArray, row: dict[str, FloatArray]) -> LabelledConfiguration:
     shape = (len(numbers_a), 3)
     spins_ac, moment_magnitudes_a = split_moments(row["spin"].reshape(shape))
     where = Configuration(numbers_a, row["coord"].reshape(shape), row["box"].reshape(3, 3), spins_ac)

@@ -63,7 +63,7 @@ def _systems(frames: Frames) -> dict[str, list[LabelledConfiguration]]:
     for count, (numbers, members) in enumerate(by_atoms.items()):
         formula = Atoms(numbers=numbers).get_chemical_formula("metal")
         # The number keeps the order, and distinguishes systems with the same formula.
-        named[f"{_numbered(count, len(by_atoms))}_{formula}"] = members
+        named[f"{_pad_number(count, len(by_atoms))}_{formula}"] = members
     return named
 
 
@@ -75,14 +75,14 @@ def _write_system(folder: Path, frames: Frames) -> None:
     _write_lines(folder / "type_map.raw", [chemical_symbols[number] for number in kinds])
     sets = [list(members) for _, members in groupby(frames, lambda item: [name for name, _ in _arrays(item)])]
     for count, members in enumerate(sets):
-        target = folder / f"set.{_numbered(count, len(sets))}"
+        target = folder / f"set.{_pad_number(count, len(sets))}"
         target.mkdir()
         rows = [dict(_arrays(item)) for item in members]
         for name in rows[0]:
             np.save(target / f"{name}.npy", np.stack([row[name].ravel() for row in rows]), allow_pickle=False)
 
 
-def _numbered(count: int, total: int) -> str:
+def _pad_number(count: int, total: int) -> str:
     """Return a number with three digits, or as many as `total` needs, so that names sort by number."""
     return str(count).zfill(max(3, len(str(total - 1))))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, located, reading
+from soso_core.errors import InputError, locate_errors, reading
 from soso_core.formats.atomic_write import write_file
 from soso_core.formats.deepmd import split_moments
 from soso_core.formats.extxyz import parse_number
@@ -41,7 +41,7 @@ def read_embset(path: Path | str, structure: Configuration) -> Dataset:
         if len(block) < size:
             raise InputError(f"{file} is truncated: configuration {len(items)} lacks {size - len(block)} lines")
         rows = np.array([_row(f"{file}, line {number}", words, a + 1) for a, (number, words) in enumerate(block[1:])])
-        with located(where):
+        with locate_errors(where):
             spins_ac, magnitudes_a = split_moments(rows[:, :3])
             items.append(LabelledConfiguration(structure.with_spins(spins_ac), energy, rows[:, 3:], magnitudes_a))
     return Dataset(tuple(items))
@@ -93,7 +93,7 @@ def _row(where: str, words: list[str], atom: int) -> list[float]:
 def _block(k: int, item: LabelledConfiguration, first: Configuration) -> str:
     if item.energy is None or item.moment_magnitudes_a is None or item.exchange_fields_ac is None:
         raise InputError(f"configuration {k}: an EMBSET file needs energy, moments and exchange_fields")
-    with located(f"configuration {k}"):
+    with locate_errors(f"configuration {k}"):
         check_same_lattice(item.configuration, first)
     moments_ac = item.configuration.spins_ac * item.moment_magnitudes_a[:, None]
     rows = np.hstack([moments_ac, item.exchange_fields_ac]).tolist()

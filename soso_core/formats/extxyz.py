@@ -11,7 +11,7 @@ from ase import Atoms
 
 from soso_core.configuration import Configuration
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, first_line, located, reading
+from soso_core.errors import InputError, first_line, locate_errors, reading
 from soso_core.formats.atomic_write import write_file
 from soso_core.formats.atoms import (
     atoms_from_configuration,
@@ -88,7 +88,7 @@ def write_atoms(path: Path | str, frames: Iterable[Atoms]) -> None:
 
 def _convert_frames(frames: Iterable[Atoms], path: Path | str, convert: Callable[[Atoms], Value]) -> Iterator[Value]:
     for i, atoms in enumerate(frames):
-        with located(f"{path}, configuration {i}"):
+        with locate_errors(f"{path}, configuration {i}"):
             yield convert(atoms)
 
 

@@ -6,16 +6,16 @@ import numpy as np
 from ase import Atoms
 
 from soso_core.configuration import Configuration
-from soso_core.errors import InputError, first_line, located
+from soso_core.errors import InputError, first_line, locate_errors
 from soso_core.formats.atoms import check_periodic
 
 
 def read_structure(path: Path | str) -> Configuration:
     """Return the last structure of a file, every spin zero.
 
-    Raises InputError, in one line, for a missing or unreadable file and for what `checked_structure` refuses.
+    Raises InputError, in one line, for a missing or unreadable file and for what `validate_structure` refuses.
     """
-    return checked_structure(read_structure_atoms(path), path)
+    return validate_structure(read_structure_atoms(path), path)
 
 
 def read_structure_atoms(path: Path | str) -> Atoms:
@@ -30,15 +30,15 @@ def read_structure_atoms(path: Path | str) -> Atoms:
     except Exception as error:  # ASE's many readers raise many classes; each means the same to a user
         raise InputError(f"cannot read structure {file}: {first_line(error)}") from None
     assert isinstance(atoms, Atoms)  # without an index ASE returns one frame
-    checked_structure(atoms, file)
+    validate_structure(atoms, file)
     return atoms
 
 
-def checked_structure(atoms: Atoms, path: Path | str) -> Configuration:
+def validate_structure(atoms: Atoms, path: Path | str) -> Configuration:
     """Return the structure that was read from `path` as a Configuration, every spin zero.
 
     Raises InputError, in one line, when it is not periodic along all three directions or its cell is no crystal's.
     """
-    with located(f"structure {path}"):
+    with locate_errors(f"structure {path}"):
         check_periodic(atoms)
         return Configuration(atoms.numbers, atoms.positions, atoms.cell.array, np.zeros((len(atoms), 3)))

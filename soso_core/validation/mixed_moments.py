@@ -51,7 +51,7 @@ def _of_species(frames: Frames, number: int) -> Iterator[Finding]:
         few = low if len(low) <= len(high) else high
         text = (
             f"moment magnitudes of {chemical_symbols[number]} form two groups with ratio {ratio:.2f} "
-            f"({len(low)} and {len(high)} configurations, the fewer are {_listed(few[:, 2])}); "
+            f"({len(low)} and {len(high)} configurations, the fewer are {_list_indices(few[:, 2])}); "
             "MW_int and M_int mixed? (suspected)"
         )
         yield Finding(Kind.MIXED_MOMENTS, text, None, None, ratio, "moments")
@@ -73,6 +73,6 @@ def _same_order(one_k: FloatArray, other_k: FloatArray) -> bool:
     return bool(one_k.min() <= other_k.max() and other_k.min() <= one_k.max())
 
 
-def _listed(indices: FloatArray, most: int = 8) -> str:
+def _list_indices(indices: FloatArray, most: int = 8) -> str:
     numbers = sorted(int(k) for k in indices)
     return ", ".join(map(str, numbers[:most])) + (", ..." if len(numbers) > most else "")

@@ -11,8 +11,8 @@ from pydantic import Field
 from soso_core.active.candidates.generators import check_generators
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.active.stopping.policy import PolicySettings
-from soso_core.errors import InputError, located
-from soso_core.formats import checked_structure, read_configurations, read_structure_atoms
+from soso_core.errors import InputError, locate_errors
+from soso_core.formats import read_configurations, read_structure_atoms, validate_structure
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import is_at_least
 from soso_core.settings import Settings, read_settings
@@ -106,17 +106,17 @@ def read_campaign(path: Path | str, measure: str | None = None, n_existing: int 
     exploration = settings.exploration.with_files(lambda _, file: Path(path).parent / file)
     _check_files(exploration, str(path))
     settings = settings.model_copy(update={"exploration": exploration})
-    with located(f"{path}: engine"):
+    with locate_errors(f"{path}: engine"):
         engine = load_label_workchain(settings.engine_entry_point)
     if measure is not None:
-        settings = _with_measured(settings, engine, measure, str(path))
+        settings = _add_measured(settings, engine, measure, str(path))
     here = {key: str(Path(path).parent / file) for key, file in _engine_files(settings, engine).items()}
     settings = settings.model_copy(update={"engine_settings": {**settings.engine_settings, **here}})
     campaign = Campaign(
         settings=settings,
         structure=read_structure_atoms(Path(path).parent / settings.structure),
         engine=engine,
-        engine_settings=engine.checked_settings(settings.engine_settings, f"{path}: engine_settings"),
+        engine_settings=engine.validate_settings(settings.engine_settings, f"{path}: engine_settings"),
         folder=Path(path).parent,
     )
     n_initial = _check_initial_data(campaign, str(path))
@@ -126,7 +126,7 @@ def read_campaign(path: Path | str, measure: str | None = None, n_existing: int 
     return campaign
 
 
-def _with_measured(settings: CampaignSettings, engine: type[LabelWorkChain], key: str, source: str) -> CampaignSettings:
+def _add_measured(settings: CampaignSettings, engine: type[LabelWorkChain], key: str, source: str) -> CampaignSettings:
     """Return the settings with one value to be measured.  Raises InputError when the engine cannot measure it."""
     if key not in engine.MEASURED:
         raise InputError(f"{source}: engine: {settings.engine} has no {key.replace('_', ' ')} to measure")
@@ -142,14 +142,14 @@ def _engine_files(settings: CampaignSettings, engine: type[LabelWorkChain]) -> d
 def _check_files(exploration: ExplorationSettings, source: str) -> None:
     """Raise InputError when a file of candidates is missing or cannot be read."""
     for name, file in exploration.files.items():
-        with located(f"{source}: exploration.generators.{name.removeprefix('file_')}"):
+        with locate_errors(f"{source}: exploration.generators.{name.removeprefix('file_')}"):
             read_configurations(file)
 
 
 def _check_generators(campaign: Campaign, has_model: bool, source: str) -> None:
     """Raise InputError when a generator cannot draw from this structure."""
-    bare = checked_structure(campaign.structure, campaign.settings.structure)
-    with located(f"{source}: exploration"):
+    bare = validate_structure(campaign.structure, campaign.settings.structure)
+    with locate_errors(f"{source}: exploration"):
         check_generators(bare, campaign.settings.exploration, has_model)
 
 

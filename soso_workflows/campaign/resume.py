@@ -35,7 +35,7 @@ def resume_builder(state: CampaignState, **changes: float | None) -> ProcessBuil
     """
     check_idle(state)
     changed = {key: value for key, value in changes.items() if value is not None}
-    policy = changed_policy(state, changed)
+    policy = change_policy(state, changed)
     is_open = state.candidates is not None or bool(state.labels)  # an open batch is finished before the policy decides
     if not is_open and (changed or state.node.is_finished):  # one that was killed may end at once
         check_continues(state, policy)
@@ -62,7 +62,7 @@ def extend_builder(state: CampaignState, builder: ProcessBuilder) -> ProcessBuil
     builder.dataset = state.dataset
     if "model" in state.inputs:
         builder.model = state.inputs["model"]
-    builder.label = _with_measured(state, builder)
+    builder.label = _add_measured(state, builder)
     builder.resume = {**collect_resume_inputs(state), "extends": Bool(True)}
     return builder
 
@@ -86,7 +86,7 @@ def check_extension(state: CampaignState, builder: ProcessBuilder) -> None:
     check_continues(state, PolicySettings(**builder.policy.get_dict()), since=len(state.batches))
 
 
-def changed_engine_settings(state: CampaignState, builder: ProcessBuilder) -> list[str]:
+def find_changed_engine_settings(state: CampaignState, builder: ProcessBuilder) -> list[str]:
     """Return the keys of the engine's settings whose values in `builder` differ from those of `state`."""
     before, now = (
         {} if (node := inputs.get("settings")) is None else node.get_dict()
@@ -95,7 +95,7 @@ def changed_engine_settings(state: CampaignState, builder: ProcessBuilder) -> li
     return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
 
 
-def _with_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
+def _add_measured(state: CampaignState, builder: ProcessBuilder) -> dict[str, Any]:
     """Return the inputs of labels, with the measurements of the earlier campaign."""
     inputs = {name: node for name, node in builder.label.items() if node is not None}
     wanted = load_label_workchain(builder.engine.value).preparation(inputs, builder.structure)
@@ -113,7 +113,7 @@ def collect_resume_inputs(state: CampaignState) -> dict[str, Any]:
     return inputs
 
 
-def changed_policy(state: CampaignState, changes: dict[str, float]) -> PolicySettings:
+def change_policy(state: CampaignState, changes: dict[str, float]) -> PolicySettings:
     """Return the policy with other limits.  Raises InputError that names the option of an invalid value."""
     values = {**state.inputs["policy"].get_dict(), **changes}
     return parse_settings(PolicySettings, values, ", ".join(OPTIONS[key] for key in changes) or "policy")

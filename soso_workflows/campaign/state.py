@@ -100,7 +100,7 @@ class CampaignState(CampaignProcess):
         """Labels of that batch, by `label_*`; also those whose workchain was killed before it returned them."""
         found = dict(self.resumed("labels") or {}) if self._is_first_batch else {}
         for (stage, batch, index), process in self.calls.items():
-            if stage == "label" and batch == self.batch and (label := finished_label(process)) is not None:
+            if stage == "label" and batch == self.batch and (label := find_finished_label(process)) is not None:
                 found[LABEL + index] = label
         return found
 
@@ -156,16 +156,16 @@ def load_campaign(pk: int | str) -> CampaignState:
     return CampaignState(node)
 
 
-def finished_label(process: ProcessNode) -> SosoDataset | None:
+def find_finished_label(process: ProcessNode) -> SosoDataset | None:
     """Return the label that a label workchain or the engine below it made; None when there is none."""
-    for candidate in _finished_within(process):
+    for candidate in _find_finished(process):
         label = candidate.base.links.get_outgoing(link_label_filter="label").all()
         if label and isinstance(label[0].node, SosoDataset):
             return label[0].node
     return None
 
 
-def _finished_within(process: ProcessNode) -> Iterator[ProcessNode]:
+def _find_finished(process: ProcessNode) -> Iterator[ProcessNode]:
     if process.is_finished_ok:
         yield process
     yield from (item for item in process.called_descendants if item.is_finished_ok)

@@ -240,7 +240,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     """
     from soso_workflows.campaign.campaign_file import describe, read_campaign
     from soso_workflows.campaign.launch import campaign_builder, find_code
-    from soso_workflows.campaign.resume import changed_engine_settings, check_extension, extend_builder
+    from soso_workflows.campaign.resume import check_extension, extend_builder, find_changed_engine_settings
     from soso_workflows.campaign.state import load_campaign
 
     check_mode(run, start, dry_run)
@@ -251,7 +251,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
         raise InputError(f"{campaign_file}: {key}: remove this key; labels and model are those of campaign {pk}")
     builder = campaign_builder(campaign, find_code(code_label))
     check_extension(state, builder)
-    if changed := changed_engine_settings(state, builder):
+    if changed := find_changed_engine_settings(state, builder):
         keys = ", ".join(changed)
         click.echo(
             f"note: engine_settings differ from those of campaign {pk} ({keys}); one model is fitted to labels of both",

@@ -9,7 +9,7 @@ from aiida.orm import Node, load_node
 from ase.data import chemical_symbols
 
 from soso_core.dataset import Dataset
-from soso_core.errors import InputError, located
+from soso_core.errors import InputError, locate_errors
 from soso_core.formats import read_dataset
 from soso_core.gp.model.model_file import load_model
 from soso_workflows.data.dataset import SosoDataset
@@ -49,7 +49,7 @@ def read_content(source: Source) -> bytes:
 
 def read_initial_dataset(source: Source, where: str) -> Dataset:
     """Return the labels.  Raises InputError when they cannot be read or have neither energies nor fields."""
-    with located(where):
+    with locate_errors(where):
         dataset = read_dataset(source) if isinstance(source, Path) else load_dataset_node(source, where).get_dataset()
     if not dataset.n_energies and not dataset.n_field_configurations:
         raise InputError(f"{where}: no configuration has an energy or fields")
@@ -58,7 +58,7 @@ def read_initial_dataset(source: Source, where: str) -> Dataset:
 
 def check_initial_model(source: Source, symbols: Sequence[str], where: str) -> None:
     """Raise InputError when the model cannot be read or has no parameters for an element of the structure."""
-    with located(where):
+    with locate_errors(where):
         model = load_model(source) if isinstance(source, Path) else load_model_node(source, where).get_model()
     if missing := sorted(set(symbols) - {chemical_symbols[number] for number in model.basis.species}):
         raise InputError(f"{where}: the structure contains {missing[0]}, for which the model has no parameters")

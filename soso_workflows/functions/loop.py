@@ -27,7 +27,7 @@ from soso_core.gp.assessment.comparison import Comparison
 from soso_core.gp.assessment.evaluation import assess
 from soso_core.gp.assessment.field_scale import field_scale_of
 from soso_core.labels import LabelledConfiguration
-from soso_core.quality import is_at_least, noted_quality
+from soso_core.quality import is_at_least, read_quality
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.data.model import SosoModel
 
@@ -47,7 +47,7 @@ def split_batch(candidates: SosoDataset) -> dict[str, SosoDataset]:
 @calcfunction
 def merge_labels(min_grade: Str, **nodes: SosoDataset) -> SosoDataset:
     """Return `dataset` (optional) followed by every `label_*` of `min_grade` or better, in order."""
-    return SosoDataset.from_dataset(_concatenated(nodes, min_grade.value))
+    return SosoDataset.from_dataset(_concatenate(nodes, min_grade.value))
 
 
 @calcfunction
@@ -60,7 +60,7 @@ def test_blind(model: SosoModel, min_grade: Str, **nodes: SosoDataset) -> dict[s
     """
     labels = {key: node for key, node in nodes.items() if key.startswith(LABEL)}
     known = model.digests
-    unseen = tuple(item for item in _concatenated(labels, min_grade.value) if item.digest not in known)
+    unseen = tuple(item for item in _concatenate(labels, min_grade.value) if item.digest not in known)
     if not unseen:
         return {}
     evaluation, found = assess(model.get_model(), Dataset(unseen))
@@ -153,12 +153,12 @@ def plan_first_batch(policy: Dict, seed: Int) -> dict[str, Int]:
 def _plan(seed: int, batch: int, n_select: int) -> dict[str, Int]:
     return {
         "n_select": Int(n_select),
-        "explore_seed": Int(_derived_seed(seed, batch, "explore")),
-        "fit_seed": Int(_derived_seed(seed, batch, "fit")),
+        "explore_seed": Int(_derive_seed(seed, batch, "explore")),
+        "fit_seed": Int(_derive_seed(seed, batch, "fit")),
     }
 
 
-def _derived_seed(seed: int, batch: int, purpose: str) -> int:
+def _derive_seed(seed: int, batch: int, purpose: str) -> int:
     """Return a seed that depends only on the campaign's seed, the batch and the purpose."""
     return int.from_bytes(sha256(f"{seed}/{batch}/{purpose}".encode()).digest()[:8], "big") % LARGEST_SEED
 
@@ -184,13 +184,13 @@ def below_grade(labels: Mapping[str, SosoDataset], min_grade: str) -> tuple[Belo
 
 
 def _below_grade(name: str, item: LabelledConfiguration) -> BelowGrade:
-    quality = noted_quality(item.info)
+    quality = read_quality(item.info)
     key = quality.limited_by
     value = None if key is None else quality.numbers[key]
     return BelowGrade(label=name, grade=item.grade, limited_by=key, value=value)
 
 
-def _concatenated(nodes: dict[str, SosoDataset], min_grade: str) -> tuple[LabelledConfiguration, ...]:
+def _concatenate(nodes: dict[str, SosoDataset], min_grade: str) -> tuple[LabelledConfiguration, ...]:
     """Return the labels of `dataset` and those of the other nodes, in order, of `min_grade` or better."""
     known = nodes["dataset"].get_dataset().labelled if "dataset" in nodes else ()
     new = (item for key in sorted(nodes) if key != "dataset" for item in nodes[key].get_dataset())

@@ -103,13 +103,13 @@ def seconds(job: CalcJobNode) -> float:
 
     Without any of these it is the time from the creation to the end of the job, queue included.
     """
-    for stated in (_accounted(job), _stated(job), _last_seen(job)):
+    for stated in (_read_accounting(job), _read_engine_time(job), _read_last_query(job)):
         if stated is not None and stated > 0.0:
             return stated
     return max(0.0, (job.mtime - job.ctime).total_seconds())
 
 
-def _accounted(job: CalcJobNode) -> float | None:
+def _read_accounting(job: CalcJobNode) -> float | None:
     """Return the elapsed seconds in the table of `sacct --parsable`."""
     lines = str((job.get_detailed_job_info() or {}).get("stdout") or "").splitlines()
     if len(lines) < 2:
@@ -119,14 +119,14 @@ def _accounted(job: CalcJobNode) -> float | None:
     return float(elapsed) if elapsed.isdecimal() else None
 
 
-def _stated(job: CalcJobNode) -> float | None:
+def _read_engine_time(job: CalcJobNode) -> float | None:
     """Return the seconds in the output of VASP."""
     misc = job.base.links.get_outgoing(link_label_filter="misc").all()
     stated = misc[0].node.get_dict().get("run_stats", {}).get("elapsed_time") if misc else None
     return None if stated is None else float(stated)
 
 
-def _last_seen(job: CalcJobNode) -> float | None:
+def _read_last_query(job: CalcJobNode) -> float | None:
     found = job.get_last_job_info()
     stated = None if found is None else found.wallclock_time_seconds
     return None if stated is None else float(stated)

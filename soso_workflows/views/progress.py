@@ -30,7 +30,7 @@ class Progress:
             if failure.pk not in self.seen_failures:
                 self.seen_failures.add(failure.pk)
                 self.echo(f"  label {failure.index} of batch {failure.batch} failed: {failure.reason}")
-        for batch in _settled(state)[self.n_rows :]:
+        for batch in _find_settled(state)[self.n_rows :]:
             self.print_batch(batch)
             self.n_rows += 1
         self._print_state(state)
@@ -63,7 +63,7 @@ class Progress:
             self.echo(f"  {line}")
 
 
-def _settled(state: CampaignState) -> tuple[BatchRecord, ...]:
+def _find_settled(state: CampaignState) -> tuple[BatchRecord, ...]:
     """Return the batches with a final decision; the last one may wait for the learning-curve check."""
     batches = state.batches
     goes_on = state.node.is_terminated or ("explore", state.batch, "") in state.calls or state.candidates is not None

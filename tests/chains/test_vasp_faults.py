@@ -73,7 +73,7 @@ class Case:
 def label_cases(vasp_standin, potcar_family, tmp_path):
     """Return a function that labels cells, each with its own plan of faults: a list of rules."""
     process_class = WorkflowFactory("soso.label.vasp")
-    settings = process_class.checked_settings(engine_settings(potcar_family), "test")
+    settings = process_class.validate_settings(engine_settings(potcar_family), "test")
 
     def run(plans: list[list[dict[str, Any]]], at_once: int = 6) -> list[Case]:
         inputs = []

@@ -53,13 +53,13 @@ def test_exit_codes(engine):
 
 def test_an_unknown_setting_is_named(engine):
     with pytest.raises(InputError, match="no_such_key"):
-        engine.checked_settings({"no_such_key": 1}, "campaign.yaml")
+        engine.validate_settings({"no_such_key": 1}, "campaign.yaml")
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_settings_become_inputs(name, stand_in, tmp_path):
     engine, settings = WorkflowFactory(name), dict(HARNESSES[name].settings)
-    inputs = engine.inputs_from_settings(engine.checked_settings(settings, "here"), stand_in(tmp_path))
+    inputs = engine.inputs_from_settings(engine.validate_settings(settings, "here"), stand_in(tmp_path))
     assert set(inputs) <= set(engine.spec().inputs)
 
 
@@ -96,7 +96,7 @@ def label(request, stand_in, tmp_path, pair_dataset):
 
     def run(**faults):
         engine = WorkflowFactory(request.param)
-        inputs = engine.inputs_from_settings(engine.checked_settings({}, "here"), stand_in(tmp_path, **faults))
+        inputs = engine.inputs_from_settings(engine.validate_settings({}, "here"), stand_in(tmp_path, **faults))
         configuration = SosoDataset.from_configurations([pair_dataset[0].configuration])
         return run_get_node(engine, configuration=configuration, **inputs)
 

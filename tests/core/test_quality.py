@@ -14,7 +14,7 @@ from soso_core.quality import (
     LabelQuality,
     grade_of,
     is_at_least,
-    noted_quality,
+    read_quality,
     without_quality,
 )
 
@@ -66,10 +66,10 @@ def test_the_grade_survives_the_file(tmp_path):
     write_dataset(tmp_path / "labels.extxyz", [graded, known])
     back, plain = read_dataset(tmp_path / "labels.extxyz")
     assert (back.grade, back.noise_factor, back.digest) == ("C", 4.0, graded.digest)
-    assert noted_quality(back.info) == quality
+    assert read_quality(back.info) == quality
     assert without_quality(back.info) == {"source": "test"}
     assert (plain.grade, plain.noise_factor) == ("A", 1.0)
-    assert noted_quality(plain.info).numbers == {}
+    assert read_quality(plain.info).numbers == {}
 
 
 def test_an_unknown_grade_is_refused_where_it_stands(tmp_path):

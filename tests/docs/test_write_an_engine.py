@@ -70,7 +70,7 @@ def test_a_campaign_finds_it(toy, tmp_path):
     assert campaign.engine_settings == {"coupling_ev": 0.03, "moments_muB": {"Fe": 2.2}}
     assert describe(campaign)["engine"] == "soso.label.toy"
     with pytest.raises(InputError, match="no_such_key"):
-        toy.ToyLabelWorkChain.checked_settings({"no_such_key": 1}, "toy.yaml")
+        toy.ToyLabelWorkChain.validate_settings({"no_such_key": 1}, "toy.yaml")
     assert set(toy.ToyLabelWorkChain.inputs_from_settings({}, None)) <= set(toy.ToyLabelWorkChain.spec().inputs)
 
 

@@ -31,10 +31,10 @@ policy: {{n_initial: 3, batch_size: 2, min_blind: 2, max_labels: 20, target_ener
 FACTS = """
 import json, sys
 from aiida.orm import load_node
-from soso_workflows.campaign.state import CampaignState, finished_label
+from soso_workflows.campaign.state import CampaignState, find_finished_label
 lineage = CampaignState(load_node(int(sys.argv[1]))).lineage
 made = [call.inputs.configuration.get_dataset().fingerprint for state in lineage
-        for (stage, *_), call in state.calls.items() if stage == "label" and finished_label(call) is not None]
+        for (stage, *_), call in state.calls.items() if stage == "label" and find_finished_label(call) is not None]
 node = lineage[-1].node
 open(sys.argv[2], "wb").write(lineage[-1].model.content)
 print(json.dumps({"made": made, "ok": node.is_finished_ok, "said": node.exit_message, "n": lineage[-1].n_labels,

@@ -106,7 +106,7 @@ class Runs:
 
     def __init__(self, engine: Any, harness: Harness, code: AbstractCode) -> None:
         self.engine, self.cell = engine, harness.cell
-        settings = engine.checked_settings(dict(harness.settings), "the harness")
+        settings = engine.validate_settings(dict(harness.settings), "the harness")
         self.inputs = engine.inputs_from_settings(settings, code)
         self.known: dict[str, tuple[dict[str, Any], ProcessNode]] = {}
 

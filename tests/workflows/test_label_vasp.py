@@ -50,7 +50,7 @@ def inputs(potcar_family, vasp_standin, tmp_path):
         code = vasp_standin(
             tmp_path / f"state{next(numbers)}", field_scale=field_scale, **({"faults": faults} if faults else {})
         )
-        return VaspLabelWorkChain.inputs_from_settings(VaspLabelWorkChain.checked_settings(given, "here"), code)
+        return VaspLabelWorkChain.inputs_from_settings(VaspLabelWorkChain.validate_settings(given, "here"), code)
 
     return make
 
@@ -130,7 +130,7 @@ def test_the_field_scale_is_found(inputs, scale):
     assert found["source"] == "measured"
     assert (
         VaspLabelWorkChain.inputs_from_settings(
-            VaspLabelWorkChain.checked_settings({"field_scale": f"node:{results['field_scale'].pk}"}, "here"),
+            VaspLabelWorkChain.validate_settings({"field_scale": f"node:{results['field_scale'].pk}"}, "here"),
             made["code"],
         )["field_scale"].pk
         == results["field_scale"].pk
@@ -158,7 +158,7 @@ def test_what_the_profile_lacks_is_said_before_a_launch(potcar_family, changes, 
 
     def check(**more):
         given = {**SETTINGS, "potential_family": potcar_family, **more}
-        VaspLabelWorkChain.check_profile(VaspLabelWorkChain.checked_settings(given, "here"), cell)
+        VaspLabelWorkChain.check_profile(VaspLabelWorkChain.validate_settings(given, "here"), cell)
 
     check()
     check(options={"resources": {"num_machines": 1}, "max_wallclock_seconds": 60})

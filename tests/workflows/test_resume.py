@@ -78,7 +78,7 @@ def test_an_open_batch_is_finished_whatever_the_policy_says(state, labels, monke
     """A campaign whose fit failed has labels that are not decided on yet: it does not end at once."""
     state.node.is_finished, state.candidates, state.labels = True, None, labels
     monkeypatch.setattr(resume, "check_idle", lambda state: None)
-    monkeypatch.setattr(resume, "changed_policy", lambda state, changes: PolicySettings(max_labels=12))
+    monkeypatch.setattr(resume, "change_policy", lambda state, changes: PolicySettings(max_labels=12))
     state.node.get_builder_restart = goes_on = Mock(side_effect=StopIteration)
     with pytest.raises(StopIteration if labels else InputError):
         resume.resume_builder(state)

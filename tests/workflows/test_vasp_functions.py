@@ -25,7 +25,7 @@ def common():
     """Return configuration, settings, species and field scale."""
     positions_ac = np.array([[0.0, 0.0, 0.0], [1.425, 1.425, 1.425]])
     cell = Configuration([26, 26], positions_ac, 2.85 * np.eye(3), SPINS_AC)
-    settings = VaspLabelWorkChain.checked_settings({"protocol": "fast"}, "here")["settings"]
+    settings = VaspLabelWorkChain.validate_settings({"protocol": "fast"}, "here")["settings"]
     return {
         "configuration": SosoDataset.from_configurations([cell]),
         "settings": Dict(settings),

@@ -28,7 +28,7 @@ class CommandLabelWorkChain(LabelWorkChain):
         spec.input("settings", valid_type=Dict, required=False, help="keys of the engine's settings")
 
     @classmethod
-    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+    def validate_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return the given keys, checked.  Raises InputError in one line."""
         checked = parse_settings(load_engine(cls.ENGINE).settings_class, values, source)
         return checked.model_dump(mode="json", exclude_unset=True)

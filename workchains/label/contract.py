@@ -84,7 +84,7 @@ class LabelWorkChain(WorkChain):
 
     @classmethod
     @abstractmethod
-    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+    def validate_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return engine settings, complete and of plain types.  Raises InputError in one line."""
 
     @classmethod

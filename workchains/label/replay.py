@@ -10,7 +10,7 @@ from ase import Atoms
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.dataset import Dataset
 from soso_core.engines.replay import ReplayOracle, ReplaySettings
-from soso_core.errors import InputError, located
+from soso_core.errors import InputError, locate_errors
 from soso_core.formats import read_configurations, read_dataset
 from soso_core.settings import parse_settings
 from soso_workchains.label.contract import LabelWorkChain
@@ -36,10 +36,10 @@ class ReplayLabelWorkChain(LabelWorkChain):
         spec.exit_code(NOT_IN_POOL_STATUS, "ERROR_NOT_IN_POOL", message="{detail}")
 
     @classmethod
-    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+    def validate_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return the path of the pool, whose every configuration has an energy.  Raises InputError in one line."""
         path = parse_settings(ReplaySettings, values, source).dataset
-        with located(f"{source}: dataset"):
+        with locate_errors(f"{source}: dataset"):
             pool = read_dataset(path)
         for index, item in enumerate(pool):
             if item.energy is None:
@@ -98,7 +98,7 @@ class ReplayLabelWorkChain(LabelWorkChain):
 def _check_in_pool(file: Path, oracle: ReplayOracle, where: str) -> None:
     """Raise InputError for the first configuration of a file that has no label in the pool."""
     for index, configuration in enumerate(read_configurations(file)):
-        with located(f"{where}: {file}, configuration {index}"):
+        with locate_errors(f"{where}: {file}, configuration {index}"):
             oracle.check(configuration)
 
 

@@ -7,7 +7,7 @@ from ase import Atoms
 
 from soso_core.configuration import Configuration
 from soso_core.engines import load_engine
-from soso_core.errors import located
+from soso_core.errors import locate_errors
 from soso_workchains.label.command import CommandLabelWorkChain
 from soso_workflows.calculations.label import TightBindingLabelCalculation
 
@@ -26,5 +26,5 @@ class TightBindingLabelWorkChain(CommandLabelWorkChain):
         engine = load_engine(cls.ENGINE)
         spins_ac = np.outer(np.array(has_spin, dtype=float), [0.0, 0.0, 1.0])
         ferromagnet = Configuration(cell.numbers, cell.positions, cell.cell.array, spins_ac)
-        with located(source):
+        with locate_errors(source):
             engine.check(ferromagnet, engine.settings_class(**settings))

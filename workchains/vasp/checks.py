@@ -9,7 +9,7 @@ from aiida_vasp.data.potcar import PotcarData
 
 from soso_core.engines.vasp.incar import check_species
 from soso_core.engines.vasp.settings import SpeciesSettings
-from soso_core.errors import InputError, located
+from soso_core.errors import InputError, locate_errors
 from soso_workflows.data.sources import MEASURE, NODE
 from soso_workflows.vasp.calculation import ConstrainedVaspCalculation
 
@@ -27,7 +27,7 @@ def check_cell_settings(
         raise InputError(f"{source}: {FIELD_SCALE_MISSING}")
     if not settings["potential_family"]:
         raise InputError(f"{source}: potential_family is missing; `aiida-vasp potcar listfamilies` shows all families")
-    with located(source):
+    with locate_errors(source):
         check_species(tuple(symbols), has_spin, species)
 
 

@@ -25,7 +25,7 @@ class VaspLabelWorkChain(VaspRampWorkChain):
     MEASURED = ("field_scale",)
 
     @classmethod
-    def checked_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
+    def validate_settings(cls, values: dict[str, Any], source: str) -> dict[str, Any]:
         """Return the keys of VaspLabelSettings, checked.  Raises InputError in one line."""
         return complete_settings(values, read_yaml(PROTOCOLS), source)
 

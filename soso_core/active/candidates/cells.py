@@ -10,7 +10,7 @@ from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 
 
-def deformed(cell: Configuration, generator: GeneratorSettings, rng: np.random.Generator) -> Configuration:
+def deform(cell: Configuration, generator: GeneratorSettings, rng: np.random.Generator) -> Configuration:
     """Return the same spins in a cell that is strained, of another volume, with its atoms displaced."""
     stretch_cc = np.eye(3) + symmetric_strain(generator.strain, rng)
     positions_ac = cell.positions_ac @ stretch_cc

@@ -58,7 +58,7 @@ def force_model(model: FittedModel) -> CompiledModel:
     return CompiledModel.of(model)
 
 
-def moved(
+def displace_atoms(
     configuration: Configuration,
     generator: GeneratorSettings,
     temperature_kelvin: float,
@@ -75,12 +75,12 @@ def moved(
     if generator.displacements == "debye":
         assert generator.debye_kelvin is not None
         shift_ac = debye_displacements(configuration, temperature_kelvin, generator.debye_kelvin, rng)
-        return _shifted(configuration, shift_ac), f"Debye {temperature_kelvin:g} K"
+        return _shift(configuration, shift_ac), f"Debye {temperature_kelvin:g} K"
     assert model is not None
     found = langevin(configuration, SosoCalculator(model), generator, temperature_kelvin, rng)
     if found.n_steps < generator.n_steps:
         raise LostDraw(f"an atom left its site after {found.n_steps} steps at {temperature_kelvin:g} K")
-    return _shifted(configuration, found.displacements_ac), f"Langevin {temperature_kelvin:g} K"
+    return _shift(configuration, found.displacements_ac), f"Langevin {temperature_kelvin:g} K"
 
 
 def debye_deviation(mass: float, temperature_kelvin: float, debye_kelvin: float) -> float:
@@ -174,6 +174,6 @@ def _at_rest(shift_ac: FloatArray, mass_a: FloatArray) -> FloatArray:
     return np.asarray(shift_ac - mass_a @ shift_ac / mass_a.sum())
 
 
-def _shifted(configuration: Configuration, shift_ac: FloatArray) -> Configuration:
+def _shift(configuration: Configuration, shift_ac: FloatArray) -> Configuration:
     where_ac = configuration.positions_ac + shift_ac
     return Configuration(configuration.numbers_a, where_ac, configuration.cell_vc, configuration.spins_ac)

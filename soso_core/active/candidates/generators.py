@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from soso_core.active.candidates.cells import deformed, magnetic_atoms, supercell
+from soso_core.active.candidates.cells import deform, magnetic_atoms, supercell
 from soso_core.active.candidates.directions import cone_directions, uniform_directions
-from soso_core.active.candidates.displacements import LostDraw, force_model, moved
-from soso_core.active.candidates.orders import Lattice, check_waves, collinear, spiral, tilted
+from soso_core.active.candidates.displacements import LostDraw, displace_atoms, force_model
+from soso_core.active.candidates.orders import Lattice, check_waves, collinear, spiral, tilt_spins
 from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
 from soso_core.active.candidates.thermal import thermal_spins
 from soso_core.arrays import BoolArray, FloatArray
@@ -91,7 +91,9 @@ def generate(
     """
     ready = ready_for(settings, model)
     sources = [source(structure, settings, place, *ready) for place in range(len(settings.generators))]
-    order = dealt(shares(settings, model is not None), settings.n_candidates, [item.most for item in sources])
+    order = interleave_up_to(
+        shares(settings, model is not None), settings.n_candidates, [item.most for item in sources]
+    )
     places = [order[:index].count(g) for index, g in enumerate(order)]
     tasks = zip(range(len(order)), order, places, rng.spawn(len(order)), strict=True)
 
@@ -196,75 +198,75 @@ Made = tuple[Configuration, float, str]
 """A configuration, its magnetisation, and what was drawn, in words."""
 
 
-def _disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
+def _make_disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
     ladder = (0.0,) if source.settings.kind == "random" else source.settings.magnetisations
     magnetisation = _turn(ladder, place)
     return draw(source.cell, source.is_magnetic_a, source.settings, magnetisation, rng), magnetisation, ""
 
 
-def _thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
+def _make_thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
     """Deform the cell first: the model draws spins on the lattice they will be labelled on.
 
     Atoms that move by forces do so with spins of that temperature, drawn before and again on the atoms moved.
     """
     settings, temperature = source.settings, _turn(source.settings.temperatures_kelvin, place)
     assert source.model is not None
-    lattice = deformed(_with_spins(source, np.tile([0.0, 0.0, 1.0], (source.is_magnetic_a.sum(), 1))), settings, rng)
+    lattice = deform(_with_spins(source, np.tile([0.0, 0.0, 1.0], (source.is_magnetic_a.sum(), 1))), settings, rng)
     if settings.displacements == "langevin":
         lattice = lattice.with_spins(thermal_spins(source.model, lattice, temperature, settings.n_sweeps, rng))
-    lattice, motion = moved(lattice, settings, temperature, rng, source.forces)
+    lattice, motion = displace_atoms(lattice, settings, temperature, rng, source.forces)
     spins_ac = thermal_spins(source.model, lattice, temperature, settings.n_sweeps, rng)
-    return _described(lattice.with_spins(spins_ac), motion or f"{temperature:g} K")
+    return _describe(lattice.with_spins(spins_ac), motion or f"{temperature:g} K")
 
 
-def _spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
+def _make_spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
     settings, waves_kv = source.settings, source.lattice.wave_vectors
     check_waves(waves_kv)
     wave_v = waves_kv[rng.integers(len(waves_kv))]
     tilt, n_tilts = _turn(settings.tilts_degree, place), len(settings.tilts_degree)
     axis_cosine = _turn(settings.axis_cosines, place // n_tilts)
-    spins_ac = tilted(spiral(source.lattice, wave_v, axis_cosine, rng), tilt, rng)
+    spins_ac = tilt_spins(spiral(source.lattice, wave_v, axis_cosine, rng), tilt, rng)
     detail = f"q {' '.join(map(str, wave_v.tolist()))}, axis {axis_cosine:g}, tilt {tilt:g}"
-    return _described(deformed(_with_spins(source, spins_ac), settings, rng), detail)
+    return _describe(deform(_with_spins(source, spins_ac), settings, rng), detail)
 
 
-def _collinear(source: Source, place: int, rng: np.random.Generator) -> Made:
+def _make_collinear(source: Source, place: int, rng: np.random.Generator) -> Made:
     settings = source.settings
     order, tilt = _turn(settings.orders, place), _turn(settings.tilts_degree, place // len(settings.orders))
-    spins_ac = tilted(collinear(source.lattice, order, rng), tilt, rng)
-    return _described(deformed(_with_spins(source, spins_ac), settings, rng), f"{order}, tilt {tilt:g}")
+    spins_ac = tilt_spins(collinear(source.lattice, order, rng), tilt, rng)
+    return _describe(deform(_with_spins(source, spins_ac), settings, rng), f"{order}, tilt {tilt:g}")
 
 
-def _from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
+def _make_from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
     which = place % len(source.frames)
-    return _described(deformed(source.frames[which], source.settings, rng), f"configuration {which}")
+    return _describe(deform(source.frames[which], source.settings, rng), f"configuration {which}")
 
 
 Maker = Callable[[Source, int, np.random.Generator], Made]
 
 
-def _then_moved(maker: Maker) -> Maker:
+def _with_displacements(maker: Maker) -> Maker:
     """Return a maker whose atoms are moved when all else is drawn, at one of the temperatures."""
 
-    def made(source: Source, place: int, rng: np.random.Generator) -> Made:
+    def make(source: Source, place: int, rng: np.random.Generator) -> Made:
         configuration, magnetisation, detail = maker(source, place, rng)
         if source.settings.displacements == "gaussian":
             return configuration, magnetisation, detail
         temperature = float(rng.choice(source.settings.temperatures_kelvin))
-        configuration, motion = moved(configuration, source.settings, temperature, rng, source.forces)
+        configuration, motion = displace_atoms(configuration, source.settings, temperature, rng, source.forces)
         return configuration, magnetisation, ", ".join(filter(None, (detail, motion)))
 
-    return made
+    return make
 
 
 MAKERS: Mapping[str, Maker] = MappingProxyType(
     {
-        "random": _then_moved(_disordered),
-        "cone": _then_moved(_disordered),
-        "monte-carlo": _thermal,
-        "spiral": _then_moved(_spiral),
-        "collinear": _then_moved(_collinear),
-        "file": _then_moved(_from_file),
+        "random": _with_displacements(_make_disordered),
+        "cone": _with_displacements(_make_disordered),
+        "monte-carlo": _make_thermal,
+        "spiral": _with_displacements(_make_spiral),
+        "collinear": _with_displacements(_make_collinear),
+        "file": _with_displacements(_make_from_file),
     }
 )
 """What makes the candidate number `place` of each kind of generator."""
@@ -284,10 +286,10 @@ def draw(
         spins_ac[is_magnetic_a] = cone_directions(n_spins, magnetisation, rng)
     else:
         spins_ac[is_magnetic_a] = uniform_directions(n_spins, rng)
-    return deformed(cell.with_spins(spins_ac), generator, rng)
+    return deform(cell.with_spins(spins_ac), generator, rng)
 
 
-def interleaved(weights: Sequence[float], n: int) -> list[int]:
+def interleave(weights: Sequence[float], n: int) -> list[int]:
     """Return n indices of `weights`, each as often as its weight says (to within one), evenly mixed.
 
     The first k of them are the answer for n = k.
@@ -302,19 +304,19 @@ def interleaved(weights: Sequence[float], n: int) -> list[int]:
     return order
 
 
-def dealt(weights: Sequence[float], n: int, most: Sequence[int | None]) -> list[int]:
-    """Return indices as `interleaved` does, none more often than `most` says (None: any number).
+def interleave_up_to(weights: Sequence[float], n: int, most: Sequence[int | None]) -> list[int]:
+    """Return indices as `interleave` does, none more often than `most` says (None: any number).
 
     What is used up leaves its share to the others; fewer than n when all are.  The first k are the answer for n = k.
     """
     if not any(weights):
         return []
-    order = interleaved(weights, n)
+    order = interleave(weights, n)
     left = list(most)
     for place, g in enumerate(order):
         if left[g] == 0:
             others = [0.0 if h == g else weight for h, weight in enumerate(weights)]
-            return order[:place] + dealt(others, n - place, left)
+            return order[:place] + interleave_up_to(others, n - place, left)
         rest = left[g]
         left[g] = None if rest is None else rest - 1
     return order
@@ -332,6 +334,6 @@ def _with_spins(source: Source, spins_ac: FloatArray) -> Configuration:
     return source.cell.with_spins(all_ac)
 
 
-def _described(configuration: Configuration, detail: str) -> Made:
+def _describe(configuration: Configuration, detail: str) -> Made:
     total_c = configuration.spins_ac.sum(axis=0)
     return configuration, float(np.linalg.norm(total_c)) / configuration.n_magnetic, detail

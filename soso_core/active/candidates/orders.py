@@ -143,7 +143,7 @@ def collinear(lattice: Lattice, order: str, rng: np.random.Generator) -> FloatAr
     return np.asarray(ORDERS[order](lattice, rng)[:, None] * uniform_directions(1, rng))
 
 
-def tilted(spins_ac: FloatArray, tilt_degree: float, rng: np.random.Generator) -> FloatArray:
+def tilt_spins(spins_ac: FloatArray, tilt_degree: float, rng: np.random.Generator) -> FloatArray:
     """Return spins, each von Mises-Fisher around its own direction, of mean cosine cos(tilt)."""
     if tilt_degree == 0.0:
         return spins_ac

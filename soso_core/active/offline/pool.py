@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from soso_core.active.selection.uncertainty import CandidateRows, whitened
+from soso_core.active.selection.uncertainty import CandidateRows, whiten
 from soso_core.arrays import FloatArray, IntArray
 from soso_core.dataset import Dataset
 from soso_core.gp.inference.calibration import calibration_factors, left_out_errors
@@ -157,8 +157,8 @@ def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
     """Return the candidate rows of every configuration of the pool."""
     noise = fitted.hyperparameters.noise
     return CandidateRows(
-        whitened(pool.energies_km, fitted.cholesky_mm),
-        whitened(pool.fields_rm, fitted.cholesky_mm),
+        whiten(pool.energies_km, fitted.cholesky_mm),
+        whiten(pool.fields_rm, fitted.cholesky_mm),
         pool.ends_k,
         noise["energy"] / np.sqrt(pool.n_spins_k),
         noise.get("field", 0.0) * fitted.hyperparameters.field_scale,

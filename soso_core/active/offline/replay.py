@@ -126,13 +126,13 @@ def replay(
         fitted = fit_part(pool, chosen, fitted)
         rest = [k for k in np.flatnonzero(free_k).tolist() if k not in frozenset(chosen)]
         decision = decide(history, policy)
-        if decision.needs_learning_curve and len(chosen) >= FEWEST and not _stopped(steps):
+        if decision.needs_learning_curve and len(chosen) >= FEWEST and not _find_stops(steps):
             learning = learning_curve_check(pool, fitted, halves.permutation(chosen), halves)
             history = history.with_last(learning_curve=learning)
             decision = decide(history, policy)
         rows = uncertainty(pool, fitted)
         left, record = list(held_out) or rest, history.batches[-1]
-        steps.append(_measured(pool, fitted, rows, left, record, decision, groups_k))
+        steps.append(_measure(pool, fitted, rows, left, record, decision, groups_k))
         n_next = min(policy.batch_size, policy.max_labels - len(chosen), len(rest) - (0 if held_out else 1))
         batch, population = choose(rows, chosen, n_next, variance_fraction) if n_next > 0 else ([], [])
         if not batch:
@@ -144,16 +144,16 @@ def replay(
         seed=seed,
         picks=tuple(chosen),
         steps=tuple(steps),
-        stop=min(_stopped(steps), default=None),
+        stop=min(_find_stops(steps), default=None),
     )
 
 
-def _stopped(steps: Sequence[Step]) -> list[int]:
+def _find_stops(steps: Sequence[Step]) -> list[int]:
     """Return after which steps the policy would end the campaign."""
     return [index for index, step in enumerate(steps) if step.action is not Action.CONTINUE]
 
 
-def _measured(
+def _measure(
     pool: Pool,
     fitted: PoolFit,
     rows: CandidateRows,

@@ -180,7 +180,7 @@ def summary(labels: LabelKind, runs: Sequence[Run], settings: StudySettings) -> 
     return Summary(
         labels=labels,
         acquisition=runs[0].acquisition,
-        needed=tuple(_needed(runs, target) for target in settings.targets),
+        needed=tuple(_count_needed(runs, target) for target in settings.targets),
         at=tuple(_at([run.steps[i] for run in runs]) for i in range(min(len(run.steps) for run in runs))),
         stops=_stops(runs, settings.policy.target_energy_meV_per_spin),
     )
@@ -198,7 +198,7 @@ def curve(runs: Sequence[Run], key: str) -> tuple[FloatArray, FloatArray]:
     return counts_n, np.array([[getattr(step, key) for step in run.steps[:n_steps]] for run in runs], dtype=float)
 
 
-def _needed(runs: Sequence[Run], target: float) -> Needed:
+def _count_needed(runs: Sequence[Run], target: float) -> Needed:
     reached = [labels_to_reach(run, target) for run in runs]
     counts = [run.steps[-1].n_labels if n is None else n for n, run in zip(reached, runs, strict=True)]
     return Needed(target=target, labels=Mean.of(counts), n_reached=sum(n is not None for n in reached))

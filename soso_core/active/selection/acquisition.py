@@ -55,7 +55,7 @@ def at_random(n_select: int, classes_k: IntArray, rng: np.random.Generator) -> l
     """Return `n_select` candidates drawn at random, one of a class.  Raises InputError when there are too few."""
     place_k = -rng.permutation(len(classes_k)).astype(float)
     picks: list[int] = []
-    for _ in range(_checked(n_select, classes_k)):
+    for _ in range(_check_count(n_select, classes_k)):
         picks.append(_best(place_k, classes_k, picks))
     return picks
 
@@ -78,7 +78,7 @@ def spread(groups: Sequence[Hashable], ladder: Sequence[float], n_per_group: Seq
     picks: list[int] = []
     for group, n_wanted in enumerate(n_per_group):
         members = [k for k, g in enumerate(groups) if g == group]
-        _checked(n_wanted, np.arange(len(members)))
+        _check_count(n_wanted, np.arange(len(members)))
         members.sort(key=lambda k: -ladder[k])
         picks += [members[int((step + 0.5) * len(members) / n_wanted)] for step in range(n_wanted)]
     return np.array(sorted(picks), dtype=np.int64)
@@ -90,7 +90,7 @@ def _greedy(
     """Return the picks of largest gain, the rows conditioned on each before the next is chosen."""
     floor = VANISHED * float(np.max(np.sum(rows.energies_km**2, axis=1), initial=0.0))
     picks: list[int] = []
-    for _ in range(_checked(n_select, classes_k)):
+    for _ in range(_check_count(n_select, classes_k)):
         picks.append(_best(gain(rows), classes_k, picks))
         if len(picks) < n_select and float(np.sum(rows.energies_km[picks[-1]] ** 2)) > floor:
             rows = rows.after(picks[-1])
@@ -109,7 +109,7 @@ def _gain(energies_qm: FloatArray, label_rm: FloatArray) -> float:
     return float(np.sum(np.linalg.solve(lower_rr, label_rm @ energies_qm.T) ** 2))
 
 
-def _checked(n_select: int, classes_k: IntArray) -> int:
+def _check_count(n_select: int, classes_k: IntArray) -> int:
     n_classes = len(np.unique(classes_k[classes_k >= 0]))
     if n_select > n_classes:
         raise InputError(f"n_select is {n_select}, but there are only {n_classes} candidates (n_candidates)")

@@ -63,11 +63,11 @@ class CandidateRows:
     def after(self, k: int) -> "CandidateRows":
         """Return the rows once candidate k is labelled."""
         label_rm = self.label_of(k)
-        energies_km, fields_rm = (learnt(rows, label_rm) for rows in (self.energies_km, self.fields_rm))
+        energies_km, fields_rm = (condition_rows(rows, label_rm) for rows in (self.energies_km, self.fields_rm))
         return replace(self, energies_km=energies_km, fields_rm=fields_rm)
 
 
-def learnt(rows_xm: FloatArray, label_rm: FloatArray) -> FloatArray:
+def condition_rows(rows_xm: FloatArray, label_rm: FloatArray) -> FloatArray:
     """Return rows (x, m) once quantities with rows label_rm (r, m), in units of their noise, are measured."""
     values_r, vectors_rr = np.linalg.eigh(label_rm @ label_rm.T)
     values_r = np.maximum(values_r, 0.0)
@@ -95,8 +95,8 @@ def candidate_rows(
     spins_k = np.array([item.n_energy_sites for item in configurations], dtype=float)
     fields = [transverse_rows(item, design) for item, design in zip(configurations, designs, strict=True)]
     return CandidateRows(
-        whitened(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.cholesky_mm),
-        whitened(np.concatenate(fields), model.cholesky_mm),
+        whiten(np.array([design.energy_m for design in designs]) / spins_k[:, None], model.cholesky_mm),
+        whiten(np.concatenate(fields), model.cholesky_mm),
         np.cumsum([0, *map(len, fields)]),
         model.hyperparameters.noise.get("energy", np.inf) / np.sqrt(spins_k),
         model.hyperparameters.noise.get("field", 0.0) * model.hyperparameters.field_scale,
@@ -113,7 +113,7 @@ def transverse_rows(configuration: Configuration, design: DesignRows) -> FloatAr
     return np.asarray(rows_akm.reshape(-1, rows_akm.shape[2]))
 
 
-def whitened(rows_xm: FloatArray, cholesky_mm: FloatArray) -> FloatArray:
+def whiten(rows_xm: FloatArray, cholesky_mm: FloatArray) -> FloatArray:
     """Return L⁻¹ φ of every row."""
     if not len(rows_xm):
         return rows_xm

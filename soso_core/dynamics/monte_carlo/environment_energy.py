@@ -23,7 +23,7 @@ from soso_core.kernels.monte_carlo.environments import (
 )
 from soso_core.kernels.vector.covariance import Covariances, covariance_of, make_covariance_work
 from soso_core.kernels.vector.many_body import BLOCK, Models
-from soso_core.kernels.vector.simd import padded
+from soso_core.kernels.vector.simd import round_up_to_width
 from soso_core.kernels.vector.three_body import count_product_rows
 from soso_core.neighbours import find_neighbours
 from soso_core.species import species_indices
@@ -49,7 +49,7 @@ class EnvironmentModel:
         """Return the environments of a lattice.  Raises InputError for an unknown element."""
         species_a = species_indices(configuration, self.species)
         pairs = ImagePairs.of(find_neighbours(configuration, self.descriptor.cutoff), species_a)
-        first_a, touched_k, through_k = touched_by(pairs, species_a)
+        first_a, touched_k, through_k = find_touched(pairs, species_a)
         lattice = LatticeTable(
             species_a,
             np.array(configuration.is_magnetic_a),
@@ -72,7 +72,7 @@ class EnvironmentModel:
         p = three.parameters
         h_pn, _ = three.basis.evaluate(pairs.distances_p)
         y_py = spherical_harmonics(pairs.vectors_pc, pairs.distances_p, p.l_max)
-        shapes_qyn = np.zeros((len(pairs.i_q), y_py.shape[1], padded(p.n_max)))
+        shapes_qyn = np.zeros((len(pairs.i_q), y_py.shape[1], round_up_to_width(p.n_max)))
         shape_ny = np.zeros((p.n_max, y_py.shape[1]))
         for q in range(len(pairs.i_q)):
             add_images(pairs.starts_q[q], pairs.starts_q[q + 1], h_pn, y_py, shape_ny)
@@ -86,7 +86,7 @@ class EnvironmentModel:
         return pairs.sum_radial(self.descriptor.pair.basis)
 
 
-def touched_by(pairs: ImagePairs, species_a: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+def find_touched(pairs: ImagePairs, species_a: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     """Return first_a, touched_k and through_k of `kernels.monte_carlo.environments.LatticeTable`."""
     n_atoms = len(species_a)
     other_q = np.flatnonzero(pairs.i_q != pairs.j_q)

@@ -144,7 +144,7 @@ class Chain:
         proposal: ProposalKind = "gaussian",
         width: float = 0.5,
     ) -> None:
-        self.spins_ac = energy.checked(spins_ac)
+        self.spins_ac = energy.check_spins(spins_ac)
         self.width = width
         self.energy = energy.constant + pair_energy(energy.pairs, self.spins_ac)
         self._system, self._rng, self._heat_bath = energy, rng, proposal == "heat-bath"

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from soso_core.configuration import Configuration
-from soso_core.engines.abinit.gates import agreement, check_output, make_label, unconverged
+from soso_core.engines.abinit.gates import agreement, check_output, describe_unconverged, make_label
 from soso_core.engines.abinit.input_file import Mixing, atom_types, pseudopotential_name, write_input
 from soso_core.engines.abinit.output_file import AbinitError, AbinitOutput, error_message, last_step, parse_output
 from soso_core.engines.abinit.process import INPUT_NAME, Finished, run, split_command
@@ -73,7 +73,7 @@ def _try_mixing(
         raise
     except ConvergenceError as error:
         return None, str(error)
-    return output, None if output.is_converged else unconverged(output, settings)
+    return output, None if output.is_converged else describe_unconverged(output, settings)
 
 
 def prepare(folder: Path, configuration: Configuration, settings: AbinitSettings, mixing: Mixing) -> None:

@@ -28,7 +28,7 @@ SMALL_FIELD = 0.001
 def check_output(configuration: Configuration, output: AbinitOutput, settings: AbinitSettings) -> None:
     """Raise ConvergenceError when the residual is not small, or a moment is not along its spin."""
     if not output.is_converged and not output.residual <= settings.stalled_residual:
-        raise ConvergenceError(unconverged(output, settings))
+        raise ConvergenceError(describe_unconverged(output, settings))
     reason = explain_wrong_moments(
         configuration.spins_ac, output.moments_ac, settings.min_moment_muB, settings.max_angle_degree
     )
@@ -36,7 +36,7 @@ def check_output(configuration: Configuration, output: AbinitOutput, settings: A
         raise ConvergenceError(reason)
 
 
-def unconverged(output: AbinitOutput, settings: AbinitSettings) -> str:
+def describe_unconverged(output: AbinitOutput, settings: AbinitSettings) -> str:
     """Return the message of a self-consistency that stopped early."""
     return (
         f"ABINIT's self-consistency stopped at a residual of {output.residual:.1e} (tolvrs {settings.tolvrs:g}) "

@@ -51,7 +51,7 @@ class Crystal:
 
 def build_crystal(configuration: Configuration, settings: TightBindingSettings) -> Crystal:
     """Return parameters and pairs.  Raises InputError for an unknown species, or atoms that are too close."""
-    neighbours = find_checked_neighbours(configuration, settings)
+    neighbours = find_neighbours_in_range(configuration, settings)
     hopping_a = np.stack([_parameter_a(configuration, settings, name) for name in HOPPING_NAMES], axis=1)
     repulsion_a = _parameter_a(configuration, settings, "repulsion_ev")
     hopping_value_p, hopping_slope_p = _radial(settings, settings.hopping_exponent)(neighbours.distances_p)
@@ -77,7 +77,7 @@ def build_crystal(configuration: Configuration, settings: TightBindingSettings) 
     )
 
 
-def find_checked_neighbours(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
+def find_neighbours_in_range(configuration: Configuration, settings: TightBindingSettings) -> Neighbours:
     """Return the pairs.  Raises InputError for an unknown species, or atoms that are too close."""
     check_species(configuration, settings.species)
     neighbours = find_neighbours(configuration, settings.cutoff_angstrom)

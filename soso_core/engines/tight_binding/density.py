@@ -17,9 +17,9 @@ def site_densities(states_kxb: ComplexArray, occupations_kb: FloatArray) -> tupl
     states_ksaob = states_kxb.reshape(n_points, 2, n_basis // (2 * N_ORBITALS), N_ORBITALS, n_bands)
     up_kaob, down_kaob = states_ksaob[:, 0], states_ksaob[:, 1]
     weights_kb = occupations_kb / n_points
-    up_a = _weighted(np.abs(up_kaob) ** 2, weights_kb)
-    down_a = _weighted(np.abs(down_kaob) ** 2, weights_kb)
-    mixed_a = _weighted(up_kaob * down_kaob.conj(), weights_kb)
+    up_a = _sum_weighted(np.abs(up_kaob) ** 2, weights_kb)
+    down_a = _sum_weighted(np.abs(down_kaob) ** 2, weights_kb)
+    mixed_a = _sum_weighted(up_kaob * down_kaob.conj(), weights_kb)
     moments_ac = np.stack([2.0 * mixed_a.real, -2.0 * mixed_a.imag, up_a - down_a], axis=1)
     return up_a + down_a, moments_ac
 
@@ -38,5 +38,5 @@ def bond_orders(crystal: Crystal, states_kxb: ComplexArray, occupations_kb: Floa
     return orders_pab / n_points
 
 
-def _weighted(values_kaob: AnyArray, weights_kb: FloatArray) -> AnyArray:
+def _sum_weighted(values_kaob: AnyArray, weights_kb: FloatArray) -> AnyArray:
     return np.asarray(np.einsum("kab,kb->a", values_kaob.sum(axis=2), weights_kb))

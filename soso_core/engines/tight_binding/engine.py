@@ -3,7 +3,7 @@
 import numpy as np
 
 from soso_core.configuration import Configuration
-from soso_core.engines.tight_binding.crystal import build_crystal, find_checked_neighbours
+from soso_core.engines.tight_binding.crystal import build_crystal, find_neighbours_in_range
 from soso_core.engines.tight_binding.forces import forces_and_stress
 from soso_core.engines.tight_binding.functional import Solution
 from soso_core.engines.tight_binding.scf import solve
@@ -17,7 +17,7 @@ ENGINE_NAME = "tight-binding"
 
 def check(configuration: Configuration, settings: TightBindingSettings) -> None:
     """Raise InputError for a species without parameters, or atoms closer than `min_distance_angstrom`."""
-    find_checked_neighbours(configuration, settings)
+    find_neighbours_in_range(configuration, settings)
 
 
 def label(configuration: Configuration, settings: TightBindingSettings) -> LabelledConfiguration:

@@ -53,7 +53,7 @@ class ResponseMixing:
         """Return the next guess."""
         if self._is_far or solution.residual > RISE * self._residual:
             points = _spread_points(len(solution.bands_kb))
-            self._response_mm = _guarded(site_response(solution, self.smearing, points, NEGLIGIBLE), solution)
+            self._response_mm = _add_gap_response(site_response(solution, self.smearing, points, NEGLIGIBLE), solution)
             self._mixer = AndersonMixer(1.0, HISTORY, LARGEST_STEP)
         self._residual = solution.residual
         change_au = newton_step(self.crystal, self._response_mm, solution.residual_au, LARGEST_NEWTON_STEP)
@@ -69,12 +69,12 @@ class ResponseMixing:
 
 def second_order_step(crystal: Crystal, solution: Solution, smearing: float) -> Unknowns:
     """Return the next guess by one second-order step with the response at all k-points."""
-    response_mm = _guarded(site_response(solution, smearing), solution)
+    response_mm = _add_gap_response(site_response(solution, smearing), solution)
     change_au = newton_step(crystal, response_mm, solution.residual_au, LARGEST_NEWTON_STEP)
     return Unknowns.from_columns(solution.unknowns.columns_au + change_au, crystal.configuration.spins_ac)
 
 
-def _guarded(response_mm: FloatArray, solution: Solution) -> FloatArray:
+def _add_gap_response(response_mm: FloatArray, solution: Solution) -> FloatArray:
     """Return the response with GAP_RESPONSE added while charges are far from self-consistent."""
     charge_residual_a = solution.residual_au[:, 1]
     if np.abs(charge_residual_a).max() < FAR_CHARGE:

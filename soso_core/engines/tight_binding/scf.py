@@ -30,12 +30,12 @@ def solve(crystal: Crystal, settings: TightBindingSettings) -> Solution:
     hopping_kxx = bloch_hoppings(crystal)
     mixing = ResponseMixing(crystal, settings.smearing_ev)
     mixed = _iterate(crystal, settings, hopping_kxx, mixing, settings.max_iterations)
-    if mixed.residual <= settings.tolerance and _collapsed_atom(crystal, settings, mixed) is None:
+    if mixed.residual <= settings.tolerance and _find_collapsed_atom(crystal, settings, mixed) is None:
         return mixed
     newton = partial(second_order_step, crystal, smearing=settings.smearing_ev)
     stepped = _iterate(crystal, settings, hopping_kxx, newton, settings.max_newton_iterations)
     solution = replace(stepped, iterations=mixed.iterations + stepped.iterations)
-    atom = _collapsed_atom(crystal, settings, solution)
+    atom = _find_collapsed_atom(crystal, settings, solution)
     if atom is not None:
         raise ConvergenceError(
             f"the moment of atom {atom} collapsed or reversed (residual {solution.residual:.1e} after "
@@ -55,14 +55,14 @@ def _iterate(
     """Step from the starting point until self-consistent, collapsed, or out of iterations; return the last state."""
     solution = evaluate(crystal, hopping_kxx, starting_point(crystal), settings.smearing_ev)
     for iteration in range(2, limit + 1):
-        if solution.residual <= settings.tolerance or _collapsed_atom(crystal, settings, solution) is not None:
+        if solution.residual <= settings.tolerance or _find_collapsed_atom(crystal, settings, solution) is not None:
             break
         before, solution = solution, evaluate(crystal, hopping_kxx, step(solution), settings.smearing_ev)
         solution = replace(solution, iterations=iteration, energy_change=solution.energy - before.energy)
     return solution
 
 
-def _collapsed_atom(crystal: Crystal, settings: TightBindingSettings, solution: Solution) -> int | None:
+def _find_collapsed_atom(crystal: Crystal, settings: TightBindingSettings, solution: Solution) -> int | None:
     is_short_a = solution.unknowns.moment_magnitudes_a < settings.min_moment_muB
     short = np.flatnonzero(crystal.configuration.is_magnetic_a & is_short_a)
     return int(short[0]) if len(short) else None

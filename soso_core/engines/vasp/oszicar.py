@@ -87,7 +87,7 @@ def read_constraint(
     start = ends[-2] if len(ends) > 1 else 0
     mw_ac, m_ac = _moments(lines[start : ends[-1]], source)
     penalty, strength, rows, is_cut = _fields(lines[ends[-1] + 1 :], source)
-    constraint_fields_ac, is_listed_a = _placed(rows, len(mw_ac), source)
+    constraint_fields_ac, is_listed_a = _place_rows(rows, len(mw_ac), source)
     if is_constrained_a is not None:
         _check_expected(is_listed_a, np.asarray(is_constrained_a, dtype=bool), source)
     elif is_cut:
@@ -170,7 +170,7 @@ def read_number(word: str) -> float:
     return float(re.sub(r"(?<=\d)([-+]\d{3})$", r"E\1", word.upper().replace("D", "E")))
 
 
-def _placed(rows: list[tuple[int, list[float]]], n_ions: int, source: str) -> tuple[FloatArray, BoolArray]:
+def _place_rows(rows: list[tuple[int, list[float]]], n_ions: int, source: str) -> tuple[FloatArray, BoolArray]:
     ions = [ion for ion, _ in rows]
     if ions != sorted(set(ions)) or (ions and not 1 <= ions[0] <= ions[-1] <= n_ions):
         raise InputError(f"{source}: ions {ions[:8]} in 'ion lambda*MW_perp' of a cell with {n_ions} ions")

@@ -10,7 +10,7 @@ import numpy as np
 from soso_core.arrays import FloatArray
 from soso_core.kernels._jit import inlined_jit, inner_jit, jit
 from soso_core.kernels.vector import near
-from soso_core.kernels.vector.simd import broadcast, item, load, splat, store, total, transposed
+from soso_core.kernels.vector.simd import broadcast, item, load, splat, store, total, transpose
 
 UNIT_X, UNIT_Y, UNIT_Z, PER_R, RADIUS, SPIN_X, SPIN_Y, SPIN_Z, BOTH_SPINS = range(9)
 """Rows of place_rk: direction, 1/r (1/Å), r (Å), spin of the neighbour, 1 where centre and neighbour have spins."""
@@ -130,8 +130,8 @@ def add_gradients(  # type: ignore[no-untyped-def]
     zero = splat(0.0)
     p = source.starts_ab[i, 0] + k
     ex, ey, ez = broadcast(atoms_a8, i, 4), broadcast(atoms_a8, i, 5), broadcast(atoms_a8, i, 6)
-    f0, f1, f2, f3 = transposed(fx, fy, fz, zero)
-    t0, t1, t2, t3 = transposed(tx + cosine_slope * ex, ty + cosine_slope * ey, tz + cosine_slope * ez, zero)
+    f0, f1, f2, f3 = transpose(fx, fy, fz, zero)
+    t0, t1, t2, t3 = transpose(tx + cosine_slope * ex, ty + cosine_slope * ey, tz + cosine_slope * ez, zero)
     _add(gradient_a8, item(j_p, p), f0, t0)
     _add(gradient_a8, item(j_p, p + 1), f1, t1)
     _add(gradient_a8, item(j_p, p + 2), f2, t2)

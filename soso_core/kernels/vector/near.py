@@ -22,7 +22,7 @@ from soso_core.kernels.vector.simd import (
     smaller,
     splat,
     square_root,
-    transposed,
+    transpose,
 )
 
 FAR = 1e3
@@ -66,7 +66,7 @@ def fetch_place(i: int, p: int, source: NearList):  # type: ignore[no-untyped-de
     """Return the vectors (3) from atom i to its entries p:p+4, all Vec4."""
     j_p, shift_p, atoms_a8, shifts_t4 = source.j_p, source.shift_p, source.atoms_a8, source.shifts_t4
     centre = load(atoms_a8, i, 0)
-    x, y, z, _ = transposed(
+    x, y, z, _ = transpose(
         load(atoms_a8, item(j_p, p), 0) + (load(shifts_t4, item(shift_p, p), 0) - centre),
         load(atoms_a8, item(j_p, p + 1), 0) + (load(shifts_t4, item(shift_p, p + 1), 0) - centre),
         load(atoms_a8, item(j_p, p + 2), 0) + (load(shifts_t4, item(shift_p, p + 2), 0) - centre),
@@ -79,7 +79,7 @@ def fetch_place(i: int, p: int, source: NearList):  # type: ignore[no-untyped-de
 def fetch_spin(i: int, p: int, source: NearList):  # type: ignore[no-untyped-def]
     """Return the spins (3) of entries p:p+4 of atom i and the factor 1 where both have a spin, all Vec4."""
     j_p, atoms_a8 = source.j_p, source.atoms_a8
-    sx, sy, sz, has_spin = transposed(
+    sx, sy, sz, has_spin = transpose(
         load(atoms_a8, item(j_p, p), 4),
         load(atoms_a8, item(j_p, p + 1), 4),
         load(atoms_a8, item(j_p, p + 2), 4),

@@ -187,19 +187,19 @@ def sums(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return (Σa, Σb, Σc, Σd)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def added(left: Any, right: Any, first: list[int], second: list[int]) -> Any:
+        def add_shuffled(left: Any, right: Any, first: list[int], second: list[int]) -> Any:
             return builder.fadd(_shuffle(builder, left, right, first), _shuffle(builder, left, right, second))
 
         # lanes: l0 with l1, r0 with r1, l2 with l3, r2 with r3
         a, b, c, d = arguments
-        left, right = added(a, b, [0, 4, 2, 6], [1, 5, 3, 7]), added(c, d, [0, 4, 2, 6], [1, 5, 3, 7])
-        return added(left, right, [0, 1, 4, 5], [2, 3, 6, 7])
+        left, right = add_shuffled(a, b, [0, 4, 2, 6], [1, 5, 3, 7]), add_shuffled(c, d, [0, 4, 2, 6], [1, 5, 3, 7])
+        return add_shuffled(left, right, [0, 1, 4, 5], [2, 3, 6, 7])
 
     return vec4(vec4, vec4, vec4, vec4), generate
 
 
 @_generator
-def transposed(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+def transpose(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """Return the columns of the four rows a, b, c, d as four Vec4."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -277,6 +277,6 @@ def least(typing_context: Any, value: Any) -> Any:
     return types.float64(vec4), generate
 
 
-def padded(n: int) -> int:
+def round_up_to_width(n: int) -> int:
     """Return the smallest multiple of WIDTH that is not below n."""
     return -(-n // WIDTH) * WIDTH

@@ -19,7 +19,7 @@ from soso_core.kernels.vector.simd import (
     store,
     sums,
     total,
-    transposed,
+    transpose,
 )
 
 RNG = np.random.default_rng(4)
@@ -32,7 +32,7 @@ def arithmetic(rows_rk, out_rk):
     store(out_rk, 1, 0, square_root(a))
     store(out_rk, 2, 0, sums(a, b, c, d))
     store(out_rk, 3, 0, one_if_smaller(a, b))
-    for row, column in enumerate(transposed(a, b, c, d)):
+    for row, column in enumerate(transpose(a, b, c, d)):
         store(out_rk, 4 + row, 0, column)
     return total(a), least(a)
 

@@ -5,7 +5,7 @@ import pytest
 from spin_cells import heisenberg_label, iron_germanium
 
 from soso_core import Configuration, ConvergenceError, Dataset, InputError, LabelledConfiguration
-from soso_core.errors import located
+from soso_core.errors import locate_errors
 
 CUBE = 3.0 * np.eye(3)
 
@@ -110,12 +110,12 @@ def test_sizes_that_no_crystal_has():
 
 @pytest.mark.parametrize("kind", [InputError, ConvergenceError])
 def test_an_error_gets_its_place_once(kind):
-    with pytest.raises(kind, match=r"^a.extxyz, configuration 3: no cell$"), located("a.extxyz, configuration 3"):
+    with pytest.raises(kind, match=r"^a.extxyz, configuration 3: no cell$"), locate_errors("a.extxyz, configuration 3"):
         raise kind("no cell")
-    with pytest.raises(kind, match=r"^a.extxyz: no cell$"), located("a.extxyz"):
+    with pytest.raises(kind, match=r"^a.extxyz: no cell$"), locate_errors("a.extxyz"):
         raise kind("a.extxyz: no cell")
 
 
 def test_other_errors_keep_their_message():
-    with pytest.raises(KeyError, match=r"^'x'$"), located("a.extxyz"):
+    with pytest.raises(KeyError, match=r"^'x'$"), locate_errors("a.extxyz"):
         raise KeyError("x")

@@ -5,7 +5,7 @@ import pytest
 
 from soso_core.active.candidates.cells import magnetic_atoms, supercell, symmetric_strain
 from soso_core.active.candidates.directions import concentration, cone_directions, directions_around, uniform_directions
-from soso_core.active.candidates.generators import draw, generate, interleaved
+from soso_core.active.candidates.generators import draw, generate, interleave
 from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
@@ -79,7 +79,7 @@ def test_same_seed_same_candidates_and_a_prefix_when_fewer(iron_germanium):
 
 
 def test_weights_decide_how_many_of_each_and_they_are_interleaved():
-    order = interleaved([2.0, 1.0, 0.5], 70)
+    order = interleave([2.0, 1.0, 0.5], 70)
     assert [order.count(g) for g in range(3)] == [40, 20, 10]
     for n in range(1, 70):
         counts = np.array([order[:n].count(g) for g in range(3)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from soso_core.active.candidates.generators import dealt, generate
+from soso_core.active.candidates.generators import generate, interleave_up_to
 from soso_core.active.candidates.settings import ExplorationSettings, ExploreSettings, GeneratorSettings
 from soso_core.active.candidates.thermal import thermal_spins
 from soso_core.active.selection.batch import first_batch, next_batch
@@ -179,7 +179,7 @@ def test_what_a_file_lacks_is_left_to_the_others(iron, file_of):
 
 
 def test_shares_of_what_is_left_follow_the_weights():
-    order = dealt([3.0, 1.0, 2.0], 35, [5, None, None])
+    order = interleave_up_to([3.0, 1.0, 2.0], 35, [5, None, None])
     assert [order.count(g) for g in range(3)] == [5, 10, 20]
-    assert all(dealt([3.0, 1.0, 2.0], n, [5, None, None]) == order[:n] for n in range(35))
-    assert dealt([1.0, 1.0], 9, [2, 3]) == [0, 1, 0, 1, 1]
+    assert all(interleave_up_to([3.0, 1.0, 2.0], n, [5, None, None]) == order[:n] for n in range(35))
+    assert interleave_up_to([1.0, 1.0], 9, [2, 3]) == [0, 1, 0, 1, 1]

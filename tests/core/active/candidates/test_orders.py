@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from soso_core.active.candidates.cells import supercell
-from soso_core.active.candidates.orders import Lattice, antiferromagnetic, collinear, ferrimagnetic, spiral, tilted
+from soso_core.active.candidates.orders import Lattice, antiferromagnetic, collinear, ferrimagnetic, spiral, tilt_spins
 from soso_core.configuration import Configuration
 from soso_core.errors import InputError
 from soso_core.neighbours import find_neighbours
@@ -100,6 +100,6 @@ def test_what_does_not_fit_is_said(order, n_atoms, said):
 @pytest.mark.parametrize("tilt_degree", [5.0, 25.0, 80.0])
 def test_a_tilt_has_its_mean_cosine(tilt_degree):
     spins_ac = np.tile([0.0, 0.6, 0.8], (40_000, 1))
-    cosines_a = np.sum(tilted(spins_ac, tilt_degree, np.random.default_rng(4)) * spins_ac, axis=1)
+    cosines_a = np.sum(tilt_spins(spins_ac, tilt_degree, np.random.default_rng(4)) * spins_ac, axis=1)
     assert cosines_a.mean() == pytest.approx(np.cos(np.deg2rad(tilt_degree)), abs=5.0 * cosines_a.std() / 200.0)
-    assert tilted(spins_ac, 0.0, np.random.default_rng(4)) is spins_ac
+    assert tilt_spins(spins_ac, 0.0, np.random.default_rng(4)) is spins_ac

@@ -15,7 +15,7 @@ from soso_core.active.selection.acquisition import (
     spread,
 )
 from soso_core.active.selection.batch import BatchRequest, choose_batch
-from soso_core.active.selection.uncertainty import CandidateRows, energy_deviations, learnt
+from soso_core.active.selection.uncertainty import CandidateRows, condition_rows, energy_deviations
 from soso_core.errors import InputError
 
 
@@ -83,7 +83,7 @@ def test_gain_is_what_the_mean_variance_loses():
 
 def test_rows_of_labels_without_weight_are_left_alone():
     rows_km = random_rows(4, 3, 0)
-    np.testing.assert_allclose(learnt(rows_km, 1e-9 * random_rows(2, 3, 1)), rows_km, rtol=1e-12)
+    np.testing.assert_allclose(condition_rows(rows_km, 1e-9 * random_rows(2, 3, 1)), rows_km, rtol=1e-12)
 
 
 def test_energy_deviations_are_calibrated_and_in_mev():

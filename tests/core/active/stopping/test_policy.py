@@ -179,7 +179,7 @@ def left_out(whole, half, fields=(None, None)):
     )
 
 
-def learnt(records, *tests):
+def add_tests(records, *tests):
     """The records, the last of them with these tests."""
     n = len(records) - len(tests)
     return [
@@ -193,16 +193,16 @@ NO_HELP, HELP = left_out(1.5, 1.5), left_out(1.0, 1.5)
 
 def test_model_form_where_variance_is_minor_and_labels_do_not_help():
     """The case that was measured: sigma fell to 0.2 meV while the error stood at 1.3."""
-    decisions = [decide(learnt(STUCK[: n + 1], NO_HELP), LOW) for n in range(1, len(STUCK))]
+    decisions = [decide(add_tests(STUCK[: n + 1], NO_HELP), LOW) for n in range(1, len(STUCK))]
     assert [item.action is Action.MODEL_FORM for item in decisions] == [False] * 2 + [True] * 4
-    assert decide(learnt(STUCK, HELP), LOW).action is Action.CONTINUE
-    assert decide(learnt(STUCK, NO_HELP), LOW.model_copy(update={"diagnose_model_form": False})).action is (
+    assert decide(add_tests(STUCK, HELP), LOW).action is Action.CONTINUE
+    assert decide(add_tests(STUCK, NO_HELP), LOW.model_copy(update={"diagnose_model_form": False})).action is (
         Action.CONTINUE
     )
     uncertain = with_expected([6.0, 2.0, 1.4, 1.3, 1.35, 1.3], [5.0, 2.0, 1.9, 1.8, 1.5, 1.4])
-    assert decide(learnt(uncertain, NO_HELP, NO_HELP), LOW).action is Action.CONTINUE
+    assert decide(add_tests(uncertain, NO_HELP, NO_HELP), LOW).action is Action.CONTINUE
     near = LOW.model_copy(update={"target_energy_meV_per_spin": 1.25})
-    assert decide(learnt(STUCK, NO_HELP, NO_HELP), near).action is Action.CONTINUE
+    assert decide(add_tests(STUCK, NO_HELP, NO_HELP), near).action is Action.CONTINUE
 
 
 def test_a_suspicion_asks_whether_labels_help():
@@ -210,7 +210,7 @@ def test_a_suspicion_asks_whether_labels_help():
     asked = [decide(STUCK[: n + 1], LOW).needs_learning_curve for n in range(len(STUCK))]
     assert asked == [False, False, False, True, True, True, True]
     assert decide(STUCK, LOW).action is Action.CONTINUE
-    assert not decide(learnt(STUCK, NO_HELP), LOW).needs_learning_curve
+    assert not decide(add_tests(STUCK, NO_HELP), LOW).needs_learning_curve
     assert not decide(STUCK, LOW.model_copy(update={"diagnose_model_form": False})).needs_learning_curve
     assert not decide(STUCK, LOW.model_copy(update={"target_energy_meV_per_spin": 9.0})).needs_learning_curve
     assert not decide(STUCK, LOW, since=len(STUCK)).needs_learning_curve
@@ -220,7 +220,7 @@ def test_a_suspicion_asks_whether_labels_help():
 
 def test_a_batch_without_a_blind_test_raises_no_suspicion():
     """All of its labels failed: the same labels would give the same answer again."""
-    records = learnt(STUCK, HELP)
+    records = add_tests(STUCK, HELP)
     lost = BatchRecord(batch=7, n_labels=records[-1].n_labels, n_failed=2)
     again = decide([*records, lost], LOW)
     assert (again.action, again.needs_learning_curve) == (Action.CONTINUE, False)
@@ -228,30 +228,30 @@ def test_a_batch_without_a_blind_test_raises_no_suspicion():
 
 def test_labels_help_when_half_of_them_did_worse():
     """An error counts as lower from ten per cent on."""
-    assert decide(learnt(STUCK, left_out(1.9, 2.0)), LOW).action is Action.MODEL_FORM
-    going_on = decide(learnt(STUCK, left_out(1.7, 2.0)), LOW)
+    assert decide(add_tests(STUCK, left_out(1.9, 2.0)), LOW).action is Action.MODEL_FORM
+    going_on = decide(add_tests(STUCK, left_out(1.7, 2.0)), LOW)
     assert going_on.action is Action.CONTINUE
     assert going_on.reason == "labels help: error on those left out 1.70 instead of 2.00 meV/spin with half of them"
 
 
 def test_fields_decide_whether_labels_help():
-    assert decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 8.5))), LOW).action is Action.MODEL_FORM
-    by_fields = decide(learnt(STUCK, left_out(1.5, 1.5, fields=(8.0, 9.5))), LOW)
+    assert decide(add_tests(STUCK, left_out(1.5, 1.5, fields=(8.0, 8.5))), LOW).action is Action.MODEL_FORM
+    by_fields = decide(add_tests(STUCK, left_out(1.5, 1.5, fields=(8.0, 9.5))), LOW)
     assert by_fields.action is Action.CONTINUE
     assert "1.50 instead of 1.50 meV/spin, 8.00 instead of 9.50 meV of fields with half" in by_fields.reason
-    assert decide(learnt(STUCK, left_out(1.0, 1.5, fields=(8.0, 8.0))), LOW).action is Action.MODEL_FORM
+    assert decide(add_tests(STUCK, left_out(1.0, 1.5, fields=(8.0, 8.0))), LOW).action is Action.MODEL_FORM
 
 
 def test_no_word_of_the_model_form_without_its_deviations():
     settings = LOW.model_copy(update={"min_blind": 5})
-    assert decide(learnt(history(2.0, 1.3, 1.3), NO_HELP), settings).action is Action.CONTINUE
+    assert decide(add_tests(history(2.0, 1.3, 1.3), NO_HELP), settings).action is Action.CONTINUE
     known = with_expected([2.0, 1.3, 1.3], [0.9, 0.5, 0.4])
-    assert decide(learnt(known, NO_HELP), settings).action is Action.MODEL_FORM
+    assert decide(add_tests(known, NO_HELP), settings).action is Action.MODEL_FORM
 
 
 def test_what_would_help_is_named():
     low = SETTINGS.model_copy(update={"target_energy_meV_per_spin": 0.5})
-    stuck = learnt(with_expected([1.4, 1.3, 1.35, 1.3], [0.8, 0.5, 0.3, 0.2]), NO_HELP)
+    stuck = add_tests(with_expected([1.4, 1.3, 1.35, 1.3], [0.8, 0.5, 0.3, 0.2]), NO_HELP)
 
     def alternative(name, error):
         return Alternative(name=name, energy_rmse_meV_per_spin=error, present_rmse_meV_per_spin=1.3)
@@ -312,7 +312,7 @@ def test_failures_of_another_exploration_do_not_count():
 
 
 def test_a_history_is_stored_as_json_and_read_again():
-    records = learnt(STUCK, NO_HELP)
+    records = add_tests(STUCK, NO_HELP)
     before = History(batches=tuple(records), extensions=(2,))
     decided = before.with_last(decision=policy.decide(before, LOW), below_grade=())
     assert History.model_validate_json(decided.model_dump_json()) == decided

@@ -52,7 +52,7 @@ def convert(source: Path, output: Path, given: str | None, wanted: str | None, s
     click.echo(f"{count} configurations written to {output} ({written})")
 
 
-@data.command(short_help="Find what is wrong with a set of labels.")
+@data.command(short_help="Find errors in a set of labels.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--clean", "cleaned", type=click.Path(path_type=Path), help="Write a cleaned copy (extended XYZ).")
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Write the findings to this file too.")

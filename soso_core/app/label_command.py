@@ -57,7 +57,7 @@ def label(ctx: click.Context, engine: str, configurations: Path, output: Path, s
             except ConvergenceError as error:
                 progress.console.print(f"soso: {error}", soft_wrap=True, markup=False, highlight=False)
                 continue
-            # What the input frame holds is kept; the engine overrides equal keys.
+            # The data of the input frame are kept; the engine overrides equal keys.
             done.append(replace(labelled, info={**without_quality(frames[i].info), **labelled.info}))
             write_dataset(output, done)
     kept = f"written to {output}" if done else f"{output} was not written"

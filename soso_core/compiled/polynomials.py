@@ -74,7 +74,7 @@ class PolynomialFit:
 
 @dataclass(frozen=True)
 class FitRange:
-    """Where functions are fitted (Å), to what tolerance (their units, and slopes per 0.1 Å), in which degree.
+    """Range of a fit (Å), its tolerance (units of the functions, and slopes per 0.1 Å) and its degree.
 
     `decay`: they fall about as r^-decay.  Its whole part is not left to the polynomials.
     `size`: a function that is larger than this, at a distance or beyond it, is fitted there to the same tolerance times
@@ -107,7 +107,7 @@ def taper_coefficients() -> FloatArray:
 def fit_polynomials(functions: Functions, where: FitRange) -> PolynomialFit:
     """Return the fit with as few segments as the tolerance allows, each as wide as it can be, from outside in.
 
-    Functions too steep for the tolerance get up to EASED times as much; `value_error` says what came of it.
+    Functions too steep for the tolerance get up to EASED times as much; `value_error` is the error reached.
     Raises InputError when even that needs more than MOST_SEGMENTS pieces.
     """
     sizes = _Sizes.of(functions, where)

@@ -13,7 +13,7 @@ from soso_core.formats.atoms import check_periodic
 def read_structure(path: Path | str) -> Configuration:
     """Return the last structure of a file, every spin zero.
 
-    Raises InputError, in one line, for a missing or unreadable file and for what `validate_structure` refuses.
+    Raises InputError, in one line, for a missing or unreadable file, and as `validate_structure` does.
     """
     return validate_structure(read_structure_atoms(path), path)
 

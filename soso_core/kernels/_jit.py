@@ -50,7 +50,7 @@ def _compile(kernel: Kernel, **options: Any) -> Kernel:
 
 
 def _enable_cache(dispatcher: Any) -> None:
-    """Do what `cache=True` does, in the folder that Numba chooses, with another source stamp."""
+    """Cache as `cache=True` does, in the folder that Numba chooses, with another source stamp."""
     try:
         from numba.core.caching import FunctionCache, IndexDataCacheFile
 

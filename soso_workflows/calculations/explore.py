@@ -34,7 +34,7 @@ class SosoExploreCalculation(SosoCalculation):
         spec.input("n_select", valid_type=Int, help="how many configurations to choose")
         spec.input("seed", valid_type=Int, help="seed of every random draw")
         spec.input("model", valid_type=SosoModel, required=False, help="scores the candidates; none: first batch")
-        spec.input("known", valid_type=SosoDataset, required=False, help="labels there are; none is chosen again")
+        spec.input("known", valid_type=SosoDataset, required=False, help="existing labels, not chosen again")
         spec.output("candidates", valid_type=SosoDataset, help="the chosen configurations, without labels")
         spec.inputs["metadata"]["options"]["parser_name"].default = "soso.explore"
 

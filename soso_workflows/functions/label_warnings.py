@@ -23,7 +23,7 @@ def field_warning(batch: BatchRecord) -> str | None:
     if found is None or not found.disagrees:
         return None
     return (
-        f"warning: up to batch {batch.batch}, -dE/de from the energies is {found.value:.2f} ± {found.error:.2f} times "
+        f"warning: up to batch {batch.batch}, -∂E/∂e from the energies is {found.value:.2f} ± {found.error:.2f} times "
         "the fields of the labels; the field scale is wrong, or labels belong to different electronic states"
     )
 

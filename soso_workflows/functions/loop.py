@@ -123,10 +123,10 @@ def extend_history(history: Dict, **labels: SosoDataset) -> Dict:
 
 @calcfunction
 def decide_next(history: Dict, policy: Dict, seed: Int, **nodes: Data) -> dict[str, Data]:
-    """Return what `soso_core.active.stopping.policy.decide` says after the last batch of `history`.
+    """Return the decision of `soso_core.active.stopping.policy.decide` after the last batch of `history`.
 
     The optional `alternatives`, from `soso.alternatives`, answer `needs_learning_curve` of the decision before: only
-    with that answer can it be "model form", which then names what would help.
+    with that answer can it be "model form", which then names a model form that helps.
 
     `decision`: Dict (action, reason, n_next, pooled blind errors); `history`: the same with the decision written
     to its last batch; `n_select`, `explore_seed`, `fit_seed`: Int, for the next batch.

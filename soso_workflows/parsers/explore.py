@@ -16,8 +16,9 @@ class SosoExploreParser(SosoParser):
     """Attach `candidates`."""
 
     def attach_outputs(self, path: Path) -> ExitCode | None:
-        """Read the batch.  Raises InputError when it is truncated; too many configurations are an unreadable output.
+        """Read the batch.  Raises InputError when it is truncated.
 
+        Too many configurations end with ERROR_OUTPUT_UNREADABLE.
         The batch is smaller than requested when too few candidates are not symmetry-equivalent to labels.  Notes of
         the command become warnings in the report of the process.
         """

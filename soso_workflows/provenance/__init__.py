@@ -1,1 +1,1 @@
-"""What the database records about processes: the call links of a campaign, its lineage, the cost of its labels."""
+"""Records of processes in the database: the call links of a campaign, its lineage, the cost of its labels."""

@@ -32,7 +32,7 @@ SHORTEN = 0.95
 
 
 def write_report(state: CampaignState, path: Path) -> None:
-    """Write the report, whole or not at all.  Raises InputError when the campaign has no finished batch."""
+    """Write the report atomically.  Raises InputError when the campaign has no finished batch."""
     if not state.batches:
         raise InputError(f"campaign {state.node.pk} has no finished batch; there is nothing to report")
     write_file(path, report_html(state))

@@ -25,7 +25,7 @@ COLUMNS = (
     ("decision", 0),
 )
 UNITS = (
-    "E: meV per spin, fields: meV (of -dE/de, per component), blind: predicted before training, E/field: -dE/de from "
+    "E: meV per spin, fields: meV (of -∂E/∂e, per component), blind: predicted before training, E/field: -∂E/∂e from "
     "the energies over the fields of the labels, core-h: core-hours of all labels so far, hours: since the start"
 )
 

@@ -113,10 +113,10 @@ def test_energies_against_fields_are_recorded_and_a_factor_warned_of(factor):
     warning = field_warning(batch)
     assert (warning is None) == (factor == 1.0)
     if warning is not None:
-        assert "-dE/de from the energies is 2.0" in warning
+        assert "-∂E/∂e from the energies is 2.0" in warning
 
 
-def test_what_is_learnt_is_written_to_the_last_batch():
+def test_what_is_found_is_written_to_the_last_batch():
     """The decision is then a function of the history: it is the same when it is asked again."""
     suspect = {"n_failed": 0, "n_blind": 2, "energy_rmse_meV_per_spin": 1e3}
     batches = [
@@ -154,4 +154,4 @@ def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch)
     monkeypatch.setattr(CampaignState, "batches", property(lambda _: batches))
     html = report_html(state)
     assert "<td>001</td><td>D</td><td>angle_degree 30</td>" in html
-    assert "<strong>warning: up to batch 1, -dE/de from the energies is 2.01 ± 0.02 times" in html
+    assert "<strong>warning: up to batch 1, -∂E/∂e from the energies is 2.01 ± 0.02 times" in html

@@ -90,7 +90,7 @@ def define_start(spec: ProcessSpec) -> None:
     """Declare initial labels, an initial model and the inputs from an earlier campaign."""
     spec.input("dataset", valid_type=SosoDataset, required=False, help="initial labels")
     spec.input("model", valid_type=SosoModel, required=False, help="chooses the first batch and is tested on it")
-    spec.input_namespace("resume", required=False, help="state of an earlier campaign")
+    spec.input_namespace("resume", required=False, help="continues from an earlier campaign")
     spec.input("resume.campaign", valid_type=Str, required=False, help="UUID of that campaign")
     spec.input("resume.extends", valid_type=Bool, required=False, help="whether a new exploration begins")
     spec.input("resume.history", valid_type=Dict, required=False, help="its history")

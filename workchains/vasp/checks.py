@@ -22,7 +22,7 @@ FIELD_SCALE_MISSING = (
 def check_cell_settings(
     settings: dict[str, Any], species: SpeciesSettings, symbols: Sequence[str], has_spin: list[bool], source: str
 ) -> None:
-    """Raise InputError when settings are incomplete for a cell, or leave the field scale open."""
+    """Raise InputError when settings are incomplete for a cell, or lack field_scale."""
     if settings["field_scale"] is None:
         raise InputError(f"{source}: {FIELD_SCALE_MISSING}")
     if not settings["potential_family"]:

@@ -31,7 +31,7 @@ class VaspLabelWorkChain(VaspRampWorkChain):
 
     @classmethod
     def check_cell(cls, settings: dict[str, Any], cell: Atoms, has_spin: list[bool], source: str) -> None:
-        """Refuse settings that are incomplete for this cell, or leave the field scale open."""
+        """Refuse settings that are incomplete for this cell, or lack field_scale."""
         check_cell_settings(settings, species_settings(settings), cell.get_chemical_symbols(), has_spin, source)
 
     @classmethod

@@ -155,7 +155,7 @@ class VaspRampWorkChain(LabelWorkChain):
 
 
 def _clean(job: CalcJobNode) -> None:
-    """Empty the folder of a job; a cluster that cannot be reached must not cost a label."""
+    """Empty the folder of a job; a cluster that cannot be reached does not invalidate the label."""
     try:
         job.outputs.remote_folder._clean()
     except (OSError, KeyError, NotExistent):

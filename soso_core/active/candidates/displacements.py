@@ -65,10 +65,10 @@ def displace_atoms(
     rng: np.random.Generator,
     model: CompiledModel | None = None,
 ) -> tuple[Configuration, str]:
-    """Return the configuration with its atoms moved as the generator says, spins as they are, and that in words.
+    """Return the configuration with its atoms displaced by the generator, spins unchanged, and a description.
 
-    `model` is needed for Langevin dynamics alone.  Raises InputError for an element that the model does not know, and
-    LostDraw when a dynamics came to an early end: where it got to belongs to no temperature.
+    `model` is needed for Langevin dynamics alone.  Raises InputError for an element without training data, and
+    LostDraw when a dynamics ended early: its last frame belongs to no temperature.
     """
     if generator.displacements == "gaussian":
         return configuration, ""
@@ -98,7 +98,7 @@ def debye_displacements(
 ) -> FloatArray:
     """Return displacements (a, 3), Å, each atom for itself, the centre of mass at rest.
 
-    What remains of the mean square of atom a is its Debye value times 1 - m_a / Σ m.  Raises InputError when atoms
+    The mean square that remains for atom a is its Debye value times 1 - m_a / Σ m.  Raises InputError when atoms
     would not stay near their sites.
     """
     mass_a = atoms_from_configuration(configuration).get_masses()
@@ -130,7 +130,7 @@ def langevin(
 
     ASE's integrator (Vanden-Eijnden and Ciccotti, Chem. Phys. Lett. 429, 310 (2006)) with ASE's masses.  Ends at the
     last frame in which no atom, apart from the motion of all, is farther than FARTHEST of the shortest distance from
-    where it began: a model may be wrong.  Raises InputError for what the calculator refuses at the start.
+    where it began: a model may be wrong.  Raises InputError when the calculator refuses the start.
     """
     atoms = atoms_from_configuration(configuration)
     atoms.calc = calculator
@@ -143,7 +143,7 @@ def langevin(
         temperature_K=temperature_kelvin,
         friction=generator.friction_per_fs / FS,
         rng=rng,
-        **FREE,  # the energy does not know of the centre of mass; it is taken off at the end
+        **FREE,  # the energy does not depend on the centre of mass; its motion is subtracted at the end
     )
     farthest, last_ac = FARTHEST * shortest_distance(configuration), np.zeros((len(configuration), 3))
     for step in range(generator.n_steps):
@@ -161,7 +161,7 @@ def shortest_distance(configuration: Configuration) -> float:
 
 
 def _after_a_step(dynamics: Langevin, atoms: Atoms, start: Configuration) -> FloatArray | None:
-    """Return how far the atoms are from the start after one more step; None when the model refuses what it led to."""
+    """Return how far the atoms are from the start after one more step; None when the model refuses the result."""
     try:
         dynamics.step()
     except InputError:

@@ -1,6 +1,6 @@
 """Candidate configurations: spins by one of many generators, atoms displaced, cells strained.
 
-Pure functions of (structure, settings, random generator), and of the present model where one is asked for.
+Pure functions of (structure, settings, random generator), and of the present model where one is needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,8 +41,8 @@ class Candidate:
     """A configuration and where it came from.
 
     index: place among all candidates; generator: place of its generator in the settings; kind: its name;
-    magnetisation: mean cosine asked for (0 for uniform directions), or |Σ e| over the number of spins where none is;
-    detail: what else was drawn, in words.
+    magnetisation: requested mean cosine (0 for uniform directions), or |Σ e| over the number of spins where none is;
+    detail: everything else that was drawn, in words.
     """
 
     configuration: Configuration
@@ -149,9 +149,9 @@ def shares(settings: ExplorationSettings, has_model: bool) -> list[float]:
 def ready_for(
     settings: ExplorationSettings, model: FittedModel | None
 ) -> tuple[SpinModel | None, CompiledModel | None]:
-    """Return the model made ready for Monte Carlo and for dynamics, each None unless a generator asks for it.
+    """Return the model made ready for Monte Carlo and for dynamics, each None unless a generator needs it.
 
-    Raises InputError when atoms are to be moved by a model that has learnt no forces.
+    Raises InputError when a model without forces is to move atoms.
     """
     if model is None:
         return None, None
@@ -167,7 +167,7 @@ def source(
     model: SpinModel | None = None,
     forces: CompiledModel | None = None,
 ) -> Source:
-    """Return what one of the generators works on.  Raises InputError when it does not fit the structure."""
+    """Return the source of one of the generators.  Raises InputError when it does not fit the structure."""
     generator = settings.generators[place]
     if generator.kind == "cone" and not generator.magnetisations:
         raise InputError(f"generators.{place}.magnetisations is empty: a cone needs at least one mean cosine")
@@ -195,7 +195,7 @@ def frames_of(generator: GeneratorSettings, structure: Configuration) -> tuple[C
 
 
 Made = tuple[Configuration, float, str]
-"""A configuration, its magnetisation, and what was drawn, in words."""
+"""A configuration, its magnetisation, and a description of the draw."""
 
 
 def _make_disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
@@ -269,7 +269,7 @@ MAKERS: Mapping[str, Maker] = MappingProxyType(
         "file": _with_displacements(_make_from_file),
     }
 )
-"""What makes the candidate number `place` of each kind of generator."""
+"""The maker of candidate number `place` for each kind of generator."""
 
 
 def draw(
@@ -290,7 +290,7 @@ def draw(
 
 
 def interleave(weights: Sequence[float], n: int) -> list[int]:
-    """Return n indices of `weights`, each as often as its weight says (to within one), evenly mixed.
+    """Return n indices of `weights`, each in proportion to its weight (to within one), evenly mixed.
 
     The first k of them are the answer for n = k.
     """
@@ -305,9 +305,9 @@ def interleave(weights: Sequence[float], n: int) -> list[int]:
 
 
 def interleave_up_to(weights: Sequence[float], n: int, most: Sequence[int | None]) -> list[int]:
-    """Return indices as `interleave` does, none more often than `most` says (None: any number).
+    """Return indices as `interleave` does, none more often than `most` (None: any number).
 
-    What is used up leaves its share to the others; fewer than n when all are.  The first k are the answer for n = k.
+    A used-up index leaves its share to the others; fewer than n when all are.  The first k are the answer for n = k.
     """
     if not any(weights):
         return []
@@ -323,7 +323,7 @@ def interleave_up_to(weights: Sequence[float], n: int, most: Sequence[int | None
 
 
 def _turn(ladder: Sequence[Rung], place: int) -> Rung:
-    """Return what candidate number `place` takes of a ladder that candidates cycle through."""
+    """Return the rung of candidate number `place` on a ladder that candidates cycle through."""
     return ladder[place % len(ladder)]
 
 

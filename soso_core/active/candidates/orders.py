@@ -1,7 +1,7 @@
 """Magnetic orders that fit into a cell: spirals and collinear orders of commensurate wave vectors.
 
 A wave vector is three integers n in units of the reciprocal vectors of the cell; the phase of an atom at fractional
-coordinates s is 2π n·s.  Whole numbers are what makes the order continue across the boundary of the cell.
+coordinates s is 2π n·s.  Whole numbers make the order continue across the boundary of the cell.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +62,7 @@ class Lattice:
 
 
 def _pattern(phases_a: FloatArray) -> bytes:
-    """Return what two wave vectors have in common when their phases are the same, or opposite."""
+    """Return a key that two wave vectors share when their phases are the same, or opposite."""
     cosines_a, sines_a = (np.rint(f(phases_a) / SAME_PHASE).astype(np.int64) for f in (np.cos, np.sin))
     first = np.flatnonzero(sines_a)
     sign = np.sign(sines_a[first[0]]) if len(first) else 0

@@ -1,4 +1,4 @@
-"""What to explore: the structure, how to disorder it, how many candidates, how many to choose."""
+"""Settings of an exploration: the structure, its disorder, numbers of candidates and of chosen ones."""
 
 from collections.abc import Callable
 from math import prod
@@ -25,7 +25,7 @@ KINDS_OF = {
     "tilts_degree": ("spiral", "collinear"),
     "file": ("file",),
 }
-"""Keys that only some kinds listen to."""
+"""Keys that only some kinds use."""
 DISPLACEMENTS_OF = {
     "displacement_angstrom": ("gaussian",),
     "temperatures_kelvin": ("debye", "langevin"),
@@ -34,7 +34,7 @@ DISPLACEMENTS_OF = {
     "friction_per_fs": ("langevin",),
     "n_steps": ("langevin",),
 }
-"""Keys that only some displacements listen to."""
+"""Keys that only some displacements use."""
 LARGEST_DAMPING = 0.5
 """Of friction times time step; the integrator is an expansion in it."""
 
@@ -103,13 +103,13 @@ class GeneratorSettings(Settings):
 
     @model_validator(mode="after")
     def _check_kind(self) -> "GeneratorSettings":
-        """Refuse what another kind would listen to, a file that is missing, and a range upside down."""
+        """Refuse a key that only other kinds use, a missing file, and a reversed range."""
         for key in {**KINDS_OF, **DISPLACEMENTS_OF}:
-            listeners = (*KINDS_OF.get(key, ()), *DISPLACEMENTS_OF.get(key, ()))
-            is_heard = self.kind in listeners or self.displacements in listeners
-            if not is_heard and getattr(self, key) != type(self).model_fields[key].default:
+            users = (*KINDS_OF.get(key, ()), *DISPLACEMENTS_OF.get(key, ()))
+            is_used = self.kind in users or self.displacements in users
+            if not is_used and getattr(self, key) != type(self).model_fields[key].default:
                 mine = f"{self.kind} with {self.displacements} displacements"
-                raise ValueError(f"{key} has no meaning for {mine}; it belongs to {' and '.join(listeners)}")
+                raise ValueError(f"{key} has no meaning for {mine}; only {' and '.join(users)} use it")
         if self.kind == "file" and self.file is None:
             raise ValueError("file is missing: the path of an extended XYZ file")
         if self.displacements == "debye" and self.debye_kelvin is None:
@@ -133,7 +133,7 @@ class GeneratorSettings(Settings):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, values_of: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what later versions added and nobody asked for: campaigns of earlier ones stay the same."""
+        """Leave out newer keys at their defaults, so that equal settings of an earlier version stay equal."""
         values: dict[str, Any] = values_of(self)
         fields = type(self).model_fields
         return {key: v for key, v in values.items() if key in FIRST or getattr(self, key) != fields[key].default}
@@ -170,11 +170,11 @@ class ExplorationSettings(Settings):
 
     @property
     def files(self) -> dict[str, Path]:
-        """The user's files by the names that `with_files` knows them by."""
+        """The user's files by the names that `with_files` uses."""
         return {f"file_{g}": item.file for g, item in enumerate(self.generators) if item.file is not None}
 
     def with_files(self: Exploration, path_of: Callable[[str, Path], Path]) -> Exploration:
-        """Return the same settings, every file being where path_of(name, present path) says."""
+        """Return the same settings, every file at path_of(name, present path)."""
         generators = tuple(
             item if item.file is None else item.model_copy(update={"file": path_of(f"file_{g}", item.file)})
             for g, item in enumerate(self.generators)

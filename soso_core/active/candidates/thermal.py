@@ -18,7 +18,7 @@ def thermal_spins(
     """Return spins (a, 3) drawn by Monte Carlo on a fixed lattice, whose spins only mark which atoms are magnetic.
 
     Directions begin at random.  1/T grows to its value in equal steps over the first half of the sweeps.  Raises
-    InputError for an element that the model does not know.
+    InputError for an element without training data.
     """
     start_ac = uniform_directions(len(lattice), rng) * lattice.is_magnetic_a[:, None]
     chain = Chain(model.on(lattice), start_ac, rng)

@@ -118,7 +118,7 @@ class PoolFit:
 
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """The hyperparameters that were learnt."""
+        """The fitted hyperparameters."""
         return self.fitted.best.hyperparameters
 
 
@@ -169,7 +169,7 @@ def uncertainty(pool: Pool, fitted: PoolFit) -> CandidateRows:
 def prior_uncertainty(pool: Pool) -> CandidateRows:
     """Return the uncertainty of every configuration before the first label, from the prior of the pair part.
 
-    Energies, and fields where labels hold them, are assumed to vary as each block of the pair part alone would explain.
+    Energies, and fields where labels hold them, are assumed to vary with the prior width of each pair block.
     """
     n_pair = pool.n_pair_columns
     energies_km, fields_rm = pool.energies_km[:, :n_pair], pool.fields_rm[:, :n_pair]
@@ -196,7 +196,7 @@ def energy_errors(pool: Pool, fitted: PoolFit) -> FloatArray:
 
 
 def field_errors(pool: Pool, fitted: PoolFit) -> list[FloatArray]:
-    """Return prediction minus label of the transverse field components of every configuration, eV, in labels' units."""
+    """Return prediction minus label of the transverse field components of every configuration, in eV."""
     predicted_r = pool.fields_rm @ fitted.weights_m / fitted.hyperparameters.field_scale
     parts = [
         rows["field"][1] * f if "field" in rows else np.zeros(0)

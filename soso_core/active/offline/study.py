@@ -19,7 +19,7 @@ from soso_core.settings import Settings
 
 LabelKind = Literal["energies", "fields"]
 HELD_OUT_STREAM = 1
-"""Draws what is held out by a stream of its own, so that it does not depend on the acquisition function."""
+"""Stream that draws the held-out configurations, so that they do not depend on the acquisition function."""
 
 
 class StudySettings(Settings):
@@ -187,7 +187,7 @@ def summary(labels: LabelKind, runs: Sequence[Run], settings: StudySettings) -> 
 
 
 def labels_to_reach(run: Run, target: float) -> int | None:
-    """Return the count of labels at which the error on what is left first meets a target; None when it never does."""
+    """Return the count of labels at which the error on the remaining pool first meets a target; None when it never does."""
     return next((step.n_labels for step in run.steps if step.energy <= target), None)
 
 

@@ -20,10 +20,10 @@ from soso_core.symmetry.equivalence import equivalence_classes
 class ScoredCandidate:
     """A chosen candidate: rank 0 was chosen first, by the acquisition function or at random (`chosen_by`).
 
-    Standard deviations of its energy per spin (meV) are those before any label of the batch is known: of the model
-    alone, and of a new label (noise included); calibrated, as those of a prediction.  `population_std_meV_per_spin` is
-    the root mean square of those of new labels of all candidates that the batch is chosen from.  `moment_magnitudes_a`
-    (a,), μB, are predicted by the model; None when its labels have none.
+    Standard deviations of its energy per spin (meV) are those predicted before the batch is labelled, calibrated:
+    `energy_model_std_meV_per_spin` without noise, `energy_std_meV_per_spin` with noise.  `population_std_meV_per_spin`
+    is the root mean square over all candidates, noise included.  `moment_magnitudes_a` (a,), μB, are predicted by the
+    model; None when its labels have none.
     """
 
     candidate: Candidate
@@ -85,7 +85,7 @@ def next_batch(
     report : called with one line when draws were rejected
 
     Returns `n_select` candidates, or fewer when fewer differ by symmetry.  Raises InputError for settings that do not
-    fit the structure, an element that the model does not know, or when no new candidate is left.
+    fit the structure, an element without training data, or when no new candidate is left.
     """
     check_counts(settings)
     draws, choice = np.random.default_rng(settings.seed).spawn(2)

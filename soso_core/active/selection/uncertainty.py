@@ -1,8 +1,8 @@
-"""How uncertain a model is of each candidate, and what a label would leave of it: rows in units of the posterior.
+"""Uncertainty of each candidate, before and after a label: rows in units of the posterior.
 
 A quantity φ·w has the posterior variance |L⁻¹ φ|², L Lᵀ being the posterior precision.  With h = L⁻¹ φ of every
-quantity at hand, learning noisy labels G (rows over their noise) turns each h into (1 - Gᵀ(1 + G Gᵀ)⁻¹ G)^½ h, and
-nothing has to be solved again.
+quantity at hand, noisy labels G (rows over their noise) turn each h into (1 - Gᵀ(1 + G Gᵀ)⁻¹ G)^½ h, without another
+solution.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from soso_core.gp.model.fitted import FittedModel
 from soso_core.threads import in_threads
 
 SMALLEST_NOISE = 1e-9
-"""eV; labels are taken to repeat no better, whatever the evidence says."""
+"""eV; lower limit of the noise of labels, also below the noise of highest evidence."""
 SMALL = 1e-8
 """Below this eigenvalue of G Gᵀ the square root of 1 - λ/(1+λ) is its series to the rounding of doubles."""
 
@@ -54,7 +54,7 @@ class CandidateRows:
         return self.fields_rm[self.ends_k[k] : self.ends_k[k + 1]]
 
     def label_of(self, k: int) -> FloatArray:
-        """Return the rows (r, m) of all a label of candidate k says, over their noise."""
+        """Return the rows (r, m) of all quantities of the label of candidate k, over their noise."""
         energy_m = self.energies_km[k] / max(float(self.energy_noise_k[k]), SMALLEST_NOISE)
         if not self.has_fields:
             return np.asarray(energy_m[None])
@@ -87,7 +87,7 @@ def candidate_rows(
 ) -> CandidateRows:
     """Return the rows of configurations for `model`, with fields when it was fitted to fields or `with_fields` is true.
 
-    Raises InputError for an element the model does not know.
+    Raises InputError for an element without training data.
     """
     if with_fields is None:
         with_fields = "field" in model.hyperparameters.noise
@@ -105,7 +105,7 @@ def candidate_rows(
 
 
 def transverse_rows(configuration: Configuration, design: DesignRows) -> FloatArray:
-    """Return the rows of two field components for each magnetic atom, (2a, m); none when fields were not asked for."""
+    """Return the rows of two field components for each magnetic atom, (2a, m); none without field rows."""
     magnetic_a = configuration.is_magnetic_a
     if design.effective_fields_acm is None or not np.any(magnetic_a):
         return np.zeros((0, design.sites_am.shape[1]))

@@ -13,7 +13,7 @@ deviation, and the root mean square of the ratios is multiplied by the standard 
 | (1/n Σ (e_k/s_k)²)^½ of a batch | `energy_standardised_rmse` |
 | <s²>^½ of all candidates, newest model | `population_std_meV_per_spin` |
 
-The random part of each batch makes the ratios those of common configurations, too.
+Random picks keep the ratios representative of the population.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class BlindTest:
 def pool_blind_tests(batches: Sequence[BatchRecord], min_blind: int, confidence: float) -> BlindTest:
     """Return the blind test of the newest `batches` (oldest first) that hold `min_blind` configurations or more.
 
-    Batches without standard deviations, of labels that were given, are pooled as they are.
+    Batches of given labels have no standard deviations; their raw errors are pooled.
     """
     tested: list[BatchRecord] = []
     for record in reversed(batches):

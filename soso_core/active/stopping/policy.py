@@ -32,7 +32,7 @@ class PolicySettings(Settings):
     max_wall_hours: float | None = Field(default=None, gt=0.0, description="since the campaign began; None: no limit")
     n_initial: int = Field(default=5, ge=2, description="size of the first batch")
     batch_size: int = Field(default=5, ge=1, description="size of the other batches")
-    min_blind: int = Field(default=10, ge=1, description="blind-test labels on which an error must rest")
+    min_blind: int = Field(default=10, ge=1, description="blind-tested labels that an estimate needs")
     patience: int = Field(default=5, ge=1, description="batches without a 10 % lower blind error before the end")
     max_failed_fraction: float = Field(default=0.5, gt=0.0, le=1.0, description="of failed or rejected labels")
     diagnose_model_form: bool = Field(
@@ -96,7 +96,7 @@ def decide(history: History, settings: PolicySettings, alternatives: Sequence[Al
 
 
 def next_size(last: BatchRecord, settings: PolicySettings) -> int:
-    """Return the size of the next batch: `batch_size`, or what the budgets of labels and core-hours have left.
+    """Return the size of the next batch: `batch_size`, or the rest of the budget of labels or core-hours.
 
     A label is expected to cost the average of those before it, failed ones included; the size is one or more.
     """
@@ -223,7 +223,7 @@ def _why_continue(situation: Situation) -> str:
 def _advice(alternatives: Sequence[Alternative]) -> str:
     """Return the alternative model form with the lowest error, in words."""
     if not alternatives:
-        return "another model form might: three-body channels, a longer range, other lengths"
+        return "another model form might: try three-body channels, a longer range, other radial widths"
     best = min(alternatives, key=lambda item: item.ratio)
     if best.ratio > IMPROVEMENT:
         return f"none of the alternatives tried improves it: {', '.join(item.name for item in alternatives)}"

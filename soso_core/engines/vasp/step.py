@@ -12,7 +12,7 @@ from soso_core.engines.vasp.oszicar import ConstraintTable
 from soso_core.errors import InputError
 
 ROUNDING = 1.5e-3
-"""μB; error of a component of a moment by three decimals of each component and of the magnitude."""
+"""μB.  Largest rounding error of a component: VASP prints three decimals."""
 
 PRINTED_LAMBDA = 6e-3
 """Relative; lambda is printed with three digits, of which half a unit is at most 5e-3."""
@@ -52,7 +52,7 @@ def read_step(
 def refine_directions(targets_ac: FloatArray, moments_ac: FloatArray, across_ac: FloatArray) -> FloatArray:
     """Return the (a, 3) unit vectors along `moments_ac`, which carry three decimals.
 
-    `across_ac` is the part of each moment across its target with five digits, as the table of fields gives it.
+    `across_ac` is the part of each moment perpendicular to its target, with five digits, from the table of fields.
     Where target and that part add up to the moment, their sum gives the better direction.
     """
     along_a = np.sqrt(np.maximum(np.sum(moments_ac**2, axis=1) - np.sum(across_ac**2, axis=1), 0.0))

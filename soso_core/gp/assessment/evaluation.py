@@ -33,9 +33,9 @@ class Errors(BaseModel):
     Energy per magnetic atom, meV; field of `-∂E/∂e` in the units of the labels, per Cartesian component of magnetic
     atoms, meV; force meV/Å per component; stress per component, meV/Å³; moment magnitudes of magnetic atoms, μB.
     `_std`: root mean square of the predicted standard deviations (`_model_std`: without the noise of labels).  `_rms`:
-    that of the labels; `_spread`: that of the labels relative to their reference values.  `reliability` has a curve for
-    every target with predicted deviations.  `n_trained_on`: number of labelled configurations that the model was fitted
-    to; errors on those are not blind.
+    root mean square of the labels; `_spread`: of the labels minus their reference values.  `reliability` has a curve
+    for every target with predicted deviations.  `n_trained_on`: number of labelled configurations that the model was
+    fitted to; errors on those are not blind.
     """
 
     model_config = ConfigDict(frozen=True)

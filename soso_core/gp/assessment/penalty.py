@@ -43,7 +43,7 @@ class PenaltyEstimate:
 
 
 def may_contain_penalty(item: LabelledConfiguration) -> bool:
-    """Tell whether an energy may contain the penalty of the fields beside it."""
+    """Return whether an energy may contain the penalty of the fields beside it."""
     has_both = item.energy is not None and item.exchange_fields_ac is not None
     return has_both and item.info.keys().isdisjoint({ENGINE_KEY, SUBTRACTED_KEY})
 

@@ -61,8 +61,8 @@ def left_out_errors(
 def calibration_factors(errors: Iterable[Mapping[str, FloatArray]]) -> dict[str, float]:
     """Return the calibration factor of every target from the errors of several configurations left out of one fit.
 
-    The hyperparameters were learnt from the same n configurations, which has two consequences.  Errors over a deviation
-    that was learnt from n of them follow Student's t, which has a wider interval than the normal distribution.  They
+    The hyperparameters were fitted to the same n configurations, which has two consequences.  Errors over a deviation
+    that was estimated from n of them follow Student's t, which has a wider interval than the normal distribution.  They
     are slightly too small, so no factor is below 1 here; a blind test may give one.
     """
     pooled: dict[str, list[FloatArray]] = {}

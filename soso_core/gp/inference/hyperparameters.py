@@ -15,8 +15,8 @@ from soso_core.gp.model.hyperparameters import Hyperparameters
 from soso_core.gp.model.normal_equations import NormalEquations
 
 FIXED_BLOCKS = frozenset({"species"})
-"""Blocks whose prior width is not learnt."""
-SILENT = 1e-3
+"""Blocks whose prior width is not fitted."""
+LEFT_OUT = 1e-3
 """Prior widths of a GP that is left out, relative to those that would explain the residuals of the pair part."""
 
 Equations = Mapping[str, NormalEquations]
@@ -82,9 +82,9 @@ def _select_noise_model(
     """
     hyperprior, baseline = precise.hyperprior, precise.baseline
     free = maximise_evidence(equations, blocks, free_energy_noise(hyperprior, equations), FIXED_BLOCKS)
-    silent = {name: SILENT * width for name, width in hyperprior.centre.prior.items()}
+    left_out = {name: LEFT_OUT * width for name, width in hyperprior.centre.prior.items()}
     without_gp = Hyperparameters(
-        {**silent, **baseline.hyperparameters.prior},
+        {**left_out, **baseline.hyperparameters.prior},
         baseline.hyperparameters.noise,
         baseline.hyperparameters.field_scale,
     )

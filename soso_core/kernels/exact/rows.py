@@ -1,4 +1,4 @@
-"""Sums of derivatives over centres: what each gives to itself, to its neighbours and to strain.
+"""Sums of derivatives over centres: contributions of each to itself, to its neighbours and to strain.
 
 Letters: a atom, c Cartesian, q group of periodic images of one neighbour of centre i, b column, d direction as in
 `kernels.exact.jacobian`.

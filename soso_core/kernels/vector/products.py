@@ -1,6 +1,6 @@
 """Products of matrices stored as rows over neighbours, [row, k]: vector code along k.
 
-k0 and k1 are multiples of four; what lies between the last neighbour and k1 must not matter (zeros in one factor).
+k0 and k1 are multiples of four; values between the last neighbour and k1 must not matter (zeros in one factor).
 """
 
 from soso_core.arrays import FloatArray

@@ -151,7 +151,7 @@ def length_errors(model, seeds):
     return np.concatenate(errors), np.concatenate(deviations)
 
 
-def test_magnitudes_that_follow_the_neighbours_are_learnt(model):
+def test_magnitudes_that_follow_the_neighbours_are_fitted(model):
     seeds = range(100, 106)
     labels = complete_dataset([iron_germanium(seed) for seed in seeds])
     spread = np.std([item.moment_magnitudes_a[item.configuration.is_magnetic_a] for item in labels])

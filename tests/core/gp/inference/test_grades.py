@@ -112,7 +112,7 @@ def test_weighed_labels_teach_more_than_the_same_labels_unweighed():
         assert getattr(errors[0], name) < 0.9 * getattr(errors[1], name), name
 
 
-def test_the_noise_that_is_learnt_is_that_of_an_a_label():
+def test_the_fitted_noise_is_that_of_an_a_label():
     noisy = Dataset(tuple(noisy_label(seed, grade) for seed, grade in enumerate("ABCD" * 4)))
     noise = fitted(noisy).hyperparameters.noise
     # 1 meV/Å on 192 components less what the 40 columns take up: known to a tenth, and the model form adds to it.

@@ -129,7 +129,7 @@ def test_energy_depends_on_the_angle_between_spins(model):
     assert abs(change) > 1e-4
 
 
-def test_a_heisenberg_magnet_is_learnt():
+def test_a_heisenberg_magnet_is_fitted():
     train = heisenberg_dataset([skewed_iron(seed) for seed in range(8)])
     test = heisenberg_dataset([skewed_iron(seed) for seed in range(100, 105)])
     settings = FitSettings(pair={"cutoff_angstrom": 5.0}, descriptor={"cutoff_angstrom": 4.0, "n_max": 6})

@@ -144,7 +144,7 @@ def test_model_file_round_trip(model, tmp_path):
     assert (tmp_path / "again.soso").read_bytes() == (tmp_path / "m.soso").read_bytes()
 
 
-def test_interactions_of_four_spins_are_learnt_only_with_it():
+def test_interactions_of_four_spins_are_fitted_only_with_it():
     """bcc iron, 2 x 2 x 1: pairs saturate, the three-body part does not."""
     rng = np.random.default_rng(2)
     cells = [rigid_iron(random_spins(8, rng)) for _ in range(26)]

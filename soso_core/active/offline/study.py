@@ -187,7 +187,7 @@ def summary(labels: LabelKind, runs: Sequence[Run], settings: StudySettings) -> 
 
 
 def labels_to_reach(run: Run, target: float) -> int | None:
-    """Return the count of labels at which the error on the remaining pool first meets a target; None when it never does."""
+    """Return the count of labels at which the error on the rest of the pool meets a target; None when it never does."""
     return next((step.n_labels for step in run.steps if step.energy <= target), None)
 
 

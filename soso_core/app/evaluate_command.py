@@ -152,13 +152,18 @@ def _check_blind(model: FittedModel, dataset: Dataset, path: Path) -> None:
 
 def _write_calibrated(path: Path, model: FittedModel, found: Mapping[str, Comparison]) -> None:
     from soso_core.gp.assessment.evaluation import calibrate
+    from soso_core.gp.inference.calibration import MAX_FACTOR
     from soso_core.gp.model.model_file import save_model
 
     calibrated = replace(model, calibration=calibrate(model, found))
+    fresh = [target for target, each in found.items() if len(each.z)]
     rows = [
         (target, number(model.calibration_factor(target)), number(calibrated.calibration_factor(target)))
-        for target in calibrated.calibration
+        for target in fresh
     ]
     print_table("calibration factors", ("target", "before", "now"), rows)
+    for target in fresh:
+        if calibrated.calibration_factor(target) >= MAX_FACTOR:
+            click.echo(f"note: {target}: at the limit of {MAX_FACTOR:g}: the model, not its error bars, is wrong")
     save_model(path, calibrated)
     click.echo(f"calibrated model written to {path}")

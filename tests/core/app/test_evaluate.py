@@ -190,6 +190,17 @@ def test_calibration_makes_the_interval_true(desk, small_model, blind):
     assert calibrated.record == small_model.record
 
 
+def test_a_factor_at_its_limit_is_noted(desk, small_model, blind):
+    off = [replace(item, forces_ac=item.forces_ac + 100.0, stress_cc=CUBIC_STRESS) for item in blind]
+    write_dataset("off.extxyz", off)
+    text = desk("evaluate", "model.soso", "off.extxyz", "--calibrate", "c.soso").stdout
+    noted = [line for line in text.splitlines() if line.startswith("note:")]
+    assert noted == ["note: force: at the limit of 5: the model, not its error bars, is wrong"]
+    table = text[text.index("calibration factors") :]
+    assert [line.split()[0] for line in table.splitlines()[4:8]] == ["energy", "field", "force", "moment"]
+    assert "stress" not in table
+
+
 def test_a_target_without_blind_labels_keeps_its_calibration(desk, small_model, blind):
     write_dataset("forces.extxyz", [LabelledConfiguration(i.configuration, forces_ac=i.forces_ac) for i in blind])
     assert desk("evaluate", "model.soso", "forces.extxyz", "--calibrate", "c.soso").status == 0

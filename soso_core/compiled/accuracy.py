@@ -38,10 +38,10 @@ class Accuracy:
         """Return the radial functions of a descriptor as polynomials, see `radial`."""
         cutoff, taper = reach.cutoff_angstrom, reach.taper_angstrom
         sample = np.linspace(min(2.0, 0.5 * cutoff), cutoff - 0.5 * taper, 50)
-        size = self.radial * float(np.max(np.abs(basis.untapered(sample))))
+        size = self.radial * float(np.max(np.abs(basis.evaluate_untapered(sample))))
         decay = basis.decay if isinstance(basis, EnvelopedBasis) else 0.0
         return fit_polynomials(
-            basis.untapered, FitRange(self.shortest, cutoff, taper, self.skin, size, self.degree, decay)
+            basis.evaluate_untapered, FitRange(self.shortest, cutoff, taper, self.skin, size, self.degree, decay)
         )
 
     def pair_range(self, cutoff: float, taper: float, decay: float) -> FitRange:

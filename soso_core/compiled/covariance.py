@@ -47,7 +47,7 @@ class CompiledCovariance:
         packed = Covariance(
             parts_of(basis.descriptor), SHORTEST, *terms.arrays, terms.zeta, terms.monomials_tz, terms.weights_tb
         )
-        seen = terms.seen(basis.covariance, own, weights_tb)
+        seen = terms.measure_error(basis.covariance, own, weights_tb)
         return cls(packed, terms.path, weights_tb.size, 1e3 * terms.bound, 1e3 * seen)
 
 
@@ -101,7 +101,7 @@ class Terms:
         columns_fk = np.ascontiguousarray(self.columns_fk)
         return columns_fk, np.ascontiguousarray(columns_fk.T), np.ascontiguousarray(self.values_k)
 
-    def seen(self, covariance: ProductCovariance, points: Points, weights_tb: FloatArray) -> float:
+    def measure_error(self, covariance: ProductCovariance, points: Points, weights_tb: FloatArray) -> float:
         """Return the root mean square error over environments, eV."""
         if self.bound == 0.0:
             return 0.0

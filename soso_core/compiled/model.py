@@ -59,12 +59,12 @@ class CompiledModel:
     ) -> Prediction:
         """Return energy, fields, forces and stress, without error bars.
 
-        `neighbours` from an earlier step are used while they hold, see `VerletList.updated`.  Raises InputError for
+        `neighbours` from an earlier step are used while they hold, see `VerletList.update`.  Raises InputError for
         an unknown element and for atoms nearer than `accuracy.shortest`.
         """
         species_a = species_indices(configuration, self.species)
         positions_ac, cell_vc = configuration.positions_ac, configuration.cell_vc
-        near = self.neighbours(configuration) if neighbours is None else neighbours.updated(positions_ac, cell_vc)
+        near = self.neighbours(configuration) if neighbours is None else neighbours.update(positions_ac, cell_vc)
         atoms_a8 = make_atoms(positions_ac, species_a, configuration.spins_ac)
         energy = float(np.sum(self.model.species_energies_s[species_a]))
         pair_energy, forces_ac, gradient_ac, virial_cc = self._pairs(atoms_a8, species_a, near, n_threads)

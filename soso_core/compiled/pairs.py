@@ -32,7 +32,7 @@ class CompiledPairs:
         mix_nf = weights_lun.transpose(2, 1, 0).reshape(settings.n_max, -1)
 
         def curves(r_p: FloatArray) -> FloatArray:
-            return np.asarray(part.basis.untapered(r_p) @ mix_nf)
+            return np.asarray(part.basis.evaluate_untapered(r_p) @ mix_nf)
 
         where = accuracy.pair_range(settings.cutoff_angstrom, settings.taper_angstrom, settings.decay)
         return cls(fit_polynomials(curves, where), part.n_orders, part.pair_index_ss)

@@ -53,7 +53,7 @@ class VerletList:
             np.asarray(distances_p),
         )
 
-    def updated(self, positions_ac: FloatArray, cell_vc: FloatArray) -> "VerletList":
+    def update(self, positions_ac: FloatArray, cell_vc: FloatArray) -> "VerletList":
         """Return this list if the cell is the same and no atom has moved by more than half the skin, else a new one."""
         is_same = positions_ac.shape == self.positions_ac.shape and np.array_equal(cell_vc, self.cell_vc)
         if is_same and longest_move(self.positions_ac, positions_ac) <= 0.5 * self.skin:

@@ -31,7 +31,7 @@ class OverlapBasis:
         centres_n, sharpness, mix_nn = self._prepared
         return overlap_basis(np.ascontiguousarray(r_p), centres_n, sharpness, mix_nn, self.cutoff, self.taper)
 
-    def untapered(self, r_p: FloatArray) -> FloatArray:
+    def evaluate_untapered(self, r_p: FloatArray) -> FloatArray:
         """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
         centres_n, sharpness, mix_nn = self._prepared
         return overlap_basis(np.ascontiguousarray(r_p), centres_n, sharpness, mix_nn, NO_CUTOFF, self.taper)[0]
@@ -62,7 +62,7 @@ class DecayingBasis:
         centres_n = np.linspace(1.5, self.cutoff, self.n_max)
         return decaying_gaussians(np.ascontiguousarray(r_p), centres_n, self.sigma, self.decay, self.cutoff, self.taper)
 
-    def untapered(self, r_p: FloatArray) -> FloatArray:
+    def evaluate_untapered(self, r_p: FloatArray) -> FloatArray:
         """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
         centres_n = np.linspace(1.5, self.cutoff, self.n_max)
         r_p = np.ascontiguousarray(r_p)
@@ -82,9 +82,9 @@ class EnvelopedBasis:
         envelope_p1 = (DECAY_REFERENCE / r_p[:, None]) ** self.decay
         return envelope_p1 * h_pn, envelope_p1 * (dh_pn - self.decay / r_p[:, None] * h_pn)
 
-    def untapered(self, r_p: FloatArray) -> FloatArray:
+    def evaluate_untapered(self, r_p: FloatArray) -> FloatArray:
         """Return h_pn without the cutoff function, smooth also beyond the cutoff."""
-        return np.asarray((DECAY_REFERENCE / r_p[:, None]) ** self.decay * self.inner.untapered(r_p))
+        return np.asarray((DECAY_REFERENCE / r_p[:, None]) ** self.decay * self.inner.evaluate_untapered(r_p))
 
 
 RadialBasis = OverlapBasis | DecayingBasis

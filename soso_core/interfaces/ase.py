@@ -82,7 +82,7 @@ class SosoCalculator(Calculator):
         configuration = configuration_from_atoms(self.atoms)
         if self.neighbours is None:
             self.neighbours = self.compiled.neighbours(configuration, self.skin)
-        self.neighbours = self.neighbours.updated(configuration.positions_ac, configuration.cell_vc)
+        self.neighbours = self.neighbours.update(configuration.positions_ac, configuration.cell_vc)
         predicted = self.compiled.predict(configuration, self.neighbours, self.n_threads)
         self.results = {
             "energy": predicted.energy,

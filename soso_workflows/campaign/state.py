@@ -54,7 +54,7 @@ class CampaignState(CampaignProcess):
         """The history after the last decision; a decision with alternatives replaces the one without."""
         decided: list[Dict | None] = [self._last_output(stage, "history", None) for stage in ("advise", "decide")]
         made = [item for item in decided if item is not None]
-        return max(made, key=lambda item: len(item["batches"])) if made else self.resumed("history")
+        return max(made, key=lambda item: len(item["batches"])) if made else self.get_resumed("history")
 
     @cached_property
     def batches(self) -> tuple[BatchRecord, ...]:
@@ -75,7 +75,7 @@ class CampaignState(CampaignProcess):
     def dataset(self) -> SosoDataset | None:
         """All labels of the decided batches."""
         merged: SosoDataset | None = self._last_output("merge", "result", self.batch)
-        if merged is None and self.resumed("history") is not None:
+        if merged is None and self.get_resumed("history") is not None:
             return self.inputs.get("dataset")
         return merged
 
@@ -83,7 +83,7 @@ class CampaignState(CampaignProcess):
     def model(self) -> SosoModel | None:
         """The model fitted to them."""
         fitted: SosoModel | None = self._last_output("fit", "model", self.batch)
-        known = (fitted, self.resumed("model"), self.inputs.get("model"))
+        known = (fitted, self.get_resumed("model"), self.inputs.get("model"))
         return next((model for model in known if model is not None), None)
 
     @cached_property
@@ -93,12 +93,12 @@ class CampaignState(CampaignProcess):
         if explored is not None and explored.is_finished_ok:
             chosen: SosoDataset = explored.outputs.candidates
             return chosen
-        return self.resumed("candidates") if self._is_first_batch else None
+        return self.get_resumed("candidates") if self._is_first_batch else None
 
     @cached_property
     def labels(self) -> dict[str, SosoDataset]:
         """Labels of that batch, by `label_*`; also those whose workchain was killed before it returned them."""
-        found = dict(self.resumed("labels") or {}) if self._is_first_batch else {}
+        found = dict(self.get_resumed("labels") or {}) if self._is_first_batch else {}
         for (stage, batch, index), process in self.calls.items():
             if stage == "label" and batch == self.batch and (label := find_finished_label(process)) is not None:
                 found[LABEL + index] = label

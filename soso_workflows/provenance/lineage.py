@@ -43,7 +43,7 @@ class CampaignProcess:
     @property
     def previous(self: SomeCampaign) -> SomeCampaign | None:
         """The campaign that this one continues; None when there is none or it was deleted."""
-        uuid = self.resumed("campaign")
+        uuid = self.get_resumed("campaign")
         try:
             node = None if uuid is None else load_node(uuid.value)
         except NotExistent:
@@ -59,13 +59,13 @@ class CampaignProcess:
     @property
     def first_batch(self) -> int:
         """Number of the first batch that this process decides."""
-        resumed = self.resumed("history")
+        resumed = self.get_resumed("history")
         return 0 if resumed is None else len(resumed["batches"])
 
     @property
     def is_extension(self) -> bool:
         """Whether its exploration differs from that of the campaign it continues."""
-        extends = self.resumed("extends")
+        extends = self.get_resumed("extends")
         return extends is not None and bool(extends.value)
 
     @property
@@ -80,6 +80,6 @@ class CampaignProcess:
         last: datetime = max([self.node.mtime, *(item.mtime for item in self.node.called_descendants)])
         return last
 
-    def resumed(self, name: str) -> Any:
+    def get_resumed(self, name: str) -> Any:
         """Return an input of the namespace `resume`, None when it is absent."""
         return self.inputs.get("resume", {}).get(name)

@@ -105,7 +105,7 @@ def generate(
             return lost
         return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
 
-    return _kept(in_threads(one, tasks), report)
+    return _keep_draws(in_threads(one, tasks), report)
 
 
 def check_generators(structure: Configuration, settings: ExplorationSettings, has_model: bool) -> None:
@@ -122,7 +122,7 @@ def check_generators(structure: Configuration, settings: ExplorationSettings, ha
         generate(structure, sample, np.random.default_rng(0))
 
 
-def _kept(drawn: Sequence[Candidate | LostDraw], report: Report) -> list[Candidate]:
+def _keep_draws(drawn: Sequence[Candidate | LostDraw], report: Report) -> list[Candidate]:
     """Return the accepted candidates and report the number of rejected ones.  Raises InputError when none is left."""
     kept = [item for item in drawn if isinstance(item, Candidate)]
     lost = [item for item in drawn if isinstance(item, LostDraw)]

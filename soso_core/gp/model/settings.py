@@ -18,7 +18,7 @@ class PairPartSettings(TaperedSettings):
 class FitSettings(Settings):
     """The settings file of `soso fit`; keys that are left out are chosen from the data.
 
-    The GP sees the pair descriptor (`descriptor`), the three-body one (`three_body`), or both; null leaves one out.
+    The GP uses the pair descriptor (`descriptor`), the three-body one (`three_body`), or both; null leaves one out.
     The defaults here are the published ones for bcc iron (arXiv:2403.10769): the pair descriptor alone.
     """
 

@@ -51,7 +51,7 @@ def test_random_walk(seed):
     near, n_rebuilt = compiled.neighbours(cell, skin=0.3), 0
     for _ in range(20):
         cell = cell.with_positions(cell.positions_ac + rng.normal(scale=0.02, size=cell.positions_ac.shape))
-        kept = near.updated(cell.positions_ac, cell.cell_vc)
+        kept = near.update(cell.positions_ac, cell.cell_vc)
         n_rebuilt += kept is not near
         near = kept
         with_skin, fresh = compiled.predict(cell, near), compiled.predict(cell)
@@ -66,10 +66,10 @@ def test_when_a_list_holds():
     near = CompiledModel.of(iron_model()).neighbours(cell, skin=0.2)
     moved_ac = cell.positions_ac.copy()
     moved_ac[1, 2] += 0.099
-    assert near.updated(moved_ac, cell.cell_vc) is near
+    assert near.update(moved_ac, cell.cell_vc) is near
     moved_ac[1, 2] += 0.002
-    assert near.updated(moved_ac, cell.cell_vc) is not near
-    assert near.updated(cell.positions_ac, cell.cell_vc * (1 + 1e-12)) is not near
+    assert near.update(moved_ac, cell.cell_vc) is not near
+    assert near.update(cell.positions_ac, cell.cell_vc * (1 + 1e-12)) is not near
 
 
 def test_a_list_that_no_longer_holds_is_not_used():

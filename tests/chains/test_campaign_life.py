@@ -261,7 +261,7 @@ def test_a_suspicion_that_labels_overrule_lets_the_campaign_go_on(campaign_input
 
 
 @pytest.mark.slow
-def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, tmp_path, monkeypatch):
+def test_a_failed_learning_curve_check_stops_nothing(campaign_inputs, tmp_path, monkeypatch):
     """The job crashes: the campaign goes on; one resumed where it was not looked into yet does that first."""
     monkeypatch.setattr(functions, "decide", suspicious)
     inputs = campaign_inputs(tmp_path, {"alternatives": "crash"}, **UNMET)
@@ -269,7 +269,7 @@ def test_a_suspicion_that_nobody_could_look_into_stops_nothing(campaign_inputs, 
     configure_logging(with_orm=True)  # a command run in this interpreter may have taken the database's handler away
     state = run_campaign(inputs)
     assert state.node.exit_status == 401
-    assert "whether more labels help was not found out" in get_workchain_report(state.node, "REPORT")
+    assert "the learning-curve check failed" in get_workchain_report(state.node, "REPORT")
     assert state.batches[-1].learning_curve is None
     again = resumed(resume_builder(state, max_labels=7))
     assert ("alternatives", 2, "") in again.calls

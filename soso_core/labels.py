@@ -90,8 +90,7 @@ class LabelledConfiguration:
         """(a, 3) B_i = -∂E/∂e_i = m_i h_i in eV, transverse, zero for non-magnetic atoms; None without fields."""
         if self.exchange_fields_ac is None or self.moment_magnitudes_a is None:
             return None
-        raw_ac = self.exchange_fields_ac * self.moment_magnitudes_a[:, None]
-        return transverse(raw_ac, self.configuration.spins_ac)
+        return compute_effective_fields(self.exchange_fields_ac, self.moment_magnitudes_a, self.configuration.spins_ac)
 
     @property
     def grade(self) -> str:
@@ -120,6 +119,13 @@ class LabelledConfiguration:
     def energy_per_spin(self) -> float | None:
         """Energy per magnetic atom (per atom when none is magnetic), eV."""
         return None if self.energy is None else self.energy / self.configuration.n_energy_sites
+
+
+def compute_effective_fields(
+    exchange_fields_ac: FloatArray, moment_magnitudes_a: FloatArray, spins_ac: FloatArray
+) -> FloatArray:
+    """Return B_i = -∂E/∂e_i = m_i h_i across the spins, (a, 3) eV, from fields (a, 3) eV/μB and magnitudes (a,) μB."""
+    return transverse(exchange_fields_ac * moment_magnitudes_a[:, None], spins_ac)
 
 
 def transverse(vectors_ac: FloatArray, spins_ac: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from soso_core.arrays import FloatArray
 from soso_core.configuration import Configuration
 from soso_core.engines.field_consistency import integrate_fields
 from soso_core.engines.moments import find_lost_moment, measure_angles
-from soso_core.labels import transverse
+from soso_core.labels import compute_effective_fields
 from soso_core.quality import LabelQuality
 from soso_core.settings import Settings
 
@@ -72,7 +72,7 @@ class RampStep:
     @property
     def effective_fields_ac(self) -> FloatArray:
         """(a, 3) -∂E/∂e across the achieved directions; in eV when `has_field_scale`."""
-        return transverse(self.exchange_fields_ac * self.moment_magnitudes_a[:, None], self.spins_ac)
+        return compute_effective_fields(self.exchange_fields_ac, self.moment_magnitudes_a, self.spins_ac)
 
     @property
     def angles_a(self) -> FloatArray:

@@ -3,9 +3,9 @@
 Pure functions of (structure, settings, random generator), and of the present model where one is needed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from functools import wraps
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from soso_core.active.candidates.cells import deform, magnetic_atoms, supercell
 from soso_core.active.candidates.directions import cone_directions, uniform_directions
 from soso_core.active.candidates.displacements import LostDraw, displace_atoms, force_model
 from soso_core.active.candidates.orders import Lattice, check_waves, collinear, spiral, tilt_spins
-from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
+from soso_core.active.candidates.settings import MAKERS, ExplorationSettings, GeneratorSettings
 from soso_core.active.candidates.thermal import thermal_spins
 from soso_core.arrays import BoolArray, FloatArray
 from soso_core.compiled.model import CompiledModel
@@ -100,7 +100,7 @@ def generate(
     def one(task: tuple[int, int, int, np.random.Generator]) -> Candidate | LostDraw:
         index, g, place, stream = task
         try:
-            configuration, magnetisation, detail = MAKERS[sources[g].settings.kind](sources[g], place, stream)
+            configuration, magnetisation, detail = find_maker(sources[g].settings.kind)(sources[g], place, stream)
         except LostDraw as lost:
             return lost
         return Candidate(configuration, index, g, sources[g].settings.kind, magnetisation, detail)
@@ -198,14 +198,34 @@ Made = tuple[Configuration, float, str]
 """A configuration, its magnetisation, and a description of the draw."""
 
 
-def _make_disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
+Maker = Callable[[Source, int, np.random.Generator], Made]
+
+
+def _with_displacements(maker: Maker) -> Maker:
+    """Return a maker whose atoms are moved when all else is drawn, at one of the temperatures."""
+
+    @wraps(maker)
+    def make(source: Source, place: int, rng: np.random.Generator) -> Made:
+        configuration, magnetisation, detail = maker(source, place, rng)
+        if source.settings.displacements == "gaussian":
+            return configuration, magnetisation, detail
+        temperature = float(rng.choice(source.settings.temperatures_kelvin))
+        configuration, motion = displace_atoms(configuration, source.settings, temperature, rng, source.forces)
+        return configuration, magnetisation, ", ".join(filter(None, (detail, motion)))
+
+    return make
+
+
+@_with_displacements
+def make_disordered(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Draw directions uniformly or around an axis."""
     ladder = (0.0,) if source.settings.kind == "random" else source.settings.magnetisations
     magnetisation = _turn(ladder, place)
     return draw(source.cell, source.is_magnetic_a, source.settings, magnetisation, rng), magnetisation, ""
 
 
-def _make_thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
-    """Deform the cell first: the model draws spins on the lattice they will be labelled on.
+def make_thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Draw spins with the model on the deformed cell, which is the lattice of the label.
 
     Atoms that move by forces do so with spins of that temperature, drawn before and again on the atoms moved.
     """
@@ -219,7 +239,9 @@ def _make_thermal(source: Source, place: int, rng: np.random.Generator) -> Made:
     return _describe(lattice.with_spins(spins_ac), motion or f"{temperature:g} K")
 
 
-def _make_spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
+@_with_displacements
+def make_spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Draw a spin spiral."""
     settings, waves_kv = source.settings, source.lattice.wave_vectors
     check_waves(waves_kv)
     wave_v = waves_kv[rng.integers(len(waves_kv))]
@@ -230,46 +252,26 @@ def _make_spiral(source: Source, place: int, rng: np.random.Generator) -> Made:
     return _describe(deform(_with_spins(source, spins_ac), settings, rng), detail)
 
 
-def _make_collinear(source: Source, place: int, rng: np.random.Generator) -> Made:
+@_with_displacements
+def make_collinear(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Draw a collinear order."""
     settings = source.settings
     order, tilt = _turn(settings.orders, place), _turn(settings.tilts_degree, place // len(settings.orders))
     spins_ac = tilt_spins(collinear(source.lattice, order, rng), tilt, rng)
     return _describe(deform(_with_spins(source, spins_ac), settings, rng), f"{order}, tilt {tilt:g}")
 
 
-def _make_from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
+@_with_displacements
+def make_from_file(source: Source, place: int, rng: np.random.Generator) -> Made:
+    """Take a configuration of the user's file."""
     which = place % len(source.frames)
     return _describe(deform(source.frames[which], source.settings, rng), f"configuration {which}")
 
 
-Maker = Callable[[Source, int, np.random.Generator], Made]
-
-
-def _with_displacements(maker: Maker) -> Maker:
-    """Return a maker whose atoms are moved when all else is drawn, at one of the temperatures."""
-
-    def make(source: Source, place: int, rng: np.random.Generator) -> Made:
-        configuration, magnetisation, detail = maker(source, place, rng)
-        if source.settings.displacements == "gaussian":
-            return configuration, magnetisation, detail
-        temperature = float(rng.choice(source.settings.temperatures_kelvin))
-        configuration, motion = displace_atoms(configuration, source.settings, temperature, rng, source.forces)
-        return configuration, magnetisation, ", ".join(filter(None, (detail, motion)))
-
-    return make
-
-
-MAKERS: Mapping[str, Maker] = MappingProxyType(
-    {
-        "random": _with_displacements(_make_disordered),
-        "cone": _with_displacements(_make_disordered),
-        "monte-carlo": _make_thermal,
-        "spiral": _with_displacements(_make_spiral),
-        "collinear": _with_displacements(_make_collinear),
-        "file": _with_displacements(_make_from_file),
-    }
-)
-"""The maker of candidate number `place` for each kind of generator."""
+def find_maker(kind: str) -> Maker:
+    """Return the function that makes the candidate number `place` of this kind of generator."""
+    maker: Maker = globals()[MAKERS[kind]]
+    return maker
 
 
 def draw(

@@ -1,16 +1,31 @@
 """Settings of an exploration: the structure, its disorder, numbers of candidates and of chosen ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from soso_core.active.selection.acquisition import VARIANCE_FRACTION, Acquisition
 from soso_core.settings import Settings
 
-Kind = Literal["random", "cone", "monte-carlo", "spiral", "collinear", "file"]
+MAKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "random": "make_disordered",
+        "cone": "make_disordered",
+        "monte-carlo": "make_thermal",
+        "spiral": "make_spiral",
+        "collinear": "make_collinear",
+        "file": "make_from_file",
+    }
+)
+"""The function of `candidates.generators` that makes a candidate, by kind of generator."""
+if TYPE_CHECKING:
+    Kind = str
+else:
+    Kind = Literal[tuple(MAKERS)]
 Displacements = Literal["gaussian", "debye", "langevin"]
 Order = Literal["ferromagnetic", "antiferromagnetic", "ferrimagnetic", "spin-density-wave"]
 Supercell = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]

@@ -1,12 +1,11 @@
 """Every entry of the table of generators draws candidates, the same ones for the same seed."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from soso_core.active.candidates.generators import MAKERS, generate
-from soso_core.active.candidates.settings import ExplorationSettings, GeneratorSettings
+from soso_core.active.candidates.generators import find_maker, generate
+from soso_core.active.candidates.settings import MAKERS, ExplorationSettings, GeneratorSettings
 from soso_core.configuration import Configuration
 from soso_core.formats import write_configurations
 
@@ -14,8 +13,16 @@ IRON = Configuration([26, 26], 1.43 * np.array([[0, 0, 0], [1, 1, 1]]), 2.86 * n
 UP = Configuration(IRON.numbers_a, IRON.positions_ac, IRON.cell_vc, [[0, 0, 1.0], [0, 0, 1.0]])
 
 
-def test_settings_and_table_name_the_same_generators():
-    assert set(get_args(GeneratorSettings.model_fields["kind"].annotation)) == set(MAKERS)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_the_settings_take_every_entry_and_its_function_exists(kind):
+    file = "frames.extxyz" if kind == "file" else None
+    assert GeneratorSettings(kind=kind, file=file).kind == kind
+    assert find_maker(kind).__name__ == MAKERS[kind]
+
+
+def test_an_unknown_generator_gets_the_names_of_the_table():
+    with pytest.raises(ValidationError, match=f"'{list(MAKERS)[-2]}' or '{list(MAKERS)[-1]}'"):
+        GeneratorSettings(kind="conical")
 
 
 @pytest.mark.parametrize("kind", MAKERS)

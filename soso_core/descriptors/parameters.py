@@ -57,7 +57,7 @@ class ThreeBodyParameters(TaperedSettings):
     )
     channel_pairs: tuple[tuple[str, str], ...] = Field(
         default=(("1", "1"), ("1", "P1"), ("P1", "P1"), ("vector", "vector")),
-        description="pairs of channels that are contracted",
+        description=f"pairs of channels that are contracted; channels: {', '.join(f'`{name}`' for name in CHANNELS)}",
     )
 
     @field_validator("channel_pairs", mode="before")

@@ -29,7 +29,7 @@ def decoration(channel, e_i, e_j):
     """What neighbour j carries, as a list of components."""
     if channel == "vector":
         return e_j
-    order = {"1": 0, "P1": 1, "P2": 2}[channel]
+    order = 0 if channel == "1" else int(channel.removeprefix("P"))
     if order and not (e_i.any() and e_j.any()):
         return np.zeros(1)
     return np.array([eval_legendre(order, e_i @ e_j)])

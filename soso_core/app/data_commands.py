@@ -13,6 +13,20 @@ from soso_core.formats.extxyz import read_atoms, write_atoms
 
 FOUND = 1
 """Exit code of a check with findings."""
+CONVERT_HELP = f"""
+Convert SOURCE into another format.
+
+The format follows from the name ({formats.ENDINGS}); a folder is deepmd (DeePMD-kit, `deepspin`, npy), a name that
+begins with EMBSET is embset.  An EMBSET file has no lattice: reading one needs --structure; when one is written,
+--structure names a new extended XYZ file for the lattice.  An existing folder is replaced only when this command
+wrote it.
+
+\b
+Example:
+  soso data convert deepmd_folder -o train.extxyz
+  soso data convert EMBSET -o train.extxyz --structure POSCAR
+  soso data convert train.extxyz -o folder --to deepmd
+"""
 
 
 @click.group()
@@ -26,7 +40,7 @@ def data() -> None:
     """
 
 
-@data.command(short_help="Convert between extended XYZ, DeePMD-kit and EMBSET.")
+@data.command(short_help="Convert between file formats of labels.", help=CONVERT_HELP)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File or folder to write.")
 @click.option("--from", "given", type=click.Choice(formats.READABLE), help="Format of SOURCE; default: by its name.")
@@ -35,19 +49,7 @@ def data() -> None:
     "--structure", type=click.Path(path_type=Path), help="Lattice of an EMBSET file; any format ASE reads, same order."
 )
 def convert(source: Path, output: Path, given: str | None, wanted: str | None, structure: Path | None) -> None:
-    """Convert SOURCE (extxyz, deepmd, embset) into another format.
-
-    The format follows from the name: *.extxyz and *.xyz; a folder, or *.deepmd, for DeePMD-kit (`deepspin`, npy);
-    EMBSET, EMBSET* and *.embset.  An EMBSET file has no lattice: reading one needs --structure; when one is written,
-    --structure names a new extended XYZ file for the lattice.  An existing folder is replaced only when this command
-    wrote it.
-
-    \b
-    Example:
-      soso data convert deepmd_folder -o train.extxyz
-      soso data convert EMBSET -o train.extxyz --structure POSCAR
-      soso data convert train.extxyz -o folder --to deepmd
-    """
+    """Convert labels into another format."""
     count, written = formats.convert(source, given, output, wanted, structure)
     click.echo(f"{count} configurations written to {output} ({written})")
 

@@ -42,7 +42,7 @@ def find_format(path: Path, given: str | None, option: str) -> str:
     for name, item in FORMATS.items():
         if path.suffix.lower() in item.suffixes:
             return name
-    *names, last = FORMATS
+    *names, last = READABLE if option == "--from" else WRITABLE
     raise InputError(f"the format of {path} is unknown; add {option} {', '.join(names)} or {last}")
 
 
@@ -87,9 +87,11 @@ FORMATS = {
     ),
     "embset": Format((".embset",), _read_embset, _write_embset),
 }
-"""Every format by name; one that is only written has no `read`."""
+"""Every format by name; one that is only written has no `read`, one that is only read no `write`."""
 READABLE = tuple(name for name, item in FORMATS.items() if item.read)
 WRITABLE = tuple(name for name, item in FORMATS.items() if item.write)
+ENDINGS = "; ".join(f"{name}: *{', *'.join(item.suffixes)}" for name, item in FORMATS.items())
+"""The endings of every format, for the help."""
 
 
 def convert(
@@ -101,8 +103,10 @@ def convert(
     """
     source_format, target_format = find_format(source, given, "--from"), find_format(output, wanted, "--to")
     read, (_, _, write, check_target) = FORMATS[source_format].read, FORMATS[target_format]
-    if read is None or write is None:
-        raise InputError(f"soso cannot convert {source_format} to {target_format}")
+    if read is None:
+        raise InputError(f"cannot read {source}: {source_format} can only be written")
+    if write is None:
+        raise InputError(f"cannot write {output}: {target_format} can only be read")
     check_target(output, [path for path in (source, structure) if path is not None])
     dataset = read(source, structure)
     with locate_errors(str(source)):

@@ -13,6 +13,7 @@ from soso_core.dataset import Dataset
 from soso_core.formats import read_dataset, read_deepmd, read_embset, read_structure, write_dataset
 from soso_core.labels import LabelledConfiguration
 
+ALL_SUFFIXES = [suffix for item in formats.FORMATS.values() for suffix in item.suffixes]
 ROUNDING = 1e-14
 """Length times unit vector, divided again."""
 
@@ -74,10 +75,27 @@ def test_embset_and_back(desk, small_dataset):
 @pytest.mark.parametrize("name", formats.WRITABLE)
 def test_every_format_is_written_and_read(desk, small_dataset, name):
     output = f"out{formats.FORMATS[name].suffixes[0]}"
-    write_dataset("one.extxyz", on_one_lattice(small_dataset))
+    dataset = on_one_lattice(small_dataset)
+    write_dataset("one.extxyz", dataset)
     assert name in desk("data", "convert", "one.extxyz", "-o", output, "--structure", "lattice.extxyz").stdout
     if name in formats.READABLE:
         assert desk("data", "convert", output, "-o", "back.extxyz", "--structure", "lattice.extxyz").status == 0
+        assert_same(read_dataset("back.extxyz"), dataset)
+
+
+def test_the_help_names_the_endings_of_every_format(desk):
+    words = desk("data", "convert", "--help").stdout.split()
+    assert all(f"*{suffix}" in (word.strip(",;()") for word in words) for suffix in ALL_SUFFIXES)
+
+
+def test_a_format_of_one_direction_is_refused_in_the_other(desk, monkeypatch):
+    both = formats.FORMATS["extxyz"]
+    monkeypatch.setitem(formats.FORMATS, "prose", formats.Format((".txt",), None, both.write))
+    monkeypatch.setitem(formats.FORMATS, "stone", formats.Format((".slab",), both.read, None))
+    message = desk.refuses("data", "convert", "a.txt", "-o", "b.extxyz")
+    assert "cannot read a.txt: prose can only be written" in message
+    message = desk.refuses("data", "convert", "train.extxyz", "-o", "b.slab")
+    assert "cannot write b.slab: stone can only be read" in message
 
 
 def test_a_folder_of_ours_is_replaced_another_is_not(desk):

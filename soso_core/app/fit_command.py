@@ -120,11 +120,10 @@ def print_choices(offered: Sequence[FitSettings], evidences: Sequence[float], ch
 
     varied = differences(offered)
     rows = [
-        (*(f"{value:g}" if isinstance(value, float) else str(value) for value in each.values()),
-         number(evidence - max(evidences), 1), "chosen" if settings == chosen else "")
+        (*map(_as_in_yaml, each.values()), number(evidence - max(evidences), 1), "chosen" if settings == chosen else "")
         for each, evidence, settings in zip(varied, evidences, offered, strict=True)
-    ]  # fmt: skip
-    print_table("settings weighed by evidence", (*varied[0], "log evidence", ""), rows)
+    ]
+    print_table("settings compared by log evidence", (*varied[0], "log evidence", ""), rows)
 
 
 def print_settings(settings: FitSettings) -> None:
@@ -132,21 +131,30 @@ def print_settings(settings: FitSettings) -> None:
     from soso_core.gp.inference.defaults import flatten
 
     values = flatten(settings.model_dump())
-    rows = [(key, f"{value:g}" if isinstance(value, float) else str(value)) for key, value in values.items()]
-    print_table("settings", ("key", "value"), rows)
+    print_table("settings", ("key", "value"), [(key, _as_in_yaml(value)) for key, value in values.items()])
+
+
+def _as_in_yaml(value: object) -> str:
+    """Return the value of a setting as text: a missing one is `null`, a pair of channels `1-P1`."""
+    if isinstance(value, tuple):
+        return ", ".join("-".join(each) if isinstance(each, tuple) else str(each) for each in value)
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def print_hyperparameters(model: FittedModel) -> None:
-    """Print the hyperparameters: prior widths and noise levels in meV."""
-    rows = [(f"prior, {name}", number(1e3 * value), "meV") for name, value in model.hyperparameters.prior.items()]
+    """Print the hyperparameters: prior widths and noise levels in meV, in the order of the blocks and targets."""
+    from soso_core.gp.model.hyperparameters import MOMENT, TARGETS
+
+    prior, noise = model.hyperparameters.prior, model.hyperparameters.noise
+    rows = [(f"prior, {name}", number(1e3 * prior[name]), "meV") for name in model.basis.blocks]
     units = {"energy": "meV/√spin", "field": "meV", "force": "meV/Å", "stress": "meV/√atom"}
-    rows += [
-        (f"noise, {name}", number(1e3 * value), units.get(name, "meV"))
-        for name, value in model.hyperparameters.noise.items()
-    ]
+    rows += [(f"noise, {name}", number(1e3 * noise[name]), units[name]) for name in TARGETS if name in noise]
     if model.moment_model is not None:
-        rows.append(("noise, moment", number(1e3 * model.moment_model.hyperparameters.noise["moment"]), "mμB"))
-    if "field" in model.hyperparameters.noise:
-        rows.append(("-∂E/∂e over the labels' fields", number(model.hyperparameters.field_scale), ""))
-    rows += [(f"calibration factor, {target}", number(value), "") for target, value in model.calibration.items()]
+        rows.append(("noise, moment", number(model.moment_model.hyperparameters.noise[MOMENT]), "μB"))
+    if "field" in noise:
+        rows.append(("field scale", number(model.hyperparameters.field_scale), ""))
+    factors = model.calibration
+    rows += [
+        (f"calibration factor, {name}", number(factors[name]), "") for name in (*TARGETS, MOMENT) if name in factors
+    ]
     print_table("hyperparameters", ("name", "value", "unit"), rows)

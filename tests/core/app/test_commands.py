@@ -63,7 +63,7 @@ def test_fit_writes_the_model_and_tells_what_it_did(desk, small_dataset, small_m
         "prior, gp",
         "noise, energy",
         "noise, moment",
-        "over the labels' fields",
+        "field scale",
         "calibration factor, field",
         "meV/√spin",
         "pair-only",
@@ -217,8 +217,13 @@ def test_generate_writes_candidates_with_their_origin(desk):
 
 
 def test_explore_writes_scores_best_first(desk, small_model: FittedModel):
-    assert desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz").status == 0
+    outcome = desk("explore", "model.soso", "explore.yaml", "-o", "next.extxyz")
+    assert outcome.status == 0
     frames = ase.io.read("next.extxyz", ":")
+    assert max(map(len, outcome.stdout.splitlines())) <= 80
+    rows = [line.split()[:2] for line in outcome.stdout.splitlines() if line.strip()[:1].isdigit()]
+    assert rows[:4] == [[str(k), frame.info["chosen_by"]] for k, frame in enumerate(frames)]
+    assert {frame.info["chosen_by"] for frame in frames} > {"random"}
     assert [frame.info["rank"] for frame in frames] == [0, 1, 2, 3]
     for frame, where in zip(frames, read_configurations("next.extxyz"), strict=True):
         expected = 1e3 * small_model.predict(where).energy_std / 4

@@ -48,8 +48,12 @@ def test_null_leaves_a_part_out(iron):
     assert model.basis.settings.three_body.n_max == 2
     for word in ("noise, force", "noise, stress", "noise, moment", "prior, gp 1-1 1-P1", "calibration factor, stress"):
         assert word in text, word
-    # One choice is left: nothing was weighed.
-    assert "weighed by evidence" not in text
+    # One choice is left: there was nothing to compare.
+    assert "compared by log evidence" not in text
+    # Settings are shown as in a file.
+    assert table_rows(text, "descriptor") == [["descriptor", "null"]]
+    assert "1-1, 1-P1, P1-P1, vector-vector" in text
+    assert table_rows(text, "noise, moment")[0][-1] == "μB"
 
 
 def test_both_parts_null_are_refused(iron):
@@ -57,12 +61,12 @@ def test_both_parts_null_are_refused(iron):
     assert "the GP needs one of them" in iron.refuses("fit", "old.extxyz", "-o", "m.soso", "--settings", "none.yaml")
 
 
-def test_what_the_file_leaves_open_is_weighed(iron):
+def test_what_the_file_leaves_open_is_compared(iron):
     """The decay is not in the file: three of the six choices remain; the first is taken unless clearly worse."""
     open_settings = THREE_BODY | {"three_body": {"cutoff_angstrom": 3.3, "n_max": 2, "l_max": 1}}
     Path("three.yaml").write_text(yaml.safe_dump(open_settings))
     text = fitted(iron)
-    table = text[text.index("weighed by evidence") :].split("settings\n")[0]
+    table = text[text.index("compared by log evidence") :].split("settings\n")[0]
     rows = [line.split() for line in table.splitlines() if line.split() and line.split()[0] in ("2", "4", "6")]
     assert [row[0] for row in rows] == ["2", "4", "6"]
     assert max(float(row[1]) for row in rows) == 0.0
@@ -92,8 +96,9 @@ def test_update_adds_what_is_new(iron):
 
 
 def test_an_update_with_nothing_new_is_the_same_model(iron):
-    fitted(iron)
+    text = fitted(iron)
     outcome = iron("fit", "old.extxyz", "-o", "same.soso", "--update", "m.soso")
+    assert text[text.index("hyperparameters") : text.index("model of")] in outcome.stdout
     assert "0 of 4 configurations are new to the model" in outcome.stdout
     assert Path("same.soso").read_bytes() == Path("m.soso").read_bytes()
 

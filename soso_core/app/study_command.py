@@ -100,7 +100,8 @@ def study(
         data=data.name, n_configurations=len(dataset), settings=values, fit=fits, summaries=tuple(found), runs=runs
     )
     write_file(output / RESULT, result.model_dump_json(indent=1))
-    click.echo(f"{values.n_seeds} runs of each acquisition function on {len(dataset)} configurations: {output}")
+    noun = "run" if values.n_seeds == 1 else "runs"
+    click.echo(f"{values.n_seeds} {noun} of each acquisition function on {len(dataset)} configurations: {output}")
 
 
 def _follow(progress: Progress, title: str, n_runs: int) -> Callable[[], None]:
@@ -114,7 +115,10 @@ def print_summaries(found: Sequence[Summary], settings: StudySettings, labels: s
     columns = {heading: key for heading, key in ERRORS.items() if any(getattr(item.at[0], key) for item in found)}
     tested = "held out" if settings.held_out else "not chosen"
     title = f"errors on configurations {tested}, {labels} (meV/spin; meV)"
-    print_table(title, ("labels", "acquisition", *columns), _error_rows(found, settings.counts, columns.values()))
+    if rows := _error_rows(found, settings.counts, columns.values()):
+        print_table(title, ("labels", "acquisition", *columns), rows)
+    elif settings.counts:
+        click.echo(f"{title}:\n{_explain_missing(found, settings.counts)}\n")
     stops = [
         (
             item.acquisition,
@@ -151,6 +155,14 @@ def _error_rows(found: Sequence[Summary], counts: Sequence[int], keys: Iterable[
         (str(at.n_labels), acquisition, *(_mean(getattr(at, key), 2) for key in keys))
         for at, acquisition in sorted(steps, key=lambda step: step[0].n_labels)
     ]
+
+
+def _explain_missing(found: Sequence[Summary], counts: Sequence[int]) -> str:
+    """Return why there are no errors at these counts of labels: the runs are shorter, or no step has one of them."""
+    *first, last = map(str, sorted(counts))
+    listed = f"{', '.join(first)} or {last}" if first else last
+    most = max(at.n_labels for item in found for at in item.at)
+    return f"no run {'reaches' if most < min(counts) else 'has a step with'} {listed} labels"
 
 
 def _settings(path: Path | None, overruled: Mapping[str, Any]) -> tuple[StudySettings, Any]:

@@ -106,6 +106,18 @@ def test_one_seed_has_no_error(study):
     alone = run("--energies-only", "--seeds", "1")
     assert alone.exit_code == 0
     assert "±" not in alone.output
+    assert "1 run of each acquisition function" in alone.output
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"), [("8, 12, 20", "no run reaches 8, 12 or 20 labels"), ("6", "no run has a step with 6 labels")]
+)
+def test_counts_without_a_step_are_explained(study, counts, words):
+    run, folder = study
+    (folder.parent / "study.yaml").write_text(SETTINGS.replace("counts: [5]", f"counts: [{counts}]"))
+    result = run("--energies-only", "--seeds", "1")
+    assert result.exit_code == 0
+    assert words in result.output.splitlines()
 
 
 @pytest.mark.parametrize("line", ["targets: [0.5, 0.5]", "counts: [5, 5]"])

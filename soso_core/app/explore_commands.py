@@ -85,6 +85,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
     rows = [
         (
             str(item.rank),
+            item.chosen_by,
             item.candidate.kind,
             number(item.candidate.magnetisation, 2),
             number(item.energy_model_std_meV_per_spin),
@@ -92,7 +93,7 @@ def explore(model: Path, settings: Path, output: Path) -> None:
         )
         for item in batch
     ]
-    print_table("next batch", ("rank", "generator", "magnetisation", "σ (meV/spin)", "candidate"), rows)
+    print_table("next batch", ("rank", "chosen by", "generator", "magnetisation", "σ (meV/spin)", "candidate"), rows)
     for note in notes:
         click.echo(f"note: {note}")
     click.echo(f"{len(batch)} of {values.n_candidates} candidates written to {output}")

@@ -107,11 +107,12 @@ def main() -> None:
     """Fit spin-lattice models of magnetic crystals to a small number of first-principles calculations.
 
     \b
-    One round, from a crystal structure to a tested model:
+    One round, from a crystal structure to a tested model (`soso generate --help` shows explore.yaml):
       soso generate explore.yaml -o batch.extxyz              choose first spin configurations
       soso label tight-binding batch.extxyz -o train.extxyz   compute energy, exchange fields, forces
       soso fit train.extxyz -o model.soso                     fit a model with error bars
       soso explore model.soso explore.yaml -o next.extxyz     choose the next configurations to label
+      soso label tight-binding next.extxyz -o labelled_next.extxyz
       soso evaluate model.soso labelled_next.extxyz           measure the error on new labels
       soso predict model.soso any.extxyz -o predicted.extxyz  predict energies, fields, forces
     Labels from other programs:

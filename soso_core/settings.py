@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args
 
@@ -128,6 +129,14 @@ def merge_keys(chosen: Mapping[Any, Any], given: Mapping[Any, Any]) -> dict[Any,
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = merge_keys(merged[key], value) if both else value
     return merged
+
+
+def show_settings(values: Mapping[str, Any]) -> str:
+    """Return keys and values as indented lines of YAML, to follow a heading."""
+    is_flat = not any(isinstance(value, (dict, list)) for value in values.values())
+    style = False if is_flat else None  # PyYAML's None writes the innermost collections in one line each
+    text = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, default_flow_style=style)
+    return "\n" + indent(text.rstrip(), "  ")
 
 
 def _takes_booleans(kind: type[BaseModel], name: str | None) -> bool:

@@ -15,7 +15,7 @@ from soso_core.errors import InputError, locate_errors
 from soso_core.formats import read_configurations, read_structure_atoms, validate_structure
 from soso_core.gp.model.settings import FitSettings
 from soso_core.quality import is_at_least
-from soso_core.settings import Settings, read_settings
+from soso_core.settings import Settings, read_settings, show_settings
 from soso_workchains.active_learning.inputs import DEFAULT_MIN_GRADE
 from soso_workchains.label.contract import ENGINE_PREFIX, LabelWorkChain, load_label_workchain
 from soso_workflows.data.sources import (
@@ -198,7 +198,7 @@ def _check_engine(campaign: Campaign, source: str) -> None:
 
 def describe(campaign: Campaign) -> dict[str, str]:
     """Return the plan of a campaign for a dry run: a text for each heading."""
-    settings, policy = campaign.settings, campaign.settings.policy
+    settings, policy, fit = campaign.settings, campaign.settings.policy, campaign.settings.fit
     cells = [campaign.structure.repeat(counts) for counts in settings.exploration.supercells]
     return {
         "campaign": settings.name,
@@ -207,16 +207,27 @@ def describe(campaign: Campaign) -> dict[str, str]:
         "trained on": f"labels of grade {settings.min_grade} and better",
         **{f"starts from {name}": str(source) for name, source in campaign.sources.items()},
         **_limits(policy),
-        "target": f"{policy.target_energy_meV_per_spin:g} meV per spin on blind batches",
+        "target": _target(policy),
         "cell": "; ".join(f"{cell.get_chemical_formula()}, {len(cell)} atoms, {_lengths(cell)} Å" for cell in cells),
-        "exploration": settings.exploration.model_dump_json(),
-        "fit": "chosen from the data" if settings.fit is None else settings.fit.model_dump_json(exclude_unset=True),
+        "exploration": show_settings(settings.exploration.model_dump(mode="json")),
+        "fit": "chosen from the data"
+        if fit is None
+        else show_settings(fit.model_dump(mode="json", exclude_unset=True)),
         "engine": settings.engine_entry_point,
         **({} if settings.engine_code is None else {"engine code": settings.engine_code}),
         **campaign.engine.describe(campaign.engine_settings, cells[-1]),
         **campaign.engine.estimate(campaign.engine_settings, cells[-1], policy.max_labels),
         "seed": str(settings.seed),
     }
+
+
+def _target(policy: PolicySettings) -> str:
+    """Return the rule by which a campaign meets its target."""
+    field = policy.target_field_meV
+    limits = f"{policy.target_energy_meV_per_spin:g} meV per spin" + (
+        "" if field is None else f", that of the effective fields at or below {field:g} meV"
+    )
+    return f"upper bound of the blind error ({policy.confidence:.0%} confidence) at or below {limits}"
 
 
 def _limits(policy: PolicySettings) -> dict[str, str]:

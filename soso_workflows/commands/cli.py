@@ -58,7 +58,7 @@ def soso() -> None:
     """
 
 
-@soso.command("setup")
+@soso.command("setup", short_help="Prepare this profile: computer, code, short polling.")
 @click.option(
     "--workdir",
     type=click.Path(path_type=Path),
@@ -84,7 +84,7 @@ def setup(workdir: Path | None) -> None:
     click.echo(f"profile options: {'set' if changed else 'kept'}")
 
 
-@soso.command("launch")
+@soso.command("launch", short_help="Start a campaign from its YAML file.")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the plan of the campaign and store nothing.")
 @click.option("--once", is_flag=True, help="Safe to re-run: show a finished campaign, resume an interrupted one.")
@@ -119,7 +119,7 @@ def launch(campaign_file: Path, dry_run: bool, once: bool, code_label: str, run:
     start_campaign(campaign_builder(campaign, find_code(code_label)), start, campaign.fingerprint)
 
 
-@soso.command("status")
+@soso.command("status", short_help="Show the table of a campaign and its failures.")
 @click.argument("pk")
 @with_profile
 def status(pk: str) -> None:
@@ -149,7 +149,7 @@ def status(pk: str) -> None:
         click.echo(f"label {failure.index} of batch {failure.batch} failed <{failure.pk}>: {failure.reason}")
 
 
-@soso.command("report")
+@soso.command("report", short_help="Write the report of a campaign, one HTML file.")
 @click.argument("pk")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: campaign_PK.html")
 @with_profile
@@ -168,7 +168,7 @@ def report(pk: str, output: Path | None) -> None:
     click.echo(f"wrote {path}")
 
 
-@soso.command("resume")
+@soso.command("resume", short_help="Continue a campaign that stopped or failed.")
 @click.argument("pk")
 @click.option(
     "--max-labels",
@@ -219,7 +219,7 @@ def resume(
     start_campaign(resume_builder(state, **changes), start, fingerprint)
 
 
-@soso.command("extend")
+@soso.command("extend", short_help="Continue a campaign with other cells or generators.")
 @click.argument("pk")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show the plan of the campaign and store nothing.")
@@ -263,7 +263,7 @@ def extend(pk: str, campaign_file: Path, dry_run: bool, code_label: str, run: bo
     start_campaign(extend_builder(state, builder), start, None)
 
 
-@soso.command("field-scale")
+@soso.command("field-scale", short_help="Measure the scale of the field that your VASP prints.")
 @click.argument("campaign_file", metavar="CAMPAIGN.yaml", type=click.Path(path_type=Path))
 @click.option("--submit", is_flag=True, help="Submit to the daemon and return; default: run here.")
 @click.option("--code", "code_label", default=SOSO_CODE, show_default=True, help="Label of the soso code.")

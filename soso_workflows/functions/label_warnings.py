@@ -23,8 +23,9 @@ def field_warning(batch: BatchRecord) -> str | None:
     if found is None or not found.disagrees:
         return None
     return (
-        f"warning: up to batch {batch.batch}, -∂E/∂e from the energies is {found.value:.2f} ± {found.error:.2f} times "
-        "the fields of the labels; the field scale is wrong, or labels belong to different electronic states"
+        f"warning: up to batch {batch.batch}, effective fields from the energies are {found.value:.2f} ± "
+        f"{found.error:.2f} times those of the labels; the field scale is wrong, or labels belong to different "
+        "electronic states"
     )
 
 

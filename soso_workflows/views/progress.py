@@ -8,7 +8,7 @@ from soso_core.active.stopping.records import BatchRecord
 from soso_workflows.campaign.launch import explain_idle
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.functions.label_warnings import label_warnings
-from soso_workflows.views.table import UNITS, header_line, row_line, state_line
+from soso_workflows.views.table import LEGEND, header_line, row_line, state_line
 
 
 class Progress:
@@ -45,7 +45,7 @@ class Progress:
         """Print the process and the header of the table."""
         self.node = node
         self.echo(f"campaign {node.label} <{node.pk}>; in another terminal: verdi data soso status {node.pk}")
-        self.echo(UNITS)
+        self.echo(LEGEND)
         self.echo(header_line())
 
     def interrupt_message(self, mode: str) -> str:

@@ -16,7 +16,7 @@ from soso_core.formats import write_file
 from soso_workflows.campaign.state import CampaignState
 from soso_workflows.functions.label_warnings import field_warning, limit_of
 from soso_workflows.views.plots import exchange_curve, learning_curve, parity
-from soso_workflows.views.table import COLUMNS, UNITS, lineage_lines, row_of, state_line
+from soso_workflows.views.table import COLUMNS, LEGEND, lineage_lines, row_of, state_line
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -43,7 +43,7 @@ def report_html(state: CampaignState) -> str:
     title = escape(f"{state.node.label or 'campaign'} <{state.node.pk}>")
     sections = [
         f"<h1>{title}</h1><p>{escape(state_line(state))}</p>{_lineage(state)}{_warning(state)}",
-        _table("History", [name for name, _ in COLUMNS], [row_of(batch) for batch in state.batches], UNITS),
+        _table("History", [name for name, _ in COLUMNS], [row_of(batch) for batch in state.batches], LEGEND),
         *_figures(state),
         _failures(state),
         _below_grade(state),

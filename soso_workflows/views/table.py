@@ -24,10 +24,16 @@ COLUMNS = (
     ("hours", 6),
     ("decision", 0),
 )
-UNITS = (
-    "E: meV per spin, fields: meV (of -∂E/∂e, per component), blind: predicted before training, E/field: -∂E/∂e from "
-    "the energies over the fields of the labels, core-h: core-hours of all labels so far, hours: since the start"
-)
+LEGEND = """\
+low grade: labels below the minimum grade, excluded from training;
+blind E, blind field: error of the batch, predicted before training on it;
+sigma E: standard deviation predicted for the batch, noise included;
+pair E, pair field: error of a model with the pair part alone;
+pooled E: blind error of the population, from the newest batches;
+E/field: effective field from the energies over that of the labels;
+E: meV per spin; field: effective field, meV per component;
+core-h: core-hours of all labels so far; hours: since the start."""
+"""Meaning and unit of the columns, in lines of a terminal."""
 
 
 def row_of(batch: BatchRecord) -> list[str]:
@@ -80,7 +86,7 @@ def row_line(batch: BatchRecord) -> str:
 def status_table(state: CampaignState) -> Table:
     """Return the whole campaign as a rich table."""
     title = f"{state.node.label or 'campaign'} <{state.node.pk}>: {state_line(state)}"
-    table = Table(title=title, caption=UNITS, title_justify="left")
+    table = Table(title=title, caption=LEGEND, title_justify="left", caption_justify="left")
     for name, width in COLUMNS:
         table.add_column(name, justify="right" if width else "left")
     for batch in state.batches:

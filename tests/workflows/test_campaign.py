@@ -53,7 +53,17 @@ def test_the_demo_is_what_the_documentation_says():
     assert told["labels at most"].startswith("30 ")
     assert told["cell"].startswith("Fe16, 16 atoms, 5.700 x 5.700 x 5.700")
     assert told["k-points"] == "3 x 3 x 3"
-    assert told["target"].startswith("1 meV per spin")
+    assert told["target"] == "upper bound of the blind error (80% confidence) at or below 1 meV per spin"
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_a_dry_run_shows_settings_as_lines_of_yaml(written):
+    told = describe(read_campaign(written(fit={"zeta": 2}, policy={"target_field_meV": 5.0})))
+    settings = read_campaign(written()).settings.exploration.model_dump(mode="json")
+    assert yaml.safe_load(told["exploration"]) == settings
+    assert told["fit"] == "\n  zeta: 2"
+    assert "\n  k_mesh: " in told["engine settings"]
+    assert told["target"].endswith(", that of the effective fields at or below 5 meV")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from soso_workflows.data.model import SosoModel
 from soso_workflows.functions import loop as functions
 from soso_workflows.functions.label_warnings import below_grade_lines, field_warning
 from soso_workflows.views.progress import Progress
-from soso_workflows.views.table import COLUMNS, row_of
+from soso_workflows.views.table import COLUMNS, LEGEND, row_of
 
 pytestmark = [pytest.mark.aiida, pytest.mark.usefixtures("aiida_profile")]
 
@@ -35,6 +35,13 @@ def recorded(min_grade="C", **nodes):
 
 def cell(batch, name):
     return dict(zip([column for column, _ in COLUMNS], row_of(batch), strict=True))[name]
+
+
+def test_the_legend_explains_the_columns_in_lines_of_a_terminal():
+    assert max(map(len, LEGEND.splitlines())) <= 80
+    explained = ("low grade", "blind E", "blind field", "sigma E", "pair E", "pair field", "pooled E", "E/field")
+    assert set(explained) < {name for name, _ in COLUMNS}
+    assert all(name in LEGEND for name in explained)
 
 
 def test_merging_leaves_bad_labels_out():
@@ -113,7 +120,7 @@ def test_energies_against_fields_are_recorded_and_a_factor_warned_of(factor):
     warning = field_warning(batch)
     assert (warning is None) == (factor == 1.0)
     if warning is not None:
-        assert "-∂E/∂e from the energies is 2.0" in warning
+        assert "effective fields from the energies are 2.0" in warning
 
 
 def test_what_is_found_is_written_to_the_last_batch():
@@ -154,4 +161,4 @@ def test_the_report_shows_grades_and_the_warning(finished_campaign, monkeypatch)
     monkeypatch.setattr(CampaignState, "batches", property(lambda _: batches))
     html = report_html(state)
     assert "<td>001</td><td>D</td><td>angle_degree 30</td>" in html
-    assert "<strong>warning: up to batch 1, -∂E/∂e from the energies is 2.01 ± 0.02 times" in html
+    assert "<strong>warning: up to batch 1, effective fields from the energies are 2.01 ± 0.02 times" in html

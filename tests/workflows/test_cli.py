@@ -79,6 +79,12 @@ def test_setup_keeps_the_code_of_old_results_when_the_environment_moved(call, mo
     assert str(find_code("soso@localhost").filepath_executable) == str(tmp_path / "new" / "soso")
 
 
+def test_every_summary_is_complete(call):
+    commands = call("--help").output.partition("Commands:")[2]
+    assert all(f"  {name} " in commands for name in COMMANDS)
+    assert "..." not in commands
+
+
 def test_dry_run_stores_nothing(call, campaign_file):
     from aiida.orm import Node, QueryBuilder
 

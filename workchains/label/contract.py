@@ -14,6 +14,7 @@ from ase import Atoms
 from soso_core.active.candidates.settings import ExplorationSettings
 from soso_core.engines.contract import REQUIRED_LABELS
 from soso_core.errors import InputError
+from soso_core.settings import show_settings
 from soso_workflows.data.dataset import SosoDataset
 from soso_workflows.provenance.costs import estimate_cost
 from soso_workflows.provenance.failures import failure_reason
@@ -127,7 +128,7 @@ class LabelWorkChain(WorkChain):
     @classmethod
     def describe(cls, settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
         """Return a description of checked settings for this cell for a dry run, e.g. its k-points."""
-        return {"engine settings": str(settings)}
+        return {"engine settings": show_settings(settings)}
 
     @abstractmethod
     def submit_engine(self) -> ProcessNode:

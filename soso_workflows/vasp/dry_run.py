@@ -26,15 +26,16 @@ def describe_vasp(settings: dict[str, Any], cell: Atoms) -> dict[str, str]:
         "k-points": " x ".join(map(str, mesh_counts(arranged.cell_vc, checked.k_spacing_per_angstrom))),
         "constraint": " -> ".join(f"{value:g}" for value in checked.lambda_ramp_ev_per_muB2) + " eV/μB²",
         "field scale": str(settings["field_scale"]),
-        "INCAR (first step)": "\n" + "\n".join(f"  {key.upper()} = {_shown(value)}" for key, value in tags.items()),
+        "INCAR (first step)": "\n"
+        + "\n".join(f"  {key.upper()} = {_format_value(value)}" for key, value in tags.items()),
     }
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Return the value of a tag, with long lists abbreviated."""
     if isinstance(value, bool):
         return ".TRUE." if value else ".FALSE."
     if not isinstance(value, list):
         return f"{value:g}" if isinstance(value, float) else str(value)
-    words = " ".join(_shown(item) for item in value[:LONG_LIST])
+    words = " ".join(_format_value(item) for item in value[:LONG_LIST])
     return words if len(value) <= LONG_LIST else f"{words} ... ({len(value)} numbers)"

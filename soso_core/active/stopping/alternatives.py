@@ -65,7 +65,7 @@ def weigh_alternatives(
 
 
 def forms(dataset: Dataset, present: FitSettings) -> list[tuple[str, FitSettings]]:
-    """Return the forms to try, by name: three-body channels, a longer range, other lengths, more products."""
+    """Return the forms to try, by name: three-body channels, a longer range, other radial widths, more products."""
     offered = choices(dataset)[0]
     longer = present.pair.model_copy(update={"cutoff_angstrom": min(LONGER * present.pair.cutoff_angstrom, 20.0)})
     found = [("a longer range of the pair part", present.model_copy(update={"pair": longer}))]

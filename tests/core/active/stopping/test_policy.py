@@ -259,7 +259,7 @@ def test_what_would_help_is_named():
     tried = [alternative("a longer range", 1.28), alternative("three-body channels", 0.9)]
     assert "try three-body channels (0.90 instead of 1.30" in decide(stuck, low, tried).reason
     assert "none of the alternatives tried improves it: a longer range" in decide(stuck, low, tried[:1]).reason
-    assert "three-body channels, a longer range, other lengths" in decide(stuck, low).reason
+    assert "three-body channels, a longer range, other radial widths" in decide(stuck, low).reason
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sphinx extension that prepares the docstrings of the code for autodoc.
 
 In the code, `name` marks code, vertical bars are magnitudes, and plain paragraphs may follow a list of parameters.
+A table from symbol to variable begins with the word symbol.
 """
 
 import re
@@ -17,7 +18,7 @@ MODULE = re.compile(r"~[\w.]+\.(?=\w)")
 
 def prepare(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Rewrite the lines of a docstring in place, before napoleon reads its sections."""
-    lines[:] = paragraphs_first(escaped("\n".join(lines))).split("\n")
+    lines[:] = paragraphs_first(tables_literal(escaped("\n".join(lines)))).split("\n")
 
 
 def shorten(
@@ -33,6 +34,16 @@ def escaped(text: str) -> str:
     """Return the text with literals and vertical bars as reStructuredText writes them."""
     parts = re.split(r"(``[^`]+``)", CODE.sub(r"``\1``", text))
     return "".join(part if part.startswith("``") else part.replace("|", r"\|") for part in parts)
+
+
+def tables_literal(text: str) -> str:
+    """Return the text with every table from symbol to variable as a literal block."""
+    blocks = [block.split("\n") for block in text.split("\n\n")]
+    literal = ("::\n\n" + "\n".join(f"    {line}" for line in rows) for rows in blocks)
+    return "\n\n".join(
+        changed if rows[0].startswith("symbol ") else "\n".join(rows)
+        for rows, changed in zip(blocks, literal, strict=True)
+    )
 
 
 def paragraphs_first(text: str) -> str:

@@ -64,7 +64,7 @@ class CampaignProcess:
 
     @property
     def is_extension(self) -> bool:
-        """Whether its exploration differs from that of the campaign it continues."""
+        """True when its exploration differs from that of the campaign it continues."""
         extends = self.get_resumed("extends")
         return extends is not None and bool(extends.value)
 

@@ -46,7 +46,7 @@ class CandidateRows:
 
     @property
     def has_fields(self) -> bool:
-        """Whether labels bring fields."""
+        """True when labels have fields."""
         return len(self.fields_rm) > 0
 
     def fields_of(self, k: int) -> FloatArray:

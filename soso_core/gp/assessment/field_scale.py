@@ -56,7 +56,7 @@ class FieldScale:
 
     @property
     def disagrees(self) -> bool:
-        """Whether energies and fields differ by more than 10 % and by more than two standard errors."""
+        """True when energies and fields differ by more than 10 % and by more than two standard errors."""
         return abs(self.value - 1.0) > max(TOLERATED, SIGNIFICANT * self.error)
 
     def sentence(self) -> str:
